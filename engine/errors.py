@@ -1,0 +1,23 @@
+"""What can go wrong for a user. Every message is one line: what is wrong, and what to do next."""
+
+from __future__ import annotations
+
+
+class MienError(Exception):
+    """Root of all errors whose message is written for the user; the command line prints it and exits with 2."""
+
+
+class SettingsError(MienError):
+    """A setting is out of range or contradicts another."""
+
+
+class SourceError(MienError):
+    """A source cannot be opened or read."""
+
+
+class ModelError(MienError):
+    """A detector file or a model bundle is missing, damaged or not usable."""
+
+
+class RecordingError(MienError):
+    """The recording cannot be created or written."""
