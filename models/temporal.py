@@ -6,8 +6,8 @@ Written from the equations of the published models, not from their code:
 2. For each layer: H <- H + Attention(LN(H)); H <- H + MLP(LN(H)).
 3. The answer is the class token's row. There is no final LayerNorm and no projection.
 
-Attention has one bias-free linear layer for queries, keys and values, no mask, and an output layer with bias. The
-MLP uses the tanh approximation of GELU: the exact GELU moves the logits of the published models by 4e-4.
+Attention has one bias-free linear layer for queries, keys and values, no mask, and an output layer with bias.
+The MLP uses the tanh approximation of GELU: the exact GELU moves the logits of the published models by 4e-4.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from torch.nn import functional
 
 __all__ = ["Attention", "Mlp", "TemporalLayer", "TemporalTransformer", "from_official_keys"]
 
-# Official checkpoints nest each half of a layer as Residual(PreNorm(...)): layers.l.0 is attention, layers.l.1 the MLP.
+# Official checkpoints nest each half of a layer as Residual(PreNorm(...)): 0 is attention, 1 the MLP.
 _OFFICIAL_PARTS = {
     "0.fn.norm": "attention.norm",
     "0.fn.fn.to_qkv": "attention.to_qkv",
@@ -81,7 +81,8 @@ class TemporalLayer(nn.Module):
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, T, dim) -> (B, T, dim)."""
         attended: Tensor = tokens + self.attention(tokens)
-        return attended + self.mlp(attended)
+        answer: Tensor = attended + self.mlp(attended)
+        return answer
 
 
 class TemporalTransformer(nn.Module):
@@ -111,8 +112,8 @@ class TemporalTransformer(nn.Module):
 def from_official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Renames the temporal tensors of a published checkpoint for `TemporalTransformer.load_state_dict`.
 
-    `state` holds the keys after `temporal_net.` (DFER-CLIP) or `temporal.` (EmoCLIP) was stripped. An unknown key
-    raises KeyError with that key, so that a checkpoint of another layout is never half loaded.
+    `state` holds the keys after `temporal_net.` (DFER-CLIP) or `temporal.` (EmoCLIP) was stripped. An unknown
+    key raises KeyError with that key, so that a checkpoint of another layout is never half loaded.
     """
     renamed: dict[str, Tensor] = {}
     for key, tensor in state.items():
