@@ -91,7 +91,8 @@ class Predictor:
         for start in range(0, len(windows), _MAX_BATCH):
             self.temporal_calls += 1
             features = self._temporal.run(embeddings=windows[start : start + _MAX_BATCH])[0]
-            parts.append(np.float32(manifest.logit_scale) * features @ self.bundle.text.T)
+            logits = np.float32(manifest.logit_scale) * (features @ self.bundle.text.T)
+            parts.append(np.asarray(logits, dtype=np.float32))
         return self._finite(np.concatenate(parts))
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
