@@ -40,6 +40,8 @@ class FaceDetector:
                         min_detection_confidence=min_score,
                     )
                 )
+                # The first run logs once more, and takes longer than all others.
+                self.detect(np.zeros((64, 64, 3), np.uint8))
         except (ValueError, RuntimeError, OSError):
             raise ModelError(
                 f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
