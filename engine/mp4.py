@@ -12,7 +12,7 @@ import av.error
 import cv2
 import numpy as np
 from av.audio.stream import AudioStream
-from av.packet import Packet as AvPacket
+from av.packet import Packet
 
 from engine.colour import recorded, to_yuv420p
 from engine.errors import RecordingError
@@ -21,12 +21,16 @@ from engine.video_file import OPEN_OPTIONS
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
 # file that is closed in order is a plain seekable MP4. B-frames and lookahead would delay what reaches the disk.
-_CONTAINER_OPTIONS: Final = {"movflags": "hybrid_fragmented", "frag_duration": "500000", "flush_packets": "1"}
+_CONTAINER_OPTIONS: Final = {
+    "movflags": "hybrid_fragmented",
+    "frag_duration": "500000",
+    "flush_packets": "1",
+    # Compressed sound begins a little before the picture. Without an edit list the picture would be moved instead.
+    "use_editlist": "1",
+}
 _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
 _KEYFRAME_S: Final = 2.0  # a seek in a player lands at most this far from the place
 _COPIED_AUDIO: Final = {"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "flac", "alac"}  # what MP4 players know
-Packet = AvPacket[Any]
-
 _FALLBACK_RATE: Final = Fraction(30)
 
 
@@ -110,7 +114,7 @@ class Mp4Writer:
         context.color_range = av.video.reformatter.ColorRange.MPEG
         return stream
 
-    def _mux(self, packets: list[Packet]) -> None:
+    def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
             self._container.mux(packet)
 
@@ -133,7 +137,7 @@ class _AudioTrack:
             else target.add_stream("aac", rate=source.codec_context.sample_rate, layout=source.codec_context.layout)
         )
         self._packets = self._read(source)
-        self._next: Packet | None = next(self._packets, None)
+        self._next: Packet[Any] | None = next(self._packets, None)
 
     def copy_until(self, time_s: float) -> None:
         """Write all packets that begin up to `time_s` seconds after the start."""
@@ -150,7 +154,7 @@ class _AudioTrack:
                 self._target.mux(packet)
         self._container.close()
 
-    def _read(self, source: AudioStream) -> Iterator[Packet]:
+    def _read(self, source: AudioStream) -> Iterator[Packet[Any]]:
         try:
             for packet in self._container.demux(source):
                 if packet.dts is not None:  # the last, empty packet only flushes the decoder
@@ -158,10 +162,10 @@ class _AudioTrack:
         except av.error.FFmpegError:
             return  # damaged: the picture goes on without sound
 
-    def _begin(self, packet: Packet) -> float:
+    def _begin(self, packet: Packet[Any]) -> float:
         return float((packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base) - self._start_s
 
-    def _write(self, packet: Packet) -> None:
+    def _write(self, packet: Packet[Any]) -> None:
         shift = round(self._start_s / packet.time_base)
         if self._copied:
             packet.stream = self._out

@@ -50,6 +50,7 @@ class Session:
         self._captured: Belt[Frame] = Belt(_BELT)
         self._tracked: Belt[Scene] = Belt(_BELT)
         self._stopping = threading.Event()
+        self._cut_short = False
         self._lock = threading.Lock()
         self._stats = Stats()
         self._error: BaseException | None = None
@@ -80,8 +81,8 @@ class Session:
 
     @property
     def stopped(self) -> bool:
-        """Whether `stop` ended the session before the source did."""
-        return self._stopping.is_set()
+        """Whether `stop` ended the session before the source did; final once every thread has ended."""
+        return self._cut_short
 
     @property
     def error(self) -> BaseException | None:
@@ -124,6 +125,7 @@ class Session:
         try:
             for frame in self._source.frames():
                 if self._stopping.is_set():
+                    self._cut_short = True
                     return
                 self._captured.put(frame)
                 self._count(frames_read=1)
