@@ -1,0 +1,69 @@
+"""Cuts a face out of a picture so that eyes and mouth lie where the model expects them."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engine.records import KEYPOINTS, Detection, Picture
+from models.bundle import CropGeometry
+
+_POINTS = [KEYPOINTS.index(name) for name in ("right_eye", "left_eye", "mouth")]
+
+
+def similarity(source: npt.NDArray[np.floating], target: npt.NDArray[np.floating]) -> npt.NDArray[np.float64]:
+    """The rotation, uniform scale and shift that best map `source` onto `target`, in the least-squares sense.
+
+    Args:
+        source, target: (n,2) points, n >= 2.
+
+    Returns:
+        (2,3) float64 matrix M with target ~ source @ M[:, :2].T + M[:, 2]. Never a reflection.
+
+    The closed form in two dimensions of S. Umeyama, "Least-squares estimation of transformation parameters
+    between two point patterns", IEEE PAMI 13(4), 1991: with points as complex numbers, a single complex factor.
+    """
+    a = source[:, 0] + 1j * source[:, 1].astype(np.float64)
+    b = target[:, 0] + 1j * target[:, 1].astype(np.float64)
+    a_mean, b_mean = a.mean(), b.mean()
+    a_centred, b_centred = a - a_mean, b - b_mean
+    spread = float((a_centred.conj() * a_centred).real.sum())
+    # All points in one place: no scale or rotation can be told; keep the size and only shift.
+    factor = (a_centred.conj() * b_centred).sum() / spread if spread > 1e-9 else 1.0 + 0.0j
+    shift = b_mean - factor * a_mean
+    return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
+
+
+def align(picture: Picture, detection: Detection, geometry: CropGeometry, size: int) -> Picture:
+    """Cut the upright face out of `picture`.
+
+    Args:
+        picture: (H,W,3) uint8 RGB.
+        detection: the face; eyes and mouth decide.
+        geometry: where they go.
+        size: side of the crop in pixels.
+
+    Returns:
+        (size,size,3) uint8 RGB; parts outside the picture repeat its border.
+    """
+    matrix = similarity(detection.keypoints[_POINTS], geometry.template(size))
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < 0.5:
+        # Bilinear sampling skips pixels when it shrinks by more than two: average whole blocks first.
+        return _align_large(picture, matrix, scale, size)
+    return _warp(picture, matrix, size)
+
+
+def _warp(picture: Picture, matrix: npt.NDArray[np.float64], size: int) -> Picture:
+    out = cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(out, dtype=np.uint8)
+
+
+def _align_large(picture: Picture, matrix: npt.NDArray[np.float64], scale: float, size: int) -> Picture:
+    """Warp to a whole multiple of `size` near the face's own resolution, then average down."""
+    factor = min(int(np.ceil(0.5 / scale)) * 2, 32)
+    return np.asarray(
+        cv2.resize(_warp(picture, matrix * factor, size * factor), (size, size), interpolation=cv2.INTER_AREA),
+        dtype=np.uint8,
+    )

@@ -1,0 +1,74 @@
+"""Finds faces in a picture. The only file that imports mediapipe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import numpy as np
+
+from engine.errors import ModelError
+from engine.quiet import native_output_silenced
+from engine.records import Box, Detection, Picture
+
+
+class FaceDetector:
+    """MediaPipe's BlazeFace over single pictures.
+
+    Raises:
+        ModelError: the detector file cannot be used.
+    """
+
+    def __init__(self, model: Path, *, min_score: float = 0.5) -> None:
+        # Imported here, not above: it takes most of a second, and a command that fails early need not pay it.
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+
+        self._mediapipe = mediapipe
+        try:
+            content = model.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{model}: the face detector cannot be read ({error.strerror})") from None
+        try:
+            with native_output_silenced():
+                self._detector = vision.FaceDetector.create_from_options(
+                    vision.FaceDetectorOptions(
+                        # As bytes: MediaPipe resolves relative and non-ASCII paths differently per platform.
+                        base_options=BaseOptions(model_asset_buffer=content),
+                        running_mode=vision.RunningMode.IMAGE,
+                        min_detection_confidence=min_score,
+                    )
+                )
+        except (ValueError, RuntimeError, OSError):
+            raise ModelError(
+                f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
+            ) from None
+
+    def detect(self, picture: Picture) -> list[Detection]:
+        """Faces in `picture` ((H,W,3) uint8 RGB, C-contiguous), best first."""
+        height, width = picture.shape[:2]
+        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=picture)
+        found = []
+        for item in self._detector.detect(image).detections:
+            box = item.bounding_box
+            keypoints = np.array([(p.x * width, p.y * height) for p in item.keypoints], dtype=np.float32)
+            found.append(
+                Detection(
+                    Box(float(box.origin_x), float(box.origin_y), float(box.width), float(box.height)),
+                    keypoints,
+                    float(item.categories[0].score),
+                )
+            )
+        return sorted(found, key=lambda detection: -detection.score)
+
+    def close(self) -> None:
+        """Free the native detector."""
+        with native_output_silenced():
+            self._detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()

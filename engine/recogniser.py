@@ -1,0 +1,51 @@
+"""From tracked faces to predictions: decides which faces are due, and keeps the newest reading of each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from engine.clips import RollingClips
+from engine.crops import align
+from engine.predictor import Predictor
+from engine.records import Face, Frame, Prediction
+
+
+class Recogniser:
+    """Reads the expression of every face in a stream of frames.
+
+    In each cell of the model's window one crop per face is encoded, all faces in one encoder call; then one
+    temporal call reads the windows. For one thread at a time.
+    """
+
+    def __init__(self, predictor: Predictor) -> None:
+        manifest = predictor.bundle.manifest
+        self.predictor = predictor
+        self._clips = RollingClips(steps=manifest.steps, step_s=manifest.step_s)
+        self._predictions: dict[int, Prediction] = {}
+
+    def update(self, frame: Frame, faces: Sequence[Face]) -> Mapping[int, Prediction]:
+        """Take in the faces of one frame, in order of time.
+
+        Returns:
+            The newest prediction of each of `faces` that has one, by track id.
+        """
+        known = {face.track_id for face in faces}
+        self._clips.forget(known)
+        self._predictions = {key: value for key, value in self._predictions.items() if key in known}
+        seen = {face.track_id: face.detection for face in faces if face.detection is not None}
+        due = self._clips.due(seen, frame.time_s)
+        if due:
+            manifest = self.predictor.bundle.manifest
+            crops = np.stack([align(frame.picture, seen[track_id], manifest.crop, manifest.size) for track_id in due])
+            embeddings = self.predictor.embed(crops)
+            clips = [
+                self._clips.push(track_id, frame.time_s, embedding)
+                for track_id, embedding in zip(due, embeddings, strict=True)
+            ]
+            logits = self.predictor.logits(np.stack([clip.embeddings for clip in clips]))
+            probabilities = self.predictor.probabilities(logits)
+            for clip, row, shares in zip(clips, logits, probabilities, strict=True):
+                self._predictions[clip.track_id] = Prediction(frame.time_s, row, shares, clip.steps, clip.warming)
+        return dict(self._predictions)

@@ -1,0 +1,56 @@
+"""All choices of a session in one frozen value, checked once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+from engine.errors import SettingsError
+
+DetectorRange = Literal["short", "full"]
+Provider = Literal["auto", "cuda", "cpu"]
+
+DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
+PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "cuda", "cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be chosen for a session.
+
+    Attributes:
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        min_score: smallest detector confidence that counts as a face, 0.05 to 1.
+        occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
+        max_faces: at most this many faces are followed at once, 1 to 64.
+        provider: what runs the model; "auto" takes the fastest that really works.
+        crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
+
+    Raises:
+        SettingsError: a value is out of its range; the message names field, value and range.
+    """
+
+    detector_range: DetectorRange = "short"
+    min_score: float = 0.5
+    occlusion_s: float = 1.0
+    max_faces: int = 16
+    provider: Provider = "auto"
+    crf: int = 20
+
+    def __post_init__(self) -> None:
+        _one_of("detector_range", self.detector_range, DETECTOR_RANGES)
+        _one_of("provider", self.provider, PROVIDERS)
+        _between("min_score", self.min_score, 0.05, 1.0)
+        _between("occlusion_s", self.occlusion_s, 0.0, 10.0)
+        _between("max_faces", self.max_faces, 1, 64)
+        _between("crf", self.crf, 0, 51)
+
+
+def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+    if value not in allowed:
+        raise SettingsError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+
+
+def _between(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise SettingsError(f"{name} is {value}; choose a value from {low:g} to {high:g}")
