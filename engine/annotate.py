@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -82,23 +81,34 @@ class Annotator:
         Raises:
             SourceError, RecordingError, ModelError: nothing is left under the final names.
         """
-        with ExitStack() as stack:
-            source = stack.enter_context(open_source(spec))
-            outputs = Outputs.checked(mp4, overwrite=overwrite, source=Path(spec))
-            recorder = Recorder(
-                outputs,
-                source.info,
-                self._predictor.bundle.manifest.labels,
-                self._about(source.info),
-                crf=self._settings.crf,
-                audio_path=source.audio_path,
-            )
-            try:
-                session = self._run(source, recorder, progress)
-            except BaseException:
-                recorder.discard()
-                raise
-            return self._conclude(session, source, recorder, outputs)
+        with open_source(spec) as source:
+            return self.annotate_source(source, mp4, path=Path(spec), overwrite=overwrite, progress=progress)
+
+    def annotate_source(
+        self,
+        source: Source,
+        mp4: Path,
+        *,
+        path: Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = lambda info, stats: None,
+    ) -> Report:
+        """As `annotate`, for a source that is already open; `path` is its file, which must not be overwritten."""
+        outputs = Outputs.checked(mp4, overwrite=overwrite, source=path)
+        recorder = Recorder(
+            outputs,
+            source.info,
+            self._predictor.bundle.manifest.labels,
+            self._about(source.info),
+            crf=self._settings.crf,
+            audio_path=source.audio_path,
+        )
+        try:
+            session = self._run(source, recorder, progress)
+        except BaseException:
+            recorder.discard()
+            raise
+        return self._conclude(session, source, recorder, outputs)
 
     def close(self) -> None:
         """Free the networks."""

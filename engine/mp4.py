@@ -53,6 +53,7 @@ class Mp4Writer:
         # H.264 with 4:2:0 chroma needs even sides.
         self._width, self._height = info.width + info.width % 2, info.height + info.height % 2
         self._start_pts = round(info.start_s / info.time_base)
+        self._durations: dict[int, int] = {}  # by PTS, of the frames that are inside the encoder
         try:
             self._container = av.open(f"file:{path}", "w", format="mp4", options=dict(_CONTAINER_OPTIONS))
             self._stream = self._add_video(crf)
@@ -74,6 +75,7 @@ class Mp4Writer:
         encoded = to_yuv420p(picture, self._info.colour)
         encoded.pts = frame.pts - self._start_pts
         encoded.duration = frame.duration
+        self._durations[encoded.pts] = frame.duration
         encoded.time_base = self._info.time_base
         try:
             self._mux(self._stream.encode(encoded))
@@ -116,6 +118,9 @@ class Mp4Writer:
 
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:
+            # The encoder gives every frame the average duration; the last one decides the length of the file.
+            duration = 0 if packet.pts is None else self._durations.pop(packet.pts, 0)
+            packet.duration = duration or packet.duration
             self._container.mux(packet)
 
 
@@ -136,6 +141,7 @@ class _AudioTrack:
             if self._copied
             else target.add_stream("aac", rate=source.codec_context.sample_rate, layout=source.codec_context.layout)
         )
+        self._end = None if source.duration is None else (source.start_time or 0) + source.duration
         self._packets = self._read(source)
         self._next: Packet[Any] | None = next(self._packets, None)
 
@@ -168,6 +174,9 @@ class _AudioTrack:
     def _write(self, packet: Packet[Any]) -> None:
         shift = round(self._start_s / packet.time_base)
         if self._copied:
+            if self._end is not None and packet.pts is not None:
+                # The last packet holds more samples than are meant to be heard.
+                packet.duration = max(1, min(packet.duration or 0, self._end - packet.pts))
             packet.stream = self._out
             packet.pts = None if packet.pts is None else packet.pts - shift
             packet.dts = None if packet.dts is None else packet.dts - shift

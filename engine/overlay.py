@@ -156,7 +156,8 @@ class Overlay:
         left, top = x + m.pad, y + m.pad
         colour = colour_of(face.track_id)
         live = status is Status.OK
-        draw_text(picture, self._heading(status, prediction), left, top, m.font, _GREY)
+        heading_ink = colour if live else _GREY
+        draw_text(picture, self._heading(status, prediction), left, top, m.font, heading_ink, bold=live)
         best = prediction.top if prediction is not None else -1
         for number, index in enumerate(rows, start=1):
             row = top + number * m.line
