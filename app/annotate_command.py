@@ -41,6 +41,12 @@ VIDEO_SUFFIXES = frozenset(
     help="Folder of an exported model. Default: the one that ships with Mien.",
 )
 @click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="LABELS.toml",
+    help="Labels of your own: [[labels]] tables with name and descriptions. The model needs a text encoder.",
+)
+@click.option(
     "--detector",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -65,7 +71,14 @@ VIDEO_SUFFIXES = frozenset(
 @click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
 @click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 def annotate(
-    source: str, output: Path, model: Path | None, detector: Path | None, overwrite: bool, quiet: bool, **chosen: Any
+    source: str,
+    output: Path,
+    model: Path | None,
+    labels: Path | None,
+    detector: Path | None,
+    overwrite: bool,
+    quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Annotate SOURCE: a video file, a folder of videos, a pattern like "clips/*.mp4", or "demo".
 
@@ -89,6 +102,11 @@ def annotate(
             raise SourceError(f"{spec}: no such file")
         Outputs.checked(mp4, overwrite=overwrite, source=Path(spec))
     bundle = load_bundle(model or embedded_bundle())
+    if labels is not None:
+        from engine.typed_labels import with_typed_labels
+
+        bundle = with_typed_labels(bundle, labels, provider=settings.provider)
+        console.warn(f"the labels in {labels} are unvalidated: nobody has measured how well this model tells them apart")
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=console.say)
     with Annotator(bundle, detector_file, settings) as annotator:
         if len(jobs) == 1:

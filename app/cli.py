@@ -11,6 +11,7 @@ import click
 
 from app.annotate_command import annotate
 from app.doctor_command import doctor
+from app.model_commands import export_command, import_command
 from engine import version
 from engine.errors import MienError
 from engine.quiet import detach_native_output
@@ -28,6 +29,8 @@ def mien() -> None:
 
 mien.add_command(annotate)
 mien.add_command(doctor)
+mien.add_command(import_command)
+mien.add_command(export_command)
 
 
 def main() -> NoReturn:

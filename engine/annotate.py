@@ -21,6 +21,7 @@ from engine.session import Session
 from engine.settings import Settings
 from engine.source import Source, open_source
 from engine.tracker import KEEP_SCORE_RATIO, Tracker
+from engine.typed_labels import is_unvalidated, label_note, output_labels
 from models.bundle import Bundle, sha256_of
 
 JSON_FORMAT: Final = 1
@@ -98,7 +99,7 @@ class Annotator:
         recorder = Recorder(
             outputs,
             source.info,
-            self._predictor.bundle.manifest.labels,
+            output_labels(self._predictor.bundle.manifest),
             self._about(source.info),
             crf=self._settings.crf,
             audio_path=source.audio_path,
@@ -127,7 +128,7 @@ class Annotator:
             self._detector,
             Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
             Recogniser(self._predictor),
-            Overlay(manifest.labels, steps=manifest.steps),
+            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest)),
             recorder,
         )
         with session:
@@ -177,6 +178,7 @@ class Annotator:
                 "sha256": bundle.sha256,
                 "licence": manifest.licence,
                 "labels": list(manifest.labels),
+                "labels_validated": not is_unvalidated(manifest),
                 "steps": manifest.steps,
                 "window_s": manifest.window_s,
                 "temperature": manifest.temperature,

@@ -57,12 +57,14 @@ class Overlay:
     Args:
         labels: class names of the model.
         steps: T, how many steps a whole window has.
+        note: a line at the bottom of every picture; "" for none.
 
     Remembers on which side of each face its bars were, so that they do not jump. For one thread at a time.
     """
 
-    def __init__(self, labels: Sequence[str], *, steps: int) -> None:
+    def __init__(self, labels: Sequence[str], *, steps: int, note: str = "") -> None:
         self._labels = tuple(labels)
+        self._note = note
         self._steps = steps
         self._sides: dict[int, str] = {}
         self._metrics: dict[tuple[int, int], _Metrics] = {}
@@ -85,7 +87,14 @@ class Overlay:
             panel = self._place(face, len(rows), metrics, others, width, height)
             placed.append(panel)
             self._draw_panel(picture, panel, face, scene.status(face), prediction, rows, metrics)
+        if self._note:
+            self._draw_note(picture, metrics)
         return picture
+
+    def _draw_note(self, picture: Picture, m: _Metrics) -> None:
+        top = picture.shape[0] - m.line - m.pad
+        _shade(picture, 0, top, text_width(self._note, m.font) + 2 * m.pad, m.line + m.pad)
+        draw_text(picture, self._note, m.pad, top, m.font, _WHITE)
 
     def _measure(self, width: int, height: int) -> _Metrics:
         rows = min(len(self._labels), _MAX_ROWS) + 1
