@@ -106,7 +106,7 @@ def annotate(
         from engine.typed_labels import with_typed_labels
 
         bundle = with_typed_labels(bundle, labels, provider=settings.provider)
-        console.warn(f"the labels in {labels} are unvalidated: nobody has measured how well this model tells them apart")
+        console.warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=console.say)
     with Annotator(bundle, detector_file, settings) as annotator:
         if len(jobs) == 1:

@@ -77,7 +77,10 @@ def import_command(
 @_LABELS
 @click.option("--zero-shot", metavar="ARCHITECTURE", help="Without training, as ViT-B-32-quickgelu.")
 @click.option(
-    "--weights", default="openai", show_default=True, help="Of --zero-shot: an open_clip tag or a file; random for none."
+    "--weights",
+    default="openai",
+    show_default=True,
+    help="Of --zero-shot: an open_clip tag or file, or random.",
 )
 @click.option("--steps", type=click.IntRange(1, 256), default=16, show_default=True, help="Of --zero-shot.")
 @_export_options
@@ -141,7 +144,9 @@ def _options(chosen: dict[str, Any], plain_text: bool, size: int) -> ExportOptio
 def _report(bundle: Bundle) -> None:
     manifest = bundle.manifest
     click.echo(f"{bundle.path}: {manifest.name}, {len(manifest.labels)} labels ({', '.join(manifest.labels)})")
-    click.echo(f"{manifest.steps} frames over {manifest.window_s:g} s, {manifest.size} pixels, scale {manifest.logit_scale:g}")
+    click.echo(
+        f"{manifest.steps} frames over {manifest.window_s:g} s, {manifest.size} pixels, scale {manifest.logit_scale:g}"
+    )
     click.echo(f"largest logit difference from the network: {manifest.export_max_difference:.1e}")
     found = manifest.metrics.get("agreement_with_fp32")
     if found:

@@ -110,7 +110,9 @@ def read_labels(path: Path) -> TypedLabels:
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); give a labels file") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ModelError(f"{path}: not a labels file ({' '.join(str(error).split())}); see mien annotate --help") from None
+        raise ModelError(
+            f"{path}: not a labels file ({' '.join(str(error).split())}); see mien annotate --help"
+        ) from None
     if len(raw) > MAX_FILE_BYTES:
         raise ModelError(f"{path}: too large for a labels file; keep it under {MAX_FILE_BYTES >> 20} MiB")
     rows = data.get("labels")

@@ -11,6 +11,7 @@ import html
 import unicodedata
 import zlib
 from collections.abc import Iterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
@@ -24,7 +25,9 @@ SOT: Final = 49406
 EOT: Final = 49407
 _MAX_VOCABULARY_BYTES: Final = 16 << 20
 _ENDINGS: Final = ("'s", "'t", "'re", "'ve", "'m", "'ll", "'d")
-_STRAIGHT: Final = str.maketrans({"‘": "'", "’": "'", "‚": "'", "‛": "'", "“": '"', "”": '"', "„": '"'})
+_STRAIGHT: Final = str.maketrans(
+    {**dict.fromkeys("\u2018\u2019\u201a\u201b", "'"), **dict.fromkeys("\u201c\u201d\u201e", '"')}
+)
 
 
 class WordPieces:
@@ -79,7 +82,7 @@ class WordPieces:
     def _merge(self, letters: str) -> list[str]:
         pieces = [*letters[:-1], letters[-1] + "</w>"]
         while len(pieces) > 1:
-            pairs = list(zip(pieces, pieces[1:], strict=False))
+            pairs = list(pairwise(pieces))
             best = min(pairs, key=lambda pair: self._ranks.get(pair, MERGES))
             if best not in self._ranks:
                 break

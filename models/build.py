@@ -41,9 +41,7 @@ def assemble(config: ModelConfig, labels: LabelSet, clip: Any, bank: nn.Module) 
         aggregator = TemporalTransformer(
             dim, config.depth, config.heads, config.head_dim, config.mlp_dim, config.max_len
         )
-    return VideoTextModel(
-        clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale
-    )
+    return VideoTextModel(clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale)
 
 
 def embedding_width(clip: Any) -> int:

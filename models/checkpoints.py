@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,7 +49,7 @@ def save(path: Path, model: VideoTextModel, card: ModelCard, training: Mapping[s
     content = {"format": FORMAT, "card": card.as_table(), "state_dict": model.state_dict(), "training": training or {}}
     part = path.with_name(path.name + ".part")
     torch.save(content, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def load(path: Path, options: ImportOptions | None = None) -> tuple[VideoTextModel, ModelCard]:
@@ -92,9 +91,7 @@ def _own(content: Mapping[str, Any], path: Path) -> tuple[VideoTextModel, ModelC
     return model.eval(), card
 
 
-def _published(
-    state: dict[str, Tensor], options: ImportOptions, path: Path
-) -> tuple[VideoTextModel, ModelCard]:
+def _published(state: dict[str, Tensor], options: ImportOptions, path: Path) -> tuple[VideoTextModel, ModelCard]:
     if import_dferclip.looks_like(state):
         classes = len(state["prompt_learner.token_suffix"]) if "prompt_learner.token_suffix" in state else 0
         # The wording does not matter here: a DFER-CLIP checkpoint brings its own tokens.
@@ -121,7 +118,9 @@ def _published(
                 "imported_from": path.name,
                 "model": "EmoCLIP",
                 "tensors": len(state),
-                "class_texts": "Mien's own wording" if not isinstance(options.labels, LabelSet) else "given by the user",
+                "class_texts": "Mien's own wording"
+                if not isinstance(options.labels, LabelSet)
+                else "given by the user",
             },
         )
         return model, card

@@ -118,7 +118,7 @@ def agreement(model: VideoTextModel, bundle: Bundle, faces: npt.NDArray[np.uint8
     reduced = predictor.probabilities(predictor.logits(windows))
     with torch.no_grad():
         pixels = torch.from_numpy(stills).permute(0, 3, 1, 2).float() / 255
-        exact = torch.cat([model.encoder(part) for part in pixels.split(16)])
+        exact = torch.cat([model.encoder(part) for part in torch.split(pixels, 16)])
         features = model.features(exact[:, None].expand(-1, model.steps, -1))
         logits = model.log_scale.exp() * features @ model.class_vectors().T
     full = predictor.probabilities(logits.numpy())
@@ -139,7 +139,9 @@ def _write_files(model: VideoTextModel, folder: Path, options: ExportOptions) ->
     if options.text_encoder:
         tower = text_tower(model.clip)
         if getattr(tower, "vocab_size", 0) != 49408 or getattr(tower, "context_length", 0) != CONTEXT_LENGTH:
-            raise ModelError("typed labels need a CLIP text encoder with CLIP's own vocabulary; leave the text encoder out")
+            raise ModelError(
+                "typed labels need a CLIP text encoder with CLIP's own vocabulary; leave the text encoder out"
+            )
         tokens = torch.zeros(2, CONTEXT_LENGTH, dtype=torch.int64)
         parts.append((TextGraph(model), tokens, "text", "tokens", "vectors"))
         shutil.copy(Path(open_clip().__file__).parent / "bpe_simple_vocab_16e6.txt.gz", folder / VOCABULARY)
@@ -198,4 +200,4 @@ def _blocks(count: int, size: int, seed: int) -> npt.NDArray[np.uint8]:
 
 def _as_clips(frames: npt.NDArray[np.uint8], clips: int) -> torch.Tensor:
     pixels = torch.from_numpy(frames).permute(0, 3, 1, 2).float() / 255
-    return pixels.unflatten(0, (clips, -1))
+    return pixels.reshape(clips, -1, *pixels.shape[1:])

@@ -56,7 +56,7 @@ class VideoTextModel(nn.Module):
     def embed(self, clips: Tensor) -> Tensor:
         """(B,T,3,S,S) float RGB in [0,1] -> (B,T,D), one embedding per frame, not normalised."""
         batch, steps = clips.shape[:2]
-        return torch.as_tensor(self.encoder(clips.flatten(0, 1))).unflatten(0, (batch, steps))
+        return torch.as_tensor(self.encoder(clips.flatten(0, 1))).view(batch, steps, -1)
 
     def features(self, embeddings: Tensor) -> Tensor:
         """(B,T,D) embeddings, oldest first -> (B,D) unit vectors."""

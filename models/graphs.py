@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import logging
-import os
 import warnings
 from contextlib import redirect_stdout
 from pathlib import Path
@@ -74,4 +73,4 @@ def write_graph(module: nn.Module, example: Tensor, path: Path, input_name: str,
         )
         part = path.with_name(path.name + ".part")
         program.save(part, external_data=False)
-    os.replace(part, path)
+    part.replace(path)

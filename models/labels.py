@@ -76,7 +76,9 @@ def _text(label: str, wording: Wording) -> str:
         return f"an expression of {label}."
     known = _asset("expressions.toml")
     if label not in known:
-        raise ModelError(f"there is no {wording} of {label!r}; describe it in a labels file, or use the wording 'phrase'")
+        raise ModelError(
+            f"there is no {wording} of {label!r}; describe it in a labels file, or use the wording 'phrase'"
+        )
     return cast(str, known[label][wording])
 
 

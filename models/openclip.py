@@ -61,13 +61,13 @@ def _admit_torchvision_without_kernels() -> None:
     folder = Path(str(importlib.util.find_spec("torchvision").origin)).parent  # type: ignore[union-attr]
     for compiled in [*folder.glob("_C*.so"), *folder.glob("_C*.pyd")]:
         try:
-            torch.ops.load_library(str(compiled))
+            torch.ops.load_library(str(compiled))  # type: ignore[no-untyped-call]
             return
         except OSError:
             continue
-    library = torch.library.Library("torchvision", "DEF")  # noqa: TOR901  kept alive below
+    library = torch.library.Library("torchvision", "DEF")  # type: ignore[no-untyped-call]
     for name in ("nms", "qnms"):
-        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")  # type: ignore[no-untyped-call]
     _torchvision_schemas.append(library)
 
 

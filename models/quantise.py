@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 from pathlib import Path
 from typing import Final
 
@@ -39,7 +38,7 @@ def to_half_weights(path: Path) -> None:
     del model.graph.value_info[:]
     part = path.with_name(path.name + ".part")
     onnx.save(model, part)
-    os.replace(part, path)
+    part.replace(path)
 
 
 def to_int8(path: Path) -> None:
@@ -52,7 +51,5 @@ def to_int8(path: Path) -> None:
 
     logging.getLogger().setLevel(logging.ERROR)  # the tool advises on the root logger
     part = path.with_name(path.name + ".int8")
-    quantize_dynamic(
-        path, part, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True
-    )
-    os.replace(part, path)
+    quantize_dynamic(path, part, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True)
+    part.replace(path)

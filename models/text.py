@@ -52,7 +52,7 @@ def require_clip_text(tower: Any) -> None:
     pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
     if not hasattr(tower, "token_embedding") or pool != "argmax" or getattr(tower, "cls_emb", None) is not None:
         raise ModelError(
-            "learned text needs a CLIP text tower (feature at the end token); choose another backbone or plain sentences"
+            "learned text needs a CLIP text tower, read at the end token; choose another backbone or plain sentences"
         )
 
 
@@ -98,7 +98,9 @@ class LearnedContext(nn.Module):
         self.context = nn.Parameter(0.02 * torch.randn(*(() if shared else (classes,)), contexts, width))
         self.register_buffer("ids", ids)
         self.register_buffer("ends", end_positions(ids), persistent=False)
-        self.register_buffer("order", _prompt_order(end_positions(ids), contexts, ids.shape[1], position), persistent=False)
+        self.register_buffer(
+            "order", _prompt_order(end_positions(ids), contexts, ids.shape[1], position), persistent=False
+        )
 
     def prompts(self, clip: Any) -> Tensor:
         """(C,77,W) prompt embeddings without positions."""

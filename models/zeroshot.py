@@ -9,9 +9,7 @@ from models.labels import LabelSet
 from models.openclip import build_clip
 
 
-def zero_shot(
-    backbone: str, pretrained: str, labels: LabelSet, *, steps: int = 16
-) -> tuple[VideoTextModel, ModelCard]:
+def zero_shot(backbone: str, pretrained: str, labels: LabelSet, *, steps: int = 16) -> tuple[VideoTextModel, ModelCard]:
     """A mean-pooled model on the weights `pretrained` of an open_clip architecture.
 
     The scale is the one that the weights were trained with, 100 for OpenAI's.

@@ -90,7 +90,9 @@ def test_reduced_precision_reports_agreement(precision: str, tmp_path: Path) -> 
     assert found["same_label"] >= 0.75
     assert (tmp_path / "reduced/encoder.onnx").stat().st_size < 0.75 * (tmp_path / "full/encoder.onnx").stat().st_size
     frames = np.random.default_rng(0).integers(0, 255, (2, 32, 32, 3), dtype=np.uint8)
-    near = np.abs(Predictor(reduced, provider="cpu").embed(frames) - Predictor(full, provider="cpu").embed(frames)).max()
+    near = np.abs(
+        Predictor(reduced, provider="cpu").embed(frames) - Predictor(full, provider="cpu").embed(frames)
+    ).max()
     assert 0 < near < 0.2
 
 

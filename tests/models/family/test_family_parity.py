@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,7 +29,9 @@ def case(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     else:
         torch.save({f"module.{key}": value for key, value in state.items()}, file)
         texts = fixture["texts"]
-        options = ImportOptions(labels=LabelSet(tuple(f"class {i}" for i in range(len(texts))), tuple((t,) for t in texts)))
+        options = ImportOptions(
+            labels=LabelSet(tuple(f"class {i}" for i in range(len(texts))), tuple((t,) for t in texts))
+        )
         # The fixture's pixels went into the network as they are; the importer's encoder will normalise, so undo that.
         mean, std = (torch.tensor(v).view(3, 1, 1) for v in (OPENAI_MEAN, OPENAI_STD))
         clip = clip * std + mean

@@ -62,7 +62,7 @@ def pieces(bundle: Bundle) -> WordPieces:
         "微笑 улыбка 😀😀 x²",
         "  many   spaces\tand\nlines &amp; entities &lt;b&gt; ",
         "HALF-CLOSED Eyes (or so)!?",
-        "“curly” quotes ’s",
+        "\u201ccurly\u201d quotes \u2019s",
         "",
     ],
 )
