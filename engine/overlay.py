@@ -139,7 +139,11 @@ class Overlay:
             return "hidden"
         if status is Status.WARMING:
             return f"warming up {prediction.steps if prediction else 0}/{self._steps}"
-        return "" if prediction is None else _short(self._labels[prediction.top])
+        if prediction is None:
+            return ""
+        if prediction.flaws:
+            return ", ".join(prediction.flaws)
+        return "uncertain" if prediction.uncertain else _short(self._labels[prediction.top])
 
     def _draw_panel(
         self,
@@ -155,9 +159,10 @@ class Overlay:
         _shade(picture, x, y, round(panel.width), round(panel.height))
         left, top = x + m.pad, y + m.pad
         colour = colour_of(face.track_id)
-        live = status is Status.OK
-        heading_ink = colour if live else _GREY
-        draw_text(picture, self._heading(status, prediction), left, top, m.font, heading_ink, bold=live)
+        live = status in {Status.OK, Status.UNCERTAIN}
+        sure = status is Status.OK and prediction is not None and not prediction.flaws
+        heading = self._heading(status, prediction)
+        draw_text(picture, heading, left, top, m.font, colour if sure else _GREY, bold=sure)
         best = prediction.top if prediction is not None else -1
         for number, index in enumerate(rows, start=1):
             row = top + number * m.line

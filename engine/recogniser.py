@@ -9,6 +9,7 @@ import numpy as np
 from engine.clips import RollingClips
 from engine.crops import align
 from engine.predictor import Predictor
+from engine.quality import flaws
 from engine.records import Face, Frame, Prediction
 
 
@@ -46,6 +47,15 @@ class Recogniser:
             ]
             logits = self.predictor.logits(np.stack([clip.embeddings for clip in clips]))
             probabilities = self.predictor.probabilities(logits)
-            for clip, row, shares in zip(clips, logits, probabilities, strict=True):
-                self._predictions[clip.track_id] = Prediction(frame.time_s, row, shares, clip.steps, clip.warming)
+            threshold = manifest.uncertain_below or 0.0
+            for clip, crop, row, shares in zip(clips, crops, logits, probabilities, strict=True):
+                self._predictions[clip.track_id] = Prediction(
+                    frame.time_s,
+                    row,
+                    shares,
+                    clip.steps,
+                    clip.warming,
+                    uncertain=bool(shares.max() < threshold),
+                    flaws=flaws(seen[clip.track_id], crop),
+                )
         return dict(self._predictions)
