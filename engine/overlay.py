@@ -27,8 +27,8 @@ _LINE_SIDES: Final = ("below", "above", "right", "left")  # of a single line
 
 # How much is shown of each face, most first: rows of bars under a heading; 0 is one line of text.
 _LEVELS: Final = (8, 3, 0)
-_CROWDED: Final = 0.08  # a level is left when a panel must cover more than this share of itself with other things
-_ROOMY: Final = 0.02  # and taken up again below this, so that it does not flicker
+_CROWDED: Final = 0.02  # a level is left when a panel must cover more than this share of itself with other things
+_ROOMY: Final = 0.0  # and taken up again below this, so that it does not flicker
 
 
 def colour_of(track_id: int) -> Rgb:
@@ -230,7 +230,7 @@ def _place(
         last: the side that it was on in the picture before.
 
     Returns:
-        The panel, the side of the box that it lies on, and the share of it that covers something.
+        The panel, the side of the box that it lies on, and the share of it that covers what it should not.
     """
     (w, h), (width, height) = size, bounds
     found: list[tuple[float, Box, str, float]] = []
@@ -240,7 +240,8 @@ def _place(
         foreign = sum(panel.intersection(other) for other in others) / (w * h)
         own = panel.intersection(box) / (w * h)
         cost = 3 * foreign + own + 0.02 * order - (0.25 if side == last else 0.0)
-        found.append((cost, panel, side, foreign + 0.25 * own))
+        # Half of a panel over its own face is borne: where a face fills the picture, there is no other place.
+        found.append((cost, panel, side, foreign + max(0.0, own - 0.5)))
     _, panel, side, covered = min(found, key=lambda item: item[0])
     return panel, side, covered
 
