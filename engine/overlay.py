@@ -238,10 +238,10 @@ def _place(
         # Kept inside the picture: a panel that is pushed over its own face is better than one cut off.
         panel = Box(max(0.0, min(x, width - w)), max(0.0, min(y, height - h)), w, h)
         foreign = sum(panel.intersection(other) for other in others) / (w * h)
-        own = panel.intersection(box) / (w * h)
+        own = panel.intersection(box) / max(box.area, 1.0)
         cost = 3 * foreign + own + 0.02 * order - (0.25 if side == last else 0.0)
-        # Half of a panel over its own face is borne: where a face fills the picture, there is no other place.
-        found.append((cost, panel, side, foreign + max(0.0, own - 0.5)))
+        # A fifth of the own face is borne: where a face fills the picture, there is no other place.
+        found.append((cost, panel, side, foreign + max(0.0, own - 0.2)))
     _, panel, side, covered = min(found, key=lambda item: item[0])
     return panel, side, covered
 
