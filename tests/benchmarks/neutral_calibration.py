@@ -55,10 +55,9 @@ def pulled(images: np.ndarray, strength: float, random: np.random.Generator) -> 
             shift[..., 1] += down * near
     gamma = 1 + strength * random.uniform(-0.3, 0.3)
     table = (255 * (np.arange(256) / 255) ** gamma).astype(np.uint8)
-    return np.stack(
-        [cv2.remap(table[image], xx - shift[..., 0], yy - shift[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-         for image in images]
-    )  # fmt: skip
+    x, y = xx - shift[..., 0], yy - shift[..., 1]
+    warped = [cv2.remap(table[i], x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE) for i in images]
+    return np.stack(warped)
 
 
 def main() -> None:

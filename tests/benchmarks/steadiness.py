@@ -12,6 +12,7 @@ import argparse
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -67,7 +68,7 @@ def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) 
 def switches_per_minute(labels: Sequence[str | None], times: Sequence[float]) -> float:
     """Changes of label from one picture with a face to the next, per minute of such pictures."""
     known = [label for label in labels if label is not None]
-    changes = sum(a != b for a, b in zip(known, known[1:], strict=False))
+    changes = sum(a != b for a, b in pairwise(known))
     seconds = (times[-1] - times[0]) * len(known) / len(labels)
     return changes / seconds * 60
 
