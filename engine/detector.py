@@ -9,7 +9,6 @@ from typing import Self
 import numpy as np
 
 from engine.errors import ModelError
-from engine.quiet import native_output_silenced
 from engine.records import Box, Detection, Picture
 
 
@@ -31,15 +30,14 @@ class FaceDetector:
         except OSError as error:
             raise ModelError(f"{model}: the face detector cannot be read ({error.strerror})") from None
         try:
-            with native_output_silenced():
-                self._detector = vision.FaceDetector.create_from_options(
-                    vision.FaceDetectorOptions(
-                        # As bytes: MediaPipe resolves relative and non-ASCII paths differently per platform.
-                        base_options=BaseOptions(model_asset_buffer=content),
-                        running_mode=vision.RunningMode.IMAGE,
-                        min_detection_confidence=min_score,
-                    )
+            self._detector = vision.FaceDetector.create_from_options(
+                vision.FaceDetectorOptions(
+                    # As bytes: MediaPipe resolves relative and non-ASCII paths differently per platform.
+                    base_options=BaseOptions(model_asset_buffer=content),
+                    running_mode=vision.RunningMode.IMAGE,
+                    min_detection_confidence=min_score,
                 )
+            )
         except (ValueError, RuntimeError, OSError):
             raise ModelError(
                 f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
@@ -64,8 +62,7 @@ class FaceDetector:
 
     def close(self) -> None:
         """Free the native detector."""
-        with native_output_silenced():
-            self._detector.close()
+        self._detector.close()
 
     def __enter__(self) -> Self:
         return self

@@ -13,7 +13,6 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ModelError
-from engine.quiet import native_output_silenced
 from engine.records import FloatArray
 from engine.settings import Provider
 
@@ -116,13 +115,12 @@ class Graph:
         for provider in providers:
             chain = [provider] if provider == CPU else [provider, CPU]
             try:
-                with native_output_silenced():
-                    session = runtime.InferenceSession(str(self._path), options, providers=chain)
-                    # A provider that cannot start is dropped in silence: believe only what the session says.
-                    if session.get_providers()[0] != provider:
-                        failure = f"{provider} could not be started"
-                        continue
-                    self._try_out(session)
+                session = runtime.InferenceSession(str(self._path), options, providers=chain)
+                # A provider that cannot start is dropped in silence: believe only what the session says.
+                if session.get_providers()[0] != provider:
+                    failure = f"{provider} could not be started"
+                    continue
+                self._try_out(session)
             except Exception as error:  # onnxruntime raises many unrelated types, none of them documented
                 failure = " ".join(str(error).split())[:200]
                 continue

@@ -2,49 +2,28 @@
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
-import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-_lock = threading.Lock()
-_depth = 0
-_saved = -1
+from contextlib import suppress
 
 
-@contextmanager
-def native_output_silenced() -> Iterator[None]:
-    """Send what native code writes to standard error nowhere while the block runs.
+def detach_native_output() -> None:
+    """Send what native code writes to standard error nowhere; Python's own goes on to where it went.
 
-    MediaPipe and TensorFlow Lite log start-up details straight to file descriptor 2 and offer no switch for it.
-    Python's own errors are exceptions and are not affected. Nested and concurrent use is counted.
+    MediaPipe and TensorFlow Lite log to file descriptor 2, at start and now and then while running, and have no
+    switch for it. Errors are raised as Python exceptions and are not affected, nor are reports of crashes. Call once,
+    first thing in a program. With MIEN_NATIVE_LOG=1 in the environment nothing is changed.
     """
-    global _depth, _saved
-    with _lock:
-        if _depth == 0:
-            _saved = _redirect()
-        _depth += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _depth -= 1
-            if _depth == 0 and _saved >= 0:
-                os.dup2(_saved, 2)
-                os.close(_saved)
-                _saved = -1
-
-
-def _redirect() -> int:
-    """Point descriptor 2 at the null device; returns a copy of the old one, or -1 where there is none."""
-    try:
-        if sys.stderr is not None:
-            sys.stderr.flush()
-        saved = os.dup(2)
-    except (OSError, ValueError):
-        return -1  # started without standard error, as windowed programs on Windows are
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)
-    os.close(null)
-    return saved
+    if os.environ.get("MIEN_NATIVE_LOG") == "1" or sys.stderr is None:
+        return
+    with suppress(OSError, ValueError):  # started without standard error, as windowed programs on Windows are
+        sys.stderr.flush()
+        own = os.fdopen(
+            os.dup(2), "w", buffering=1, encoding=sys.stderr.encoding, errors="backslashreplace", closefd=True
+        )
+        null = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(null, 2)
+        os.close(null)
+        sys.stderr = own
+        faulthandler.enable(own)

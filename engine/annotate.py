@@ -1,0 +1,210 @@
+"""The main job: a video in; an annotated MP4, a CSV and a JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from engine import version
+from engine.detector import FaceDetector
+from engine.errors import RecordingError
+from engine.overlay import Overlay
+from engine.predictor import Predictor
+from engine.recogniser import Recogniser
+from engine.recorder import Outputs, Recorder
+from engine.records import SourceInfo, Stats
+from engine.session import Session
+from engine.settings import Settings
+from engine.source import Source, open_source
+from engine.tracker import KEEP_SCORE_RATIO, Tracker
+from models.bundle import Bundle, sha256_of
+
+JSON_FORMAT: Final = 1
+_POLL_S: Final = 0.1
+
+Progress = Callable[[SourceInfo, Stats], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a job ended.
+
+    Attributes:
+        outputs: the files written.
+        stats: final counts.
+        warnings: what was wrong with the source though it could be read.
+        stopped: the user ended it before the source did.
+    """
+
+    outputs: Outputs
+    stats: Stats
+    warnings: tuple[str, ...]
+    stopped: bool
+
+
+class Annotator:
+    """The loaded networks, ready for any number of videos, one after the other.
+
+    Raises:
+        ModelError: detector or bundle cannot be used.
+    """
+
+    def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
+        self._settings = settings
+        self._detector_file = detector_file
+        self._predictor = Predictor(bundle, provider=settings.provider)
+        self._detector = FaceDetector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
+
+    @property
+    def provider(self) -> str:
+        """What runs the model, as ONNX Runtime reports it."""
+        return self._predictor.provider
+
+    def annotate(
+        self, spec: str, mp4: Path, *, overwrite: bool = False, progress: Progress = lambda info, stats: None
+    ) -> Report:
+        """Annotate one source.
+
+        A KeyboardInterrupt ends the job in order: what was read so far is whole and playable, and the report
+        says that it was stopped.
+
+        Args:
+            spec: a video file, or "demo".
+            mp4: where the MP4 goes; CSV and JSON go beside it.
+            overwrite: replace what is there.
+            progress: called about ten times a second from the calling thread.
+
+        Raises:
+            SourceError, RecordingError, ModelError: nothing is left under the final names.
+        """
+        with open_source(spec) as source:
+            return self.annotate_source(source, mp4, path=Path(spec), overwrite=overwrite, progress=progress)
+
+    def annotate_source(
+        self,
+        source: Source,
+        mp4: Path,
+        *,
+        path: Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = lambda info, stats: None,
+    ) -> Report:
+        """As `annotate`, for a source that is already open; `path` is its file, which must not be overwritten."""
+        outputs = Outputs.checked(mp4, overwrite=overwrite, source=path)
+        recorder = Recorder(
+            outputs,
+            source.info,
+            self._predictor.bundle.manifest.labels,
+            self._about(source.info),
+            crf=self._settings.crf,
+            audio_path=source.audio_path,
+        )
+        try:
+            session = self._run(source, recorder, progress)
+        except BaseException:
+            recorder.discard()
+            raise
+        return self._conclude(session, source, recorder, outputs)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _run(self, source: Source, recorder: Recorder, progress: Progress) -> Session:
+        settings, manifest = self._settings, self._predictor.bundle.manifest
+        session = Session(
+            source,
+            self._detector,
+            Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
+            Recogniser(self._predictor),
+            Overlay(manifest.labels, steps=manifest.steps),
+            recorder,
+        )
+        with session:
+            try:
+                while not session.wait(_POLL_S):
+                    progress(source.info, session.stats())
+            except KeyboardInterrupt:
+                session.stop()
+        progress(source.info, session.stats())
+        return session
+
+    def _conclude(self, session: Session, source: Source, recorder: Recorder, outputs: Outputs) -> Report:
+        error, stats = session.error, session.stats()
+        if isinstance(error, RecordingError) and recorder.frames_written:
+            # The disk may be full: save what can be saved under its .part name rather than remove it.
+            part = Outputs.part(outputs.mp4)
+            raise RecordingError(f"{error}; what was recorded until then is in {part}") from None
+        if error is not None or not recorder.frames_written:
+            recorder.discard()
+            raise error or RecordingError(f"{outputs.mp4}: stopped before the first frame; nothing was written")
+        stopped = session.stopped
+        recorder.finish(self._results(stats, source, stopped), whole=not stopped)
+        return Report(outputs, stats, source.warnings, stopped)
+
+    def _about(self, info: SourceInfo) -> dict[str, Any]:
+        """What the JSON file says from the beginning."""
+        bundle, settings = self._predictor.bundle, self._settings
+        manifest = bundle.manifest
+        return {
+            "format": JSON_FORMAT,
+            "app": {"name": "Mien", "version": version()},
+            "source": {
+                "name": info.name,
+                "width": info.width,
+                "height": info.height,
+                "frame_rate": None if info.frame_rate is None else float(info.frame_rate),
+                "time_base": str(info.time_base),
+                "start_s": info.start_s,
+                "announced_frames": info.frames,
+                "announced_duration_s": info.duration_s,
+                "video_codec": info.codec,
+                "audio_codec": info.audio_codec,
+            },
+            "model": {
+                "name": manifest.name,
+                "version": manifest.version,
+                "sha256": bundle.sha256,
+                "licence": manifest.licence,
+                "labels": list(manifest.labels),
+                "steps": manifest.steps,
+                "window_s": manifest.window_s,
+                "temperature": manifest.temperature,
+            },
+            "provider": self.provider,
+            "detector": {"name": self._detector_file.name, "sha256": sha256_of(self._detector_file)},
+            "settings": asdict(settings),
+            "started": _now(),
+        }
+
+    def _results(self, stats: Stats, source: Source, stopped: bool) -> dict[str, Any]:
+        """What the JSON file says at the end."""
+        return {
+            "complete": not stopped and not source.warnings,
+            "ended": "stopped by the user" if stopped else "end of source",
+            "finished": _now(),
+            "counts": {
+                "frames_read": stats.frames_read,
+                "frames_written": stats.frames_done,
+                "frames_dropped": stats.frames_dropped,
+                "frames_with_face": stats.frames_with_face,
+                "encoder_calls": stats.encoder_calls,
+                "temporal_calls": stats.temporal_calls,
+            },
+            "elapsed_s": round(stats.elapsed_s, 3),
+            "warnings": list(source.warnings),
+        }
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="milliseconds")
