@@ -98,6 +98,8 @@ def light(grey: Tensor, gamma: Tensor, contrast: Tensor, brightness: Tensor) -> 
 def blur(grey: Tensor, sigma: Tensor, angle: Tensor | None = None, reach: int = 4) -> Tensor:
     """Gaussian blur of (n,) `sigma` pixels; with (n,) `angle` (radians), motion blur along that direction."""
     count, _, height, width = grey.shape
+    if count == 0:
+        return grey
     axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     spread = sigma.clamp(min=0.05).view(-1, 1, 1)
@@ -114,6 +116,8 @@ def blur(grey: Tensor, sigma: Tensor, angle: Tensor | None = None, reach: int = 
 
 def resample(grey: Tensor, side: int) -> Tensor:
     """Shrinks to `side` pixels and enlarges again: what a distant face looks like."""
+    if len(grey) == 0:
+        return grey
     small = functional.interpolate(grey, size=(side, side), mode="area")
     return functional.interpolate(small, size=grey.shape[2:], mode="bilinear", align_corners=False)
 

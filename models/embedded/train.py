@@ -39,10 +39,12 @@ def build(config: TrainConfig) -> Recogniser:
 
 def learning_rate(config: StillsConfig, epoch: float) -> float:
     """The rate at a fractional epoch: per cycle a linear rise, then a cosine down to almost nothing."""
-    for length in config.cycles:
-        if epoch < length:
+    *earlier, length = config.cycles
+    for cycle in earlier:
+        if epoch < cycle:
+            length = cycle
             break
-        epoch -= length
+        epoch -= cycle
     done = min(epoch / length, 1.0)
     if done < config.warm_up:
         return config.learning_rate * (0.04 + 0.96 * done / config.warm_up)
