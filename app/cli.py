@@ -14,6 +14,7 @@ from app.doctor_command import doctor
 from engine import version
 from engine.errors import MienError
 from engine.quiet import detach_native_output
+from engine.system_libraries import missing_library
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -47,6 +48,12 @@ def main() -> NoReturn:
         code = EXIT_USER_ERROR
     except MienError as error:
         _complain(str(error))
+        code = EXIT_USER_ERROR
+    except (ImportError, OSError) as error:
+        explained = missing_library(error)
+        if explained is None:
+            raise
+        _complain(explained)
         code = EXIT_USER_ERROR
     except (click.Abort, KeyboardInterrupt):
         _complain("interrupted")

@@ -13,6 +13,7 @@ import click
 from app.embedded import embedded_bundle
 from engine import version
 from engine.errors import MienError
+from engine.system_libraries import missing_library
 
 _PACKAGES = (
     "numpy", "mediapipe", "opencv-contrib-python", "onnxruntime-gpu", "onnxruntime", "av", "PySide6-Essentials",
@@ -49,7 +50,7 @@ def doctor(model: Path | None, detector: Path | None) -> None:
 
 
 def _line(name: str, value: str) -> None:
-    click.echo(f"{name + ':':<24}{value}")
+    click.echo(f"{name + ':':<28}{value}")
 
 
 def _try(problems: list[str], name: str, check: Callable[[], str]) -> str:
@@ -57,9 +58,12 @@ def _try(problems: list[str], name: str, check: Callable[[], str]) -> str:
     try:
         return check()
     except MienError as error:
-        problems.append(str(error))
-        _line(name, f"failed: {error}")
-        return ""
+        problem = str(error)
+    except (ImportError, OSError) as error:
+        problem = missing_library(error) or f"{type(error).__name__}: {error}"
+    problems.append(problem)
+    _line(name, f"failed: {problem}")
+    return ""
 
 
 def _providers(bundle_path: Path) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from engine.errors import ModelError
 from engine.records import Box, Detection, Picture
+from engine.system_libraries import missing_library
 
 
 class FaceDetector:
@@ -38,7 +39,9 @@ class FaceDetector:
                     min_detection_confidence=min_score,
                 )
             )
-        except (ValueError, RuntimeError, OSError):
+        except (ValueError, RuntimeError, OSError) as error:
+            if missing_library(error):
+                raise  # nothing is wrong with the file
             raise ModelError(
                 f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
             ) from None
