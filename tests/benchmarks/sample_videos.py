@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -82,7 +83,7 @@ def main() -> None:
 
 def switches(labels: list[str]) -> int:
     """How often the label changes from one frame to the next."""
-    return sum(a != b for a, b in zip(labels, labels[1:], strict=False))
+    return sum(a != b for a, b in pairwise(labels))
 
 
 if __name__ == "__main__":
