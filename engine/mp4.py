@@ -32,6 +32,7 @@ _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
 _KEYFRAME_S: Final = 2.0  # a seek in a player lands at most this far from the place
 _COPIED_AUDIO: Final = {"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "flac", "alac"}  # what MP4 players know
 _FALLBACK_RATE: Final = Fraction(30)
+_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 
 
 class Mp4Writer:
@@ -53,13 +54,13 @@ class Mp4Writer:
         # H.264 with 4:2:0 chroma needs even sides.
         self._width, self._height = info.width + info.width % 2, info.height + info.height % 2
         self._start_pts = round(info.start_s / info.time_base)
+        self._written = False
         self._durations: dict[int, int] = {}  # by PTS, of the frames that are inside the encoder
         try:
             self._container = av.open(f"file:{path}", "w", format="mp4", options=dict(_CONTAINER_OPTIONS))
             self._stream = self._add_video(crf)
             self._audio = None if audio_path is None else _AudioTrack(audio_path, self._container, info.start_s)
-            self._container.start_encoding()
-        except (OSError, ValueError) as error:
+        except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
 
     def write(self, frame: Frame, picture: Picture) -> None:
@@ -78,10 +79,11 @@ class Mp4Writer:
         self._durations[encoded.pts] = frame.duration
         encoded.time_base = self._info.time_base
         try:
+            self._written = True
             self._mux(self._stream.encode(encoded))
             if self._audio is not None:
                 self._audio.copy_until(frame.time_s - self._info.start_s)
-        except (OSError, ValueError) as error:
+        except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
 
     def close(self, *, rest_of_audio: bool) -> None:
@@ -91,11 +93,13 @@ class Mp4Writer:
             RecordingError: the end could not be written; what is there so far still plays.
         """
         try:
-            self._mux(self._stream.encode(None))
-            if self._audio is not None:
-                self._audio.finish(everything=rest_of_audio)
+            if self._written:
+                self._mux(self._stream.encode(None))
+                if self._audio is not None:
+                    self._audio.finish(everything=rest_of_audio)
+            # Without a packet the header is not written either: FFmpeg 8 crashes on closing such a file.
             self._container.close()
-        except (OSError, ValueError) as error:
+        except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be finished ({_reason(error)})") from None
 
     def _add_video(self, crf: int) -> av.video.stream.VideoStream:

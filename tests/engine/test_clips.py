@@ -15,11 +15,11 @@ STEPS, STEP_S = 16, 0.125
 def feed(times: list[float], *, track: int = 1) -> list[tuple[float, Clip]]:
     """Run one face through; each embedding holds the time of its frame."""
     clips = RollingClips(steps=STEPS, step_s=STEP_S)
-    found = []
-    for time_s in times:
-        if clips.due([track], time_s):
-            found.append((time_s, clips.push(track, time_s, np.array([time_s], np.float32))))
-    return found
+    return [
+        (time_s, clips.push(track, time_s, np.array([time_s], np.float32)))
+        for time_s in times
+        if clips.due([track], time_s)
+    ]
 
 
 @pytest.mark.parametrize("rate", [8, 10, 15, 23.976, 24, 25, 29.97, 30, 50, 60, 120])

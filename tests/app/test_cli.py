@@ -1,0 +1,165 @@
+"""The command line as a user meets it: a process of its own, one line for each mistake, exit code 2."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle
+from tests.videos import plain, portrait, probe, write_video
+
+ROOT = Path(__file__).parents[2]
+
+
+def mien(*arguments: object, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "main.py"), *map(str, arguments)],
+        cwd=cwd, capture_output=True, text=True, check=False, timeout=120, stdin=subprocess.DEVNULL,
+        env={**os.environ, **environment},
+    )  # fmt: skip
+
+
+def is_one_plain_line(done: subprocess.CompletedProcess[str]) -> bool:
+    lines = done.stderr.strip().splitlines()
+    return done.returncode == 2 and len(lines) == 1 and lines[0].startswith("mien: ") and not done.stdout
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "text.mp4").write_text("not a video")
+    (tmp_path / "empty.mp4").write_bytes(b"")
+    (tmp_path / "nothing").mkdir()
+    write_video(tmp_path / "v.mp4", plain(3))
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["annotate", "none.mp4", "-o", "o.mp4"], "none.mp4: no such file"),
+        (["annotate", "v.mp4"], "--output"),
+        (["annotate", "v.mp4", "-o", "o.avi"], "ends in .mp4"),
+        (["annotate", "v.mp4", "-o", "missing/o.mp4"], "no such folder"),
+        (["annotate", "v.mp4", "-o", "v.mp4", "--overwrite"], "the source itself"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--colour"], "No such option"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--min-score", "2"], "min_score is 2.0; choose a value from 0.05 to 1"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--crf", "x"], "not a valid integer"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--provider", "tpu"], "auto"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--model", "nothing"], "not a model bundle"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--model", "absent"], "no such model folder"),
+        (["annotate", "nothing", "-o", "out"], "holds no videos"),
+        (["annotate", "*.mov", "-o", "out"], "no video matches"),
+        (["annotate", "*.mp4", "-o", "out.mp4"], "give a folder"),
+        (["annotate", "*.mp4", "-o", "missing/out"], "no such folder"),
+        (["annotate"], "SOURCE"),
+        (["annotait"], "No such command"),
+    ],
+)
+def test_mistakes_are_answered_at_once_in_one_line(folder: Path, arguments: list[str], message: str) -> None:
+    before = sorted(path.name for path in folder.iterdir())
+    done = mien(*arguments, cwd=folder)
+    assert is_one_plain_line(done), done
+    assert message in done.stderr
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("name", ["text.mp4", "empty.mp4", "image.png"])
+def test_sources_that_are_no_video(folder: Path, tiny_bundle: Bundle, detector_file: Path, name: str) -> None:
+    import cv2
+
+    cv2.imwrite(str(folder / "image.png"), np.zeros((64, 64, 3), np.uint8))
+    done = mien("annotate", name, "-o", "o.mp4", "--model", tiny_bundle.path, "--detector", detector_file, cwd=folder)
+    assert is_one_plain_line(done), done
+    assert name in done.stderr
+    assert not list(folder.glob("o.*"))
+
+
+def test_a_detector_that_is_none(folder: Path, tiny_bundle: Bundle) -> None:
+    done = mien("annotate", "v.mp4", "-o", "o.mp4", "--model", tiny_bundle.path, "--detector", "text.mp4", cwd=folder)
+    assert is_one_plain_line(done), done
+    assert "not a face detector" in done.stderr
+
+
+def test_one_video_with_the_embedded_model(tmp_path: Path, detector_file: Path) -> None:
+    write_video(tmp_path / "v.mp4", portrait(30))
+    done = mien("annotate", "v.mp4", "-o", "o.mp4", "--detector", detector_file, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "a face in 30 of 30 frames" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "o.mp4", "o.csv", "o.json"}
+
+
+def test_a_video_without_faces_is_a_warning_and_a_whole_result(
+    folder: Path, tiny_bundle: Bundle, detector_file: Path
+) -> None:
+    done = mien("annotate", "v.mp4", "-o", "o.mp4", "--model", tiny_bundle.path, "--detector", detector_file, "-q",
+                cwd=folder)  # fmt: skip
+    assert done.returncode == 0
+    (line,) = done.stderr.strip().splitlines()
+    assert "warning" in line
+    assert "no face was found" in line
+    assert probe(folder / "o.mp4")["frames"] == 3
+    assert (folder / "o.csv").read_text().count("no face") == 3
+
+
+def test_a_folder_goes_on_after_a_bad_file(folder: Path, tiny_bundle: Bundle, detector_file: Path) -> None:
+    write_video(folder / "second.mkv", plain(4))
+    write_video(folder / "v.mkv", plain(5))
+    (folder / "notes.txt").write_text("no video")
+    common = ["--model", tiny_bundle.path, "--detector", detector_file]
+    done = mien("annotate", ".", "-o", "out", *common, cwd=folder)
+    assert done.returncode == 2
+    assert "2 of 5 videos could not be annotated" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+    made = {path.name for path in (folder / "out").glob("*.mp4")}
+    assert made == {"v_mp4.mp4", "v_mkv.mp4", "second.mp4"}
+    assert probe(folder / "out" / "second.mp4")["frames"] == 4
+
+
+def test_doctor_runs_the_real_pipeline(tmp_path: Path, detector_file: Path) -> None:
+    done = mien("doctor", "--detector", detector_file, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stderr == ""
+    for word in ("mediapipe", "CPUExecutionProvider:", "runs", "pipeline", "25 frames", "all is well"):
+        assert word in done.stdout
+
+
+def test_doctor_finds_a_damaged_model(tmp_path: Path, tiny_bundle: Bundle, detector_file: Path) -> None:
+    import shutil
+
+    copy = Path(shutil.copytree(tiny_bundle.path, tmp_path / "copy"))
+    (copy / "encoder.onnx").write_bytes(b"damage")
+    done = mien("doctor", "--model", copy, "--detector", detector_file, cwd=tmp_path)
+    assert done.returncode == 2
+    assert "damaged or altered" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["annotate", "--help"], ["doctor", "--help"], ["--version"]])
+def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    done = mien(*arguments, cwd=tmp_path)
+    assert done.returncode == 0
+    assert "mien" in done.stdout.lower()
+    code = (
+        "import sys, app.cli\n"
+        "heavy = ('numpy', 'cv2', 'mediapipe', 'onnxruntime', 'av', 'PySide6', 'torch')\n"
+        "print([name for name in heavy if name in sys.modules])"
+    )
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert loaded.stdout.strip() == "[]"
+
+
+def test_a_missing_system_library_is_named_with_its_package() -> None:
+    from engine.system_libraries import missing_library
+
+    error = ImportError("libxcb.so.1: cannot open shared object file: No such file or directory")
+    assert "apt-get install" in (missing_library(error) or "")
+    assert "libxcb1" in (missing_library(error) or "")
+    assert missing_library(ImportError("No module named 'x'")) is None
+    unknown = OSError("libodd.so.7: cannot open shared object file: No such file or directory")
+    assert "libodd.so.7" in (missing_library(unknown) or "")
