@@ -1,0 +1,1 @@
+"""The recogniser that ships with Mien: its data, network, training, export and evaluation."""

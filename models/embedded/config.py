@@ -1,0 +1,77 @@
+"""The training configuration, read from TOML into frozen dataclasses so that a misspelt key fails at once."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from models.embedded.augment import Strength
+
+__all__ = ["ClipsConfig", "NetworkConfig", "StillsConfig", "TrainConfig", "read_config"]
+
+
+@dataclass(frozen=True, slots=True)
+class NetworkConfig:
+    """Sizes of the encoder; `logit_scale` is where the learned scale starts."""
+
+    widths: tuple[int, ...]
+    blocks: int
+    dim: int
+    dropout: float
+    logit_scale: float
+
+
+@dataclass(frozen=True, slots=True)
+class StillsConfig:
+    """Stage 1. `cycles` in epochs; `warm_up` a share of each cycle; `average` the decay of the weight average."""
+
+    cycles: tuple[int, ...]
+    batch: int
+    learning_rate: float
+    warm_up: float
+    weight_decay: float
+    momentum: float
+    average: float
+    balance: float
+    mixup: float
+    augment: Strength
+
+
+@dataclass(frozen=True, slots=True)
+class ClipsConfig:
+    """Stage 2: sizes of the temporal transformer and how it is trained."""
+
+    depth: int
+    heads: int
+    mlp_dim: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True, slots=True)
+class TrainConfig:
+    """Everything that decides a training run, apart from the data."""
+
+    seed: int
+    network: NetworkConfig
+    stills: StillsConfig
+    clips: ClipsConfig
+
+
+def parse_config(data: dict[str, Any]) -> TrainConfig:
+    """Builds the configuration from parsed TOML; unknown or missing keys raise TypeError."""
+    network = dict(data["network"])
+    network["widths"] = tuple(network["widths"])
+    stills = dict(data["stills"])
+    stills["cycles"] = tuple(stills["cycles"])
+    stills["augment"] = Strength(**stills["augment"])
+    return TrainConfig(data["seed"], NetworkConfig(**network), StillsConfig(**stills), ClipsConfig(**data["clips"]))
+
+
+def read_config(path: Path) -> TrainConfig:
+    """Reads a TOML file such as ``assets/embedded/train.toml``."""
+    return parse_config(tomllib.loads(path.read_text(encoding="utf-8")))
