@@ -12,6 +12,7 @@ import click
 from app.annotate_command import annotate
 from app.doctor_command import doctor
 from app.model_commands import export_command, import_command
+from app.training_commands import evaluate, train
 from engine import version
 from engine.errors import MienError
 from engine.quiet import detach_native_output
@@ -31,6 +32,8 @@ mien.add_command(annotate)
 mien.add_command(doctor)
 mien.add_command(import_command)
 mien.add_command(export_command)
+mien.add_command(train)
+mien.add_command(evaluate)
 
 
 def main() -> NoReturn:

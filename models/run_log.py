@@ -74,6 +74,11 @@ class RunLog:
             self._board.add_scalar("test/uar", scores.uar, step)
         self._say(f"epoch {epoch + 1}: UAR {scores.uar:.2f}, WAR {scores.war:.2f}")
 
+    def flush(self) -> None:
+        """Hand everything written so far to the system, so that a kill does not lose it."""
+        if self._enabled:
+            self._file.flush()
+
     def close(self) -> None:
         """Finish the files."""
         if self._enabled:

@@ -185,6 +185,8 @@ class Trainer:
     def _save(self, name: str, scores: Scores | None = None) -> None:
         if not self.accelerator.is_main_process:
             return
+        # A history that lags behind the checkpoint could not be completed by a resumed run.
+        self.log.flush()
         place = self.place
         finished_stage = self.config.stage_at(max(place.epoch - (place.batch == 0 and place.step > 0), 0))[0]
         scaler = self.accelerator.scaler

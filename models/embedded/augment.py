@@ -98,6 +98,8 @@ def light(grey: Tensor, gamma: Tensor, contrast: Tensor, brightness: Tensor) -> 
 def blur(grey: Tensor, sigma: Tensor, angle: Tensor | None = None, reach: int = 4) -> Tensor:
     """Gaussian blur of (n,) `sigma` pixels; with (n,) `angle` (radians), motion blur along that direction."""
     count, _, height, width = grey.shape
+    if count == 0:
+        return grey
     axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     spread = sigma.clamp(min=0.05).view(-1, 1, 1)
@@ -114,6 +116,8 @@ def blur(grey: Tensor, sigma: Tensor, angle: Tensor | None = None, reach: int = 
 
 def resample(grey: Tensor, side: int) -> Tensor:
     """Shrinks to `side` pixels and enlarges again: what a distant face looks like."""
+    if len(grey) == 0:
+        return grey
     small = functional.interpolate(grey, size=(side, side), mode="area")
     return functional.interpolate(small, size=grey.shape[2:], mode="bilinear", align_corners=False)
 
@@ -130,18 +134,21 @@ def compress(grey: Tensor, quality: Tensor) -> Tensor:
     return (decoded.transpose(2, 3).reshape(grey.shape) + 0.5).clamp(0, 1)
 
 
-def occlude(grey: Tensor, low: float, high: float, rng: Generator) -> Tensor:
-    """Paints one rectangle per picture: sides `low` to `high` of the picture's, a flat grey with some grain."""
-    count, _, height, width = grey.shape
-    size = _uniform(2 * count, low, high, rng).view(2, count, 1)
-    centre = torch.rand(2, count, 1, generator=rng)
+def occlude(grey: Tensor, centre: Tensor, size: Tensor, shade: Tensor, rng: Generator) -> Tensor:
+    """Paints one rectangle of a flat grey with some grain into every picture.
+
+    Args:
+        grey: (n, 1, h, w).
+        centre, size: (2, n), x then y, as fractions of the side.
+        shade: (n,) grey in [0,1].
+    """
+    height, width = grey.shape[2:]
     x = (torch.arange(width) + 0.5) / width
     y = (torch.arange(height) + 0.5) / height
-    inside_x = (x[None] - centre[0]).abs() < size[0] / 2
-    inside_y = (y[None] - centre[1]).abs() < size[1] / 2
+    inside_x = (x - centre[0].unsqueeze(1)).abs() < size[0].unsqueeze(1) / 2
+    inside_y = (y - centre[1].unsqueeze(1)).abs() < size[1].unsqueeze(1) / 2
     inside = (inside_y[:, :, None] & inside_x[:, None, :]).unsqueeze(1)
-    grain = 0.1 * torch.randn(grey.shape, generator=rng)
-    paint = (torch.rand(count, 1, 1, 1, generator=rng) + grain).clamp(0, 1)
+    paint = (shade.view(-1, 1, 1, 1) + 0.1 * torch.randn(grey.shape, generator=rng)).clamp(0, 1)
     return torch.where(inside, paint, grey)
 
 
@@ -174,5 +181,7 @@ def augment(grey: Tensor, strength: Strength, rng: Generator) -> Tensor:
         noise = torch.randn(grey[chosen].shape, generator=rng)
         grey[chosen] = (grey[chosen] + spread * noise).clamp(0, 1)
     if len(chosen := some(s.erase_odds)):
-        grey[chosen] = occlude(grey[chosen], 0.1, 0.45, rng)
+        size = _uniform(2 * len(chosen), 0.1, 0.45, rng).view(2, -1)
+        centre = torch.rand(2, len(chosen), generator=rng)
+        grey[chosen] = occlude(grey[chosen], centre, size, torch.rand(len(chosen), generator=rng), rng)
     return grey

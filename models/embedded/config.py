@@ -9,7 +9,7 @@ from typing import Any
 
 from models.embedded.augment import Strength
 
-__all__ = ["NetworkConfig", "StillsConfig", "TrainConfig", "read_config"]
+__all__ = ["ClipsConfig", "NetworkConfig", "StillsConfig", "TrainConfig", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +40,26 @@ class StillsConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class ClipsConfig:
+    """Stage 2: sizes of the temporal transformer and how it is trained."""
+
+    depth: int
+    heads: int
+    mlp_dim: int
+    epochs: int
+    batch: int
+    learning_rate: float
+    weight_decay: float
+
+
+@dataclass(frozen=True, slots=True)
 class TrainConfig:
     """Everything that decides a training run, apart from the data."""
 
     seed: int
     network: NetworkConfig
     stills: StillsConfig
+    clips: ClipsConfig
 
 
 def parse_config(data: dict[str, Any]) -> TrainConfig:
@@ -55,7 +69,7 @@ def parse_config(data: dict[str, Any]) -> TrainConfig:
     stills = dict(data["stills"])
     stills["cycles"] = tuple(stills["cycles"])
     stills["augment"] = Strength(**stills["augment"])
-    return TrainConfig(data["seed"], NetworkConfig(**network), StillsConfig(**stills))
+    return TrainConfig(data["seed"], NetworkConfig(**network), StillsConfig(**stills), ClipsConfig(**data["clips"]))
 
 
 def read_config(path: Path) -> TrainConfig:

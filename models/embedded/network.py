@@ -44,9 +44,7 @@ class FrameEncoder(nn.Module):
 
     def __init__(self, widths: Sequence[int], blocks: int, dim: int, dropout: float) -> None:
         super().__init__()
-        self.stem = nn.Sequential(
-            nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU()
-        )
+        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
         layers: list[nn.Module] = []
         before = widths[0]
         for stage, width in enumerate(widths):

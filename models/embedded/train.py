@@ -1,9 +1,9 @@
-"""Stage 1: trains the frame encoder and the class vectors on stills.
+"""Trains the embedded recogniser: the frame encoder on stills, then the temporal transformer on made clips.
 
     python -m models.embedded.train assets/embedded/train.toml --data ferplus.npz --out runs/embedded
 
-Writes ``stills.pt`` after every epoch and goes on from it when started again. The validation split is measured, the
-test split never read.
+Stage 1 writes ``stills.pt`` after every epoch and goes on from it when started again; stage 2 (`train_clips`) writes
+``clips.pt``. The validation split is measured, the test split never read.
 """
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ from models.embedded.augment import augment
 from models.embedded.config import StillsConfig, TrainConfig, read_config
 from models.embedded.network import Recogniser
 from models.embedded.stills import LABELS, Stills, read_stills
+from models.embedded.train_clips import train_clips
 
 __all__ = ["build", "frame_logits", "learning_rate", "main", "train_stills"]
 
@@ -38,10 +39,12 @@ def build(config: TrainConfig) -> Recogniser:
 
 def learning_rate(config: StillsConfig, epoch: float) -> float:
     """The rate at a fractional epoch: per cycle a linear rise, then a cosine down to almost nothing."""
-    for length in config.cycles:
-        if epoch < length:
+    *earlier, length = config.cycles
+    for cycle in earlier:
+        if epoch < cycle:
+            length = cycle
             break
-        epoch -= length
+        epoch -= cycle
     done = min(epoch / length, 1.0)
     if done < config.warm_up:
         return config.learning_rate * (0.04 + 0.96 * done / config.warm_up)
@@ -183,7 +186,7 @@ def train_stills(config: TrainConfig, data: Path, out: Path) -> Recogniser:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Command line of stage 1."""
+    """Command line of both stages."""
     parser = argparse.ArgumentParser(prog="python -m models.embedded.train", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
@@ -192,7 +195,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     torch.set_flush_denormal(True)
-    train_stills(read_config(given.config), given.data, given.out)
+    config = read_config(given.config)
+    train_clips(config, train_stills(config, given.data, given.out), given.data, given.out)
 
 
 if __name__ == "__main__":

@@ -130,3 +130,21 @@ def test_text_is_clipped_and_has_the_width_it_says() -> None:
     assert columns[-1] < 10 + text_width("Überraschung 42 %", 16)
     for x, y in ((-50, 10), (290, 10), (10, -10), (10, 55), (1000, 1000)):
         draw_text(picture, "edge", x, y, 16, (255, 0, 0))
+
+
+def test_a_crowd_gets_single_lines_that_cover_neither_faces_nor_each_other() -> None:
+    faces = [face(number, 90 + 150 * (number % 4), 40 + 160 * (number // 4), 100) for number in range(1, 8)]
+    one = scene(faces, {item.track_id: prediction() for item in faces}, width=760, height=400)
+    overlay = Overlay(LABELS, steps=16)
+    drawn = overlay.draw(one)
+    for item in faces:
+        x, y = round(item.box.x), round(item.box.y)
+        assert (drawn[y + 5 : y + 95, x + 20 : x + 95] == 120).all()
+    metrics = overlay._metrics[760, 400]
+    panels = list(overlay._arrange(faces, metrics, 760, 400).values())
+    assert len(panels) == 7
+    assert sum(a.intersection(b) for i, a in enumerate(panels) for b in panels[:i]) == 0
+    # With the crowd gone, the one left has all bars again.
+    alone = scene(faces[:1], {1: prediction()}, width=760, height=400)
+    overlay.draw(alone)
+    assert overlay._level == 0

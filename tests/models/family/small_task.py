@@ -26,7 +26,7 @@ def draw_faces(root: Path, per_class: int, seed: int, frames: int = 2) -> Path:
 
 
 def _face(label: str, random: np.random.Generator) -> Image.Image:
-    back, ink = int(random.integers(150, 255)), int(random.integers(0, 90))
+    back, ink = int(random.integers(0, 60)), int(random.integers(160, 255))
     picture = Image.new("RGB", (32, 32), (back, back, back))
     draw = ImageDraw.Draw(picture)
     x, y = random.integers(-2, 3, 2)

@@ -1,0 +1,94 @@
+"""Measures an exported bundle on the FER+ test split: encoder, then temporal graph on the still repeated T times.
+
+    python -m models.embedded.evaluate --data ferplus.npz [--bundle assets/embedded] [--write]
+
+With ``--write`` the figures go into the bundle's manifest and the pictures for the model card beside it.
+Needs no torch.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from engine.predictor import Predictor
+from models import metrics
+from models.bundle import load_bundle, write_bundle
+from models.embedded.stills import Stills, read_stills
+
+__all__ = ["logits_of", "main", "measure"]
+
+BUNDLE = Path(__file__).parents[2] / "assets" / "embedded"
+
+
+def logits_of(predictor: Predictor, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """(n, S, S) uint8 grey stills -> (n, C) float32 logits, each still read as a clip of itself."""
+    colour = np.repeat(images[..., None], 3, axis=3)
+    windows = np.repeat(predictor.embed(colour)[:, None], predictor.bundle.manifest.steps, axis=1)
+    return predictor.logits(windows)
+
+
+def measure(predictor: Predictor, stills: Stills) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
+    """Figures as plain Python numbers, and the (n, C) float32 calibrated probabilities they come from."""
+    manifest = predictor.bundle.manifest
+    probabilities = predictor.probabilities(logits_of(predictor, stills.images))
+    truth, guess = stills.majority, probabilities.argmax(axis=1)
+    counts = metrics.confusion(truth, guess, len(manifest.labels))
+    figures: dict[str, Any] = {
+        "images": len(stills),
+        "war": round(metrics.war(counts), 4),
+        "uar": round(metrics.uar(counts), 4),
+        "ece": round(metrics.expected_calibration_error(probabilities, truth), 4),
+        "recall": dict(zip(manifest.labels, metrics.recall(counts).round(4).tolist(), strict=True)),
+        "confusion": counts.tolist(),
+    }
+    if manifest.uncertain_below is not None:
+        sure = probabilities.max(axis=1) >= manifest.uncertain_below
+        figures["sure_coverage"] = round(float(sure.mean()), 4)
+        figures["sure_accuracy"] = round(float((truth == guess)[sure].mean()), 4)
+    return figures, probabilities
+
+
+def report(figures: dict[str, Any], labels: Sequence[str]) -> str:
+    """The figures as a few lines of text."""
+    lines = [
+        f"{figures['images']} test stills: WAR {figures['war']:.2%}, UAR {figures['uar']:.2%}, ECE {figures['ece']:.2%}"
+    ]
+    if "sure_coverage" in figures:
+        lines.append(f"sure of {figures['sure_coverage']:.1%}, right in {figures['sure_accuracy']:.1%} of those")
+    shares = metrics.normalised(np.array(figures["confusion"])) * 100
+    lines.append("true \\ read, % " + " ".join(f"{label[:9]:>9}" for label in labels))
+    for label, row, line in zip(labels, shares, figures["confusion"], strict=True):
+        lines.append(f"{label:15}" + " ".join(f"{value:9.1f}" for value in row) + f"   of {sum(line)}")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the evaluation."""
+    parser = argparse.ArgumentParser(prog="python -m models.embedded.evaluate", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--write", action="store_true", help="write figures and pictures into the bundle's folder")
+    given = parser.parse_args(arguments)
+    bundle = load_bundle(given.bundle)
+    stills = read_stills(given.data, "test")
+    figures, probabilities = measure(Predictor(bundle, provider="cpu"), stills)
+    print(report(figures, bundle.manifest.labels))
+    if given.write:
+        from models.embedded.pictures import draw_calibration, draw_confusion
+
+        write_bundle(given.bundle, replace(bundle.manifest, metrics={"ferplus_test": figures}))
+        draw_confusion(np.array(figures["confusion"]), bundle.manifest.labels, given.bundle / "confusion.png")
+        draw_calibration(
+            probabilities, stills.majority, bundle.manifest.uncertain_below, given.bundle / "calibration.png"
+        )
+
+
+if __name__ == "__main__":
+    main()

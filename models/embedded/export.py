@@ -1,0 +1,164 @@
+"""Writes the embedded bundle from a finished training run.
+
+    python -m models.embedded.export assets/embedded/train.toml --run runs/embedded --data ferplus.npz \\
+        --out assets/embedded
+
+Temperature and the threshold of "uncertain" are fitted on the validation split through the exported graphs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from engine.predictor import Predictor
+from models.bundle import Bundle, CropGeometry, Manifest, sha256_of, write_bundle
+from models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold
+from models.embedded.clips import STEPS
+from models.embedded.config import read_config
+from models.embedded.evaluate import logits_of
+from models.embedded.network import FrameEncoder, Recogniser, classify
+from models.embedded.stills import LABELS, SIDE, read_stills
+from models.embedded.train import build
+from models.embedded.train_clips import temporal_for
+from models.temporal import TemporalTransformer
+
+__all__ = ["CROP", "export", "main"]
+
+CROP: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
+"""Measured by ``python -m models.embedded.geometry``: medians over 2,893 of 3,000 training images, made symmetric."""
+
+_OPSET: Final = 17
+
+
+class _Features(nn.Module):
+    """The temporal transformer with its answer at unit length."""
+
+    def __init__(self, temporal: TemporalTransformer) -> None:
+        super().__init__()
+        self.temporal = temporal
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        """(n, T, D) -> (n, D) of unit length."""
+        return functional.normalize(self.temporal(embeddings), dim=-1)
+
+
+def _to_onnx(module: nn.Module, example: Tensor, file: Path, names: tuple[str, str]) -> None:
+    module.eval()
+    with warnings.catch_warnings():
+        # The TorchScript exporter is deprecated but needs no further package, and these graphs are plain.
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            (example,),
+            file,
+            input_names=[names[0]],
+            output_names=[names[1]],
+            dynamic_axes={name: {0: "n"} for name in names},
+            opset_version=_OPSET,
+            dynamo=False,
+        )
+
+
+def export(network: Recogniser, temporal: TemporalTransformer, out: Path, manifest: Manifest) -> Bundle:
+    """Writes both graphs, the class vectors and the manifest, and measures how far the export is from torch.
+
+    The manifest's labels, sizes and scale must be those of the networks; `export_max_difference` is filled in here.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    dim = manifest.dim
+    encoder: FrameEncoder = network.encoder
+    # Channels-last weights would be exported with needless transposes.
+    encoder.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
+    _to_onnx(encoder, torch.rand(2, 3, manifest.size, manifest.size), out / "encoder.onnx", ("frames", "embeddings"))
+    _to_onnx(
+        _Features(temporal), torch.randn(2, manifest.steps, dim), out / "temporal.onnx", ("embeddings", "features")
+    )
+    text = functional.normalize(network.text.detach(), dim=-1).numpy().astype(np.float32)
+    np.save(out / "text.npy", text, allow_pickle=False)
+    bundle = write_bundle(out, manifest)
+    return write_bundle(out, replace(manifest, export_max_difference=_difference(network, temporal, bundle)))
+
+
+def _difference(network: Recogniser, temporal: TemporalTransformer, bundle: Bundle) -> float:
+    """Largest absolute difference of the logits between torch and the exported graphs on 8 clips of noise."""
+    m = bundle.manifest
+    crops = np.random.default_rng(0).integers(0, 256, (8 * m.steps, m.size, m.size, 3), dtype=np.uint8)
+    predictor = Predictor(bundle, provider="cpu")
+    exported = predictor.logits(predictor.embed(crops).reshape(8, m.steps, m.dim))
+    network.eval()
+    temporal.eval()
+    with torch.inference_mode():
+        frames = torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255
+        embeddings = network.encoder(frames).view(8, m.steps, m.dim)
+        scale = torch.tensor(m.logit_scale)
+        whole = classify(temporal(embeddings), network.text, scale).numpy()
+    return float(np.abs(whole - exported).max())
+
+
+def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalTransformer, dict[str, Any]]:
+    """The averaged network, the temporal transformer and stage 1's last record of a run."""
+    config = read_config(config_file)
+    network, temporal = build(config), temporal_for(config)
+    saved = torch.load(run / "stills.pt", weights_only=True)
+    network.load_state_dict(saved["averaged"])
+    temporal.load_state_dict(torch.load(run / "clips.pt", weights_only=True)["temporal"])
+    return network, temporal, saved
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of the export."""
+    parser = argparse.ArgumentParser(prog="python -m models.embedded.export", description=__doc__)
+    parser.add_argument("config", type=Path)
+    parser.add_argument("--run", type=Path, required=True, help="folder that training wrote")
+    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
+    parser.add_argument("--out", type=Path, required=True, help="bundle folder")
+    given = parser.parse_args(arguments)
+    config = read_config(given.config)
+    network, temporal, saved = load_run(given.config, given.run)
+    plain = Manifest(
+        name="mien-embedded",
+        version="1",
+        labels=LABELS,
+        logit_scale=float(network.log_scale.detach().exp()),
+        temperature=1.0,
+        steps=STEPS,
+        size=SIDE,
+        dim=config.network.dim,
+        window_s=2.0,
+        crop=CROP,
+        licence="Apache-2.0 (weights and code); trained on FER2013 images with FER+ votes (MIT), see the model card",
+        provenance={
+            "data": "FER2013 images, FER+ votes",
+            "data_sha256": sha256_of(given.data),
+            "config_sha256": sha256_of(given.config),
+            "seed": config.seed,
+            "epochs": saved["epoch"] + 1,
+            "torch": torch.__version__.split("+")[0],
+        },
+    )
+    bundle = export(network, temporal, given.out, plain)
+    validation = read_stills(given.data, "validation")
+    logits = logits_of(Predictor(bundle, provider="cpu"), validation.images)
+    temperature = fit_temperature(logits, validation.majority)
+    threshold = uncertain_threshold(softmax(logits, temperature), validation.majority)
+    fitted = replace(bundle.manifest, temperature=temperature, uncertain_below=threshold)
+    bundle = write_bundle(given.out, fitted)
+    size = sum((bundle.path / name).stat().st_size for name in bundle.manifest.files)
+    print(
+        f"temperature {temperature:.3f}, uncertain below {threshold:.2f}, export within "
+        f"{bundle.manifest.export_max_difference:.1e} of torch, {size / 1e6:.1f} MB"
+    )
+
+
+if __name__ == "__main__":
+    main()

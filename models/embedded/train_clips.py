@@ -1,0 +1,181 @@
+"""Stage 2: trains the temporal transformer on embeddings of made clips; the encoder and class vectors stay as they are.
+
+The encoder is frozen, so every still is turned into embeddings once and the transformer then trains in seconds per
+epoch. It starts as the plain average of the frames (the solution to beat) and learns which frames to trust.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.nn import functional
+
+from models import metrics
+from models.embedded.clips import STEPS, clean_clips, troubled_clips
+from models.embedded.config import ClipsConfig, TrainConfig
+from models.embedded.network import Recogniser, classify
+from models.embedded.stills import LABELS, Stills, read_stills
+from models.temporal import TemporalLayer, TemporalTransformer
+
+__all__ = ["ClipEmbeddings", "average_of_frames", "embed_clips", "start_as_average", "temporal_for", "train_clips"]
+
+
+@dataclass(frozen=True, slots=True)
+class ClipEmbeddings:
+    """Made clips behind the encoder.
+
+    Attributes:
+        clean, troubled: (n, STEPS, D) float32.
+        votes: (n, C) float32.
+    """
+
+    clean: Tensor
+    troubled: Tensor
+    votes: Tensor
+
+
+def embed_clips(network: Recogniser, stills: Stills, seed: int, batch: int = 32) -> ClipEmbeddings:
+    """Makes one clean and one troubled clip of every still and encodes them.
+
+    The first step of the clean clip is the still itself.
+    """
+    network.eval()
+    rng = torch.Generator().manual_seed(seed)
+    clean: list[Tensor] = []
+    troubled: list[Tensor] = []
+    with torch.inference_mode():
+        for start in range(0, len(stills), batch):
+            grey = torch.from_numpy(stills.images[start : start + batch]).unsqueeze(1).float() / 255
+            smooth = clean_clips(grey, rng)
+            smooth[:, 0] = grey
+            for clips, parts in ((smooth, clean), (troubled_clips(grey, rng), troubled)):
+                flat = clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
+                parts.append(network.encoder.embed_grey(flat).float().view(len(grey), STEPS, -1))
+    return ClipEmbeddings(torch.cat(clean), torch.cat(troubled), torch.from_numpy(stills.votes))
+
+
+def temporal_for(config: TrainConfig) -> TemporalTransformer:
+    """The untrained temporal transformer of a configuration."""
+    c = config.clips
+    dim = config.network.dim
+    return TemporalTransformer(dim, c.depth, c.heads, dim // c.heads, c.mlp_dim, STEPS + 1)
+
+
+@torch.no_grad()
+def start_as_average(temporal: TemporalTransformer, generator: Generator | None = None) -> None:
+    """Sets the weights so that the answer is the mean of the frames' (layer-normalised) embeddings.
+
+    Needs heads * head_dim == dim. The last layer attends evenly and passes values through; all before it, and every
+    MLP, add nothing yet. Positions and class token start small: there is no final norm to tame larger ones.
+    """
+    layers = [layer for layer in temporal.layers if isinstance(layer, TemporalLayer)]
+    temporal.cls_token.normal_(0, 0.02, generator=generator)
+    temporal.pos_embedding.normal_(0, 0.02, generator=generator)
+    for layer in layers:
+        dim = layer.attention.to_out.weight.shape[0]
+        query_key = layer.attention.to_qkv.weight[: 2 * dim]
+        query_key.normal_(0, 0.02, generator=generator)
+        layer.attention.to_qkv.weight[2 * dim :] = torch.eye(dim)
+        for linear in (layer.attention.to_out, layer.mlp.narrow):
+            nn.init.zeros_(linear.weight)
+            nn.init.zeros_(linear.bias)
+    layers[-1].attention.to_out.weight.copy_(torch.eye(len(layers[-1].attention.to_out.bias)))
+
+
+def average_of_frames(embeddings: Tensor, network: Recogniser) -> Tensor:
+    """The rival: (n, STEPS, D) -> (n, C), the mean of the per-frame probabilities of the same encoder."""
+    logits = classify(embeddings.flatten(0, 1), network.text, network.log_scale.exp())
+    return logits.softmax(dim=1).view(*embeddings.shape[:2], -1).mean(dim=1)
+
+
+def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> Tensor:
+    """(n, STEPS, D): a third clean, a tenth one frame repeated, the rest troubled, in a fresh order of steps.
+
+    Steps of one made clip carry no order that matters (the expression does not change), so reversing and rolling
+    them gives new clips for free.
+    """
+    count = len(chosen)
+    kind = torch.rand(count, 1, 1, generator=rng)
+    clean = data.clean[chosen]
+    still = clean[:, :1].expand_as(clean)
+    mixed = torch.where(kind < 0.1, still, torch.where(kind < 0.4, clean, data.troubled[chosen]))
+    roll = (torch.arange(STEPS) + torch.randint(0, STEPS, (count, 1), generator=rng)) % STEPS
+    roll = torch.where(torch.rand(count, 1, generator=rng) < 0.5, roll, STEPS - 1 - roll)
+    return torch.gather(mixed, 1, roll.unsqueeze(2).expand_as(mixed))
+
+
+def _accuracy(scores: Tensor, votes: Tensor) -> float:
+    counts = metrics.confusion(votes.argmax(dim=1).numpy(), scores.argmax(dim=1).numpy(), len(LABELS))
+    return metrics.war(counts)
+
+
+def _measure(temporal: TemporalTransformer, network: Recogniser, data: ClipEmbeddings) -> tuple[float, float, float]:
+    """WAR on troubled, clean and repeated-still clips."""
+    temporal.eval()
+    found = []
+    with torch.inference_mode():
+        for clips in (data.troubled, data.clean, data.clean[:, :1].expand_as(data.clean)):
+            logits = classify(temporal(clips), network.text, network.log_scale.exp())
+            found.append(_accuracy(logits, data.votes))
+    return found[0], found[1], found[2]
+
+
+def _fit(
+    temporal: TemporalTransformer,
+    network: Recogniser,
+    train: ClipEmbeddings,
+    validation: ClipEmbeddings,
+    config: ClipsConfig,
+    seed: int,
+) -> dict[str, Tensor]:
+    """Trains, and returns the weights of the epoch that was best on validation clips."""
+    optimiser = torch.optim.AdamW(temporal.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay)
+    steps = len(train.votes) // config.batch
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimiser, config.learning_rate, total_steps=steps * config.epochs, pct_start=0.1
+    )
+    rng = torch.Generator().manual_seed(seed)
+    text, scale = network.text.detach(), network.log_scale.detach().exp()
+    best, best_state = -1.0, {}
+    for epoch in range(config.epochs):
+        temporal.train()
+        order = torch.randperm(len(train.votes), generator=rng)
+        total = 0.0
+        for step in range(steps):
+            chosen = order[step * config.batch : (step + 1) * config.batch]
+            logits = classify(temporal(_training_batch(train, chosen, rng)), text, scale)
+            loss = functional.cross_entropy(logits, train.votes[chosen])
+            optimiser.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimiser.step()
+            schedule.step()
+            total += loss.item()
+        troubled, clean, still = _measure(temporal, network, validation)
+        print(
+            f"clips epoch {epoch + 1}/{config.epochs}  loss {total / steps:.4f}  validation WAR: "
+            f"troubled {troubled:.4f} clean {clean:.4f} still {still:.4f}",
+            flush=True,
+        )
+        # Clean pictures count as much as troubled ones: the temporal part must not cost anything on them.
+        if (score := troubled + (clean + still) / 2) > best:
+            best, best_state = score, {name: value.clone() for name, value in temporal.state_dict().items()}
+    return best_state
+
+
+def train_clips(config: TrainConfig, network: Recogniser, data: Path, out: Path) -> TemporalTransformer:
+    """Runs stage 2 and writes ``clips.pt``."""
+    torch.manual_seed(config.seed)
+    temporal = temporal_for(config)
+    start_as_average(temporal)
+    print("encoding made clips", flush=True)
+    validation = embed_clips(network, read_stills(data, "validation"), seed=config.seed + 1)
+    for name, clips in (("troubled", validation.troubled), ("clean", validation.clean)):
+        rival = _accuracy(average_of_frames(clips, network).detach(), validation.votes)
+        print(f"validation WAR of averaged frames, {name}: {rival:.4f}", flush=True)
+    train = embed_clips(network, read_stills(data, "train"), seed=config.seed)
+    temporal.load_state_dict(_fit(temporal, network, train, validation, config.clips, config.seed))
+    torch.save({"temporal": temporal.state_dict()}, out / "clips.pt")
+    return temporal

@@ -1,0 +1,90 @@
+"""How the embedded recogniser fares when the picture gets worse: test stills made smaller, turned, darker, blurred.
+
+python -m tests.benchmarks.robustness --data ../shared/data/ferplus.npz [--write]
+
+The crop itself is spoiled, without the live pipeline's alignment: turning is thus what is left after alignment failed,
+and the stills have 48 pixels, so a face "larger" than that only shows that resizing does no harm.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from engine.predictor import Predictor
+from models.bundle import load_bundle
+from models.embedded.evaluate import BUNDLE, logits_of
+from models.embedded.stills import SIDE, Stills, read_stills
+
+Image = npt.NDArray[np.uint8]
+
+
+def shrink(image: Image, side: float) -> Image:
+    """Resized to `side` pixels and back."""
+    there = cv2.INTER_AREA if side < SIDE else cv2.INTER_LINEAR
+    back = cv2.INTER_LINEAR if side < SIDE else cv2.INTER_AREA
+    small = cv2.resize(image, (int(side), int(side)), interpolation=there)
+    return np.asarray(cv2.resize(small, (SIDE, SIDE), interpolation=back), dtype=np.uint8)
+
+
+def turn(image: Image, degrees: float) -> Image:
+    matrix = cv2.getRotationMatrix2D(((SIDE - 1) / 2, (SIDE - 1) / 2), degrees, 1)
+    return np.asarray(cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8)
+
+
+def expose(image: Image, factor: float) -> Image:
+    return np.clip(np.rint(image * factor), 0, 255).astype(np.uint8)
+
+
+def defocus(image: Image, sigma: float) -> Image:
+    return image if sigma == 0 else np.asarray(cv2.GaussianBlur(image, (0, 0), sigma), dtype=np.uint8)
+
+
+def jpeg(image: Image, quality: float) -> Image:
+    _, coded = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, int(quality)])
+    return np.asarray(cv2.imdecode(coded, cv2.IMREAD_GRAYSCALE), dtype=np.uint8)
+
+
+CHANGES: dict[str, tuple[Callable[[Image, float], Image], tuple[float, ...]]] = {
+    "crop size, px": (shrink, (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)),
+    "turned by, degrees": (turn, (-40, -30, -20, -10, 0, 10, 20, 30, 40)),
+    "exposure, factor": (expose, (0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 2.5, 3)),
+    "blur, sigma in px of 48": (defocus, (0, 0.5, 1, 1.5, 2, 2.5, 3)),
+    "JPEG quality of the crop": (jpeg, (2, 5, 10, 20, 30, 50, 70, 95)),
+}
+
+
+def war_after(predictor: Predictor, stills: Stills, change: Callable[[Image, float], Image], value: float) -> float:
+    """WAR in [0,1] on spoiled stills."""
+    spoiled = np.stack([change(image, value) for image in stills.images])
+    return float((logits_of(predictor, spoiled).argmax(axis=1) == stills.majority).mean())
+
+
+def main() -> None:
+    """Prints a line of WAR per kind of trouble."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.robustness", description=__doc__)
+    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--write", action="store_true", help="draw robustness.png beside the bundle")
+    given = parser.parse_args()
+    predictor = Predictor(load_bundle(given.bundle), provider="cpu", threads=2)
+    stills = read_stills(given.data, "test")
+    curves = {}
+    for name, (change, values) in CHANGES.items():
+        shares = [war_after(predictor, stills, change, value) for value in values]
+        curves[name] = (values, shares)
+        pairs = ", ".join(f"{value:g}: {share:.1%}" for value, share in zip(values, shares, strict=True))
+        print(f"{name}: {pairs}", flush=True)
+    if given.write:
+        from models.embedded.pictures import draw_curves
+
+        draw_curves(curves, 3, given.bundle / "robustness.png")
+
+
+if __name__ == "__main__":
+    main()

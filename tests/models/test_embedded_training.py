@@ -1,0 +1,172 @@
+"""The embedded recogniser's parts: network, augmentation, made clips, schedules, export."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is only needed for training; install the train extra")
+
+from hypothesis import given, settings  # noqa: E402
+from hypothesis import strategies as st  # noqa: E402
+
+from engine.predictor import Predictor  # noqa: E402
+from models.bundle import Manifest  # noqa: E402
+from models.embedded.augment import Strength, augment, compress  # noqa: E402
+from models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold  # noqa: E402
+from models.embedded.clips import STEPS, clean_clips, troubled_clips  # noqa: E402
+from models.embedded.config import parse_config, read_config  # noqa: E402
+from models.embedded.network import Recogniser, classify  # noqa: E402
+from models.embedded.stills import LABELS  # noqa: E402
+from models.embedded.train import learning_rate, main  # noqa: E402
+from models.embedded.train_clips import start_as_average  # noqa: E402
+from models.temporal import TemporalTransformer  # noqa: E402
+
+CONFIG = Path(__file__).parents[2] / "assets" / "embedded" / "train.toml"
+
+
+def small() -> Recogniser:
+    torch.manual_seed(3)
+    return Recogniser((4, 8), 1, 16, 0.0, len(LABELS), 10.0)
+
+
+def test_encoder_shapes_and_grey_inside() -> None:
+    network = small().eval()
+    grey = torch.rand(3, 1, 48, 48)
+    with torch.inference_mode():
+        embeddings = network.encoder(grey.expand(-1, 3, -1, -1))
+        assert embeddings.shape == (3, 16)
+        # A grey picture given as RGB is the same picture.
+        assert torch.allclose(embeddings, network.encoder.embed_grey(grey), atol=1e-5)
+        assert torch.allclose(embeddings.mean(dim=1), torch.zeros(3), atol=1e-6)
+        assert network(grey).shape == (3, len(LABELS))
+
+
+def test_encoder_ignores_exposure() -> None:
+    network = small().eval()
+    grey = torch.rand(2, 1, 48, 48)
+    with torch.inference_mode():
+        same, dimmer = network.encoder.embed_grey(grey), network.encoder.embed_grey(grey * 0.8 + 0.1)
+    assert torch.nn.functional.cosine_similarity(same, dimmer).min() > 0.99
+
+
+@settings(max_examples=10, deadline=None)
+@given(seed=st.integers(0, 2**31), side=st.sampled_from([32, 48]), count=st.integers(1, 3))
+def test_made_clips_are_pictures_and_follow_the_seed(seed: int, side: int, count: int) -> None:
+    stills = torch.rand(count, 1, side, side, generator=torch.Generator().manual_seed(seed))
+    for make in (clean_clips, troubled_clips):
+        first = make(stills, torch.Generator().manual_seed(seed))
+        again = make(stills, torch.Generator().manual_seed(seed))
+        assert first.shape == (count, STEPS, 1, side, side)
+        assert first.min() >= 0 and first.max() <= 1
+        assert torch.equal(first, again)
+
+
+def test_troubled_clips_stray_further_than_clean_ones() -> None:
+    y, x = torch.meshgrid(torch.linspace(0, 3, 48), torch.linspace(0, 5, 48), indexing="ij")
+    stills = (0.5 + 0.25 * (torch.sin(x) + torch.cos(y))).clamp(0, 1).expand(32, 1, 48, 48)
+    stills = (stills + stills.flip(3)) / 2  # the same when flipped, so that only trouble makes a difference
+
+    def strays(clips: torch.Tensor) -> float:
+        return float((clips - stills.unsqueeze(1)).abs().mean())
+
+    rng = torch.Generator().manual_seed(0)
+    assert strays(troubled_clips(stills, rng)) > 2 * strays(clean_clips(stills, rng))
+
+
+def test_augmentation_without_strength_changes_little() -> None:
+    none = Strength(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 8, 0, 0)
+    grey = torch.rand(4, 1, 48, 48).clamp(0.01, 1)
+    rng = torch.Generator().manual_seed(0)
+    out = augment(grey.clone(), none, rng)
+    same = torch.minimum((out - grey).abs().amax((1, 2, 3)), (out - grey.flip(3)).abs().amax((1, 2, 3)))
+    assert same.max() < 1e-4
+
+
+def test_compression_gets_worse_with_less_quality() -> None:
+    grey = torch.rand(2, 1, 48, 48)
+    errors = [float((compress(grey, torch.full((2,), q)) - grey).abs().mean()) for q in (95.0, 50.0, 10.0)]
+    assert errors == sorted(errors)
+    assert errors[0] < 0.02
+
+
+def test_learning_rate_rises_and_falls_in_each_cycle() -> None:
+    config = replace(read_config(CONFIG).stills, cycles=(10, 20), warm_up=0.1, learning_rate=1.0)
+    assert learning_rate(config, 1.0) == pytest.approx(1.0)
+    assert learning_rate(config, 9.999) < 1e-3
+    assert learning_rate(config, 12.0) == pytest.approx(1.0)
+    assert learning_rate(config, 30.0) < 1e-3
+
+
+def test_a_misspelt_key_of_the_configuration_is_refused() -> None:
+    data = tomllib.loads(CONFIG.read_text(encoding="utf-8"))
+    data["clips"]["epoch"] = 3
+    with pytest.raises(TypeError, match="epoch"):
+        parse_config(data)
+
+
+@pytest.mark.parametrize("depth", [1, 2])
+def test_temporal_part_starts_as_the_average(depth: int) -> None:
+    temporal = TemporalTransformer(32, depth, 4, 8, 16, STEPS + 1)
+    start_as_average(temporal, torch.Generator().manual_seed(0))
+    # Frames of one clip are alike; of unrelated ones the mean would be small beside the class token.
+    clip = torch.randn(5, 1, 32) + 0.5 * torch.randn(5, STEPS, 32)
+    mean = torch.nn.functional.layer_norm(clip, (32,)).mean(dim=1)
+    assert torch.nn.functional.cosine_similarity(temporal(clip), mean).min() > 0.9
+
+
+def test_temperature_recovers_a_known_one() -> None:
+    rng = np.random.default_rng(0)
+    logits = rng.normal(0, 2, (4000, 4))
+    truth = np.array([rng.choice(4, p=p) for p in softmax(logits, 1.0)])
+    assert fit_temperature(logits * 2.5, truth) == pytest.approx(2.5, rel=0.1)
+    probabilities = softmax(logits, 1.0)
+    threshold = uncertain_threshold(probabilities, truth, 0.8)
+    sure = probabilities.max(axis=1) >= threshold
+    assert (probabilities.argmax(axis=1) == truth)[sure].mean() >= 0.79
+    assert sure.mean() < 1
+
+
+def test_export_gives_what_torch_gives(tmp_path: Path) -> None:
+    from models.embedded.export import CROP, export
+
+    network = small()
+    temporal = TemporalTransformer(16, 1, 2, 8, 16, STEPS + 1)
+    manifest = Manifest(
+        name="tiny", version="1", labels=LABELS, logit_scale=10.0, temperature=1.5, steps=STEPS, size=48, dim=16,
+        window_s=2.0, crop=CROP,
+    )  # fmt: skip
+    bundle = export(network, temporal, tmp_path / "tiny", manifest)
+    assert bundle.manifest.export_max_difference is not None
+    assert bundle.manifest.export_max_difference < 5e-5
+    crops = np.random.default_rng(1).integers(0, 256, (STEPS, 48, 48, 3), dtype=np.uint8)
+    predictor = Predictor(bundle, provider="cpu")
+    exported = predictor.logits(predictor.embed(crops)[None])
+    with torch.inference_mode():
+        embeddings = network.eval().encoder(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)
+        logits = classify(temporal.eval()(embeddings[None]), network.text, torch.tensor(10.0))
+    assert np.abs(exported - logits.numpy()).max() < 5e-5
+
+
+def test_training_runs_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rng = np.random.default_rng(0)
+    votes = np.zeros((96, 10), dtype=np.uint8)
+    votes[np.arange(96), np.arange(96) % 8] = 10
+    data = tmp_path / "made.npz"
+    images = rng.integers(0, 256, (96, 48, 48), dtype=np.uint8)
+    np.savez(data, images=images, votes=votes, split=np.repeat([0, 1, 2], 32).astype(np.uint8))
+    text = CONFIG.read_text(encoding="utf-8").replace("widths = [32, 64, 128, 256]", "widths = [4, 8]")
+    lines = {"cycles": "[1, 1]", "batch": "16", "epochs": "1", "dim": "16", "mlp_dim": "16"}
+    for name, value in lines.items():
+        text = "\n".join(f"{name} = {value}" if line.startswith(f"{name} =") else line for line in text.splitlines())
+    config = tmp_path / "tiny.toml"
+    config.write_text(text, encoding="utf-8")
+    call = [str(config), "--data", str(data), "--out", str(tmp_path / "run")]
+    main(call)
+    assert (tmp_path / "run" / "clips.pt").exists()
+    main(call)
+    assert "resumed after epoch 2" in capsys.readouterr().out
