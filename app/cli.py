@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from app.annotate_command import annotate
+from app.data_commands import data
 from app.doctor_command import doctor
 from app.model_commands import export_command, import_command
 from app.training_commands import evaluate, train
@@ -34,6 +35,7 @@ mien.add_command(import_command)
 mien.add_command(export_command)
 mien.add_command(train)
 mien.add_command(evaluate)
+mien.add_command(data)
 
 
 def main() -> NoReturn:

@@ -128,9 +128,10 @@ def _options(chosen: dict[str, Any], plain_text: bool, size: int) -> ExportOptio
 
     faces = chosen.pop("faces")
     if faces is not None:
+        from engine.model_store import resolve_detector
         from models.video_crops import face_crops
 
-        chosen["faces"] = face_crops(faces, DATASET_FRAMING, size, limit=64)
+        chosen["faces"] = face_crops(faces, resolve_detector("short"), DATASET_FRAMING, size, limit=64)
     if chosen["text_encoder"] is None:
         chosen["text_encoder"] = plain_text
     window, threshold = chosen["window_s"], chosen["uncertain_below"]

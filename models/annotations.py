@@ -144,6 +144,8 @@ def rebaser(paths: Sequence[str], root: Path, file: Path) -> Callable[[str], Pat
     Raises:
         DataError: no ending of any of the first hundred paths exists under `root`.
     """
+    if not paths:
+        raise DataError(f"{file}: lists no clips")
     for path in paths[:100]:
         parts = PurePosixPath(path.replace("\\", "/")).parts
         for kept in range(len(parts), 0, -1):
@@ -155,8 +157,7 @@ def rebaser(paths: Sequence[str], root: Path, file: Path) -> Callable[[str], Pat
                         *PurePosixPath(text.replace("\\", "/")).parts[-kept:]
                     )
                 )
-    example = paths[0] if paths else "nothing"
-    raise DataError(f"{file}: none of its folders exists under {root} (the first is {example}); check data.root")
+    raise DataError(f"{file}: none of its folders exists under {root} (the first is {paths[0]}); check data.root")
 
 
 def count_frames(entry: ClipEntry) -> int:
