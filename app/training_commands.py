@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import resources
 from pathlib import Path
 
 import click
@@ -18,7 +19,7 @@ from engine.errors import ModelError
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
 def train(config: Path, output: Path, fold: int, resume: bool, device: str) -> None:
-    """Train the model in CONFIG (TOML). Ready configurations: mien recipe.
+    """Train the model in CONFIG (TOML). Ready configurations: see mien recipe.
 
     On several GPUs: accelerate launch --multi_gpu -m app.cli train CONFIG -o RUN.
     """
@@ -30,6 +31,20 @@ def train(config: Path, output: Path, fold: int, resume: bool, device: str) -> N
         f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {int(scores.counts.sum())} test clips after the last epoch"
     )
     click.echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
+
+
+@click.command()
+@click.argument("name", required=False)
+def recipe(name: str | None) -> None:
+    """Print the training configuration NAME of a published model; without NAME, list them."""
+    known = {item.name.removesuffix(".toml"): item for item in resources.files("assets.recipes").iterdir()}
+    known = {key: item for key, item in known.items() if item.name.endswith(".toml")}
+    if name is None:
+        click.echo("\n".join(sorted(known)))
+        return
+    if name not in known:
+        raise ModelError(f"no recipe is called {name!r}; there are {', '.join(sorted(known))}")
+    click.echo(known[name].read_text(encoding="utf-8"), nl=False)
 
 
 @click.command()

@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from models.clip_entries import ClipEntry, DataError, frame_files
+from models.clip_entries import ClipEntry, DataError
 
 # The datasets name the same expression in different ways.
 SYNONYMS: Final = {
@@ -158,11 +158,6 @@ def rebaser(paths: Sequence[str], root: Path, file: Path) -> Callable[[str], Pat
                     )
                 )
     raise DataError(f"{file}: none of its folders exists under {root} (the first is {paths[0]}); check data.root")
-
-
-def count_frames(entry: ClipEntry) -> int:
-    """How many pictures the clip has on disk."""
-    return len(frame_files(entry.folder))
 
 
 def _lines(file: Path, encoding: str) -> list[tuple[int, str]]:

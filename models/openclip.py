@@ -8,6 +8,8 @@ is decided here and nowhere else.
 from __future__ import annotations
 
 import importlib
+import importlib.util
+import logging
 import math
 from collections.abc import Mapping
 from pathlib import Path
@@ -103,11 +105,16 @@ def build_clip(backbone: str | Mapping[str, Any], pretrained: str = "") -> Any:
 
 
 def _create(library: Any, backbone: str, pretrained: str, force_quick_gelu: bool) -> Any:
+    if not pretrained:
+        # Random weights are asked for (others follow from a checkpoint); open_clip would warn of them.
+        logging.disable(logging.WARNING)
     try:
         return library.create_model(backbone, pretrained=pretrained or None, force_quick_gelu=force_quick_gelu)
     except Exception as error:  # open_clip raises what its downloader raises
         reason = " ".join(str(error).split())[:200]
         raise ModelError(f"the weights {pretrained!r} of {backbone} cannot be had: {reason}") from None
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def openai_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

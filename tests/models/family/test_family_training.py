@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
 import signal
@@ -14,9 +15,10 @@ from typing import Any
 
 import pytest
 import torch
+from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from small_models import RECIPES, TINY_CLIP
-from small_task import CLASSES, FERPLUS, configuration, draw_faces, write_ferplus
+from small_task import CLASSES, FERPLUS, configuration, draw_faces, pretrain_on_ferplus, write_ferplus
 
 from app.cli import mien
 from engine.errors import ModelError
@@ -53,6 +55,8 @@ def one_thread() -> Any:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+    # Accelerate keeps its settings for the whole process; every run here is one of its own.
+    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")
@@ -64,17 +68,22 @@ def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
-def write_clip(path: Path, clip: dict[str, Any] = CLIP) -> None:
-    """A random CLIP whose texts lie apart, as those of a trained one do; fresh ones are almost parallel."""
+def write_clip(path: Path, clip: dict[str, Any] = CLIP, *, faces: bool = False) -> None:
+    """A random CLIP whose texts lie apart, as those of a trained one do; fresh ones are almost parallel.
+
+    `faces`: its image side has learned to see faces, on FER+'s training part.
+    """
     torch.manual_seed(0)
     model = build_clip(clip)
     with torch.no_grad():
         model.token_embedding.weight.mul_(30)
+    if faces:
+        pretrain_on_ferplus(model)
     torch.save(model.state_dict(), path)
 
 
 def table(root: Path, recipe: str, clip: dict[str, Any] = CLIP, **changes: Any) -> dict[str, Any]:
-    training, stages = STAGES[recipe]
+    training, stages = copy.deepcopy(STAGES[recipe])  # tests change them
     scale = 30.0 if recipe == "cliper" else 100.0
     model = {"backbone": clip, "pretrained": str(root / "clip.pt"), "steps": 2, "max_len": 3, "scale": scale}
     return configuration(root, {**model, **RECIPES[recipe]}, {**training, **changes}, stages)
@@ -96,12 +105,15 @@ def test_learns_real_faces(recipe: str, tmp_path: Path) -> None:
     write_ferplus(tmp_path / "train", 0, 700, CLASSES)
     write_ferplus(tmp_path / "test", 1, 200, CLASSES)
     clip = {**CLIP, "vision_cfg": {"layers": 3, "width": 96, "head_width": 32, "patch_size": 8, "image_size": 48}}
-    write_clip(tmp_path / "clip.pt", clip)
+    write_clip(tmp_path / "clip.pt", clip, faces=True)
     data = table(tmp_path, recipe, clip)
     data["augment"]["crop"] = [0.7, 1.0]
-    data["stages"][-1]["epochs"] = 14
+    data["stages"][-1]["epochs"] = 5
+    for stage in data["stages"]:
+        # The image side comes trained here, so it is tuned gently, as in the recipes.
+        stage["rates"] = {part: 1e-4 if part == "encoder" else rate for part, rate in stage["rates"].items()}
     scores = Trainer(parse_config(data, tmp_path), tmp_path / "run", device="cpu").run()
-    assert scores.uar > 60, "chance is 33.3"
+    assert scores.uar > 50, "chance is 33.3"
 
 
 def test_evaluate_gives_the_number_that_training_printed(faces: Path, tmp_path: Path) -> None:
@@ -199,3 +211,64 @@ def test_mixed_precision_runs(faces: Path, tmp_path: Path) -> None:
     data["stages"][0]["epochs"] = 1
     Trainer(parse_config(data, faces), tmp_path / "run", device="cpu").run()
     assert all(loss == loss for loss in losses(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("name", ["dfer-clip", "emoclip", "cliper"])
+def test_published_recipes_are_whole(name: str, tmp_path: Path) -> None:
+    """Every value that the papers' code sets, as far as the file is concerned; nothing is built or downloaded."""
+    out = CliRunner().invoke(mien, ["recipe", name])
+    assert out.exit_code == 0, out.output
+    config = parse_config(tomllib.loads(out.output), tmp_path)
+    model, stages = config.model, config.stages
+    if name == "dfer-clip":
+        assert (model.pixels, model.text, model.contexts, model.depth, model.steps) == ("raw", "context", 8, 1, 16)
+        assert stages[0].rates == {"encoder": 1e-5, "temporal": 1e-2, "text": 1e-3}
+        assert (config.epochs, stages[0].milestones, config.training.batch) == (50, [30, 40], 48)
+    elif name == "emoclip":
+        assert (model.depth, model.head_dim, model.mlp_dim, model.max_len, model.steps) == (2, 2048, 512, 1024, 32)
+        assert config.training.loss == "contrastive"
+    else:
+        assert (model.backbone, model.per_class, model.slots, model.first_slot) == ("ViT-B-16-quickgelu", 5, 4, 5)
+        assert [stage.rates for stage in stages] == [{"text": 1e-2}, {"encoder": 5e-6}]
+        assert config.stage_at(1) == (0, 1)
+        assert config.stage_at(2) == (1, 0)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda data: data["model"].update(dept=2), r"does not know 'dept'"),
+        (lambda data: data["model"].update(steps="16"), r"model.steps must be like 16"),
+        (lambda data: data["model"].update(steps=40), r"model.max_len 3 holds 2"),
+        (lambda data: data["training"].update(loss="mse"), r"training.loss must be one of"),
+        (lambda data: data["stages"][0].update(rates={"eyes": 1.0}), r"stages.rates must give"),
+        (lambda data: data.update(stages=[]), r"at least one \[\[stages\]\]"),
+        (lambda data: data["data"].update(root="/nowhere"), r"set data.root"),
+        (lambda data: data["training"].update(batch=10_000), r"fewer than one batch"),
+        (lambda data: data["stages"][0].update(rates={"text": 1.0}), r"no such part to train"),
+    ],
+)
+def test_bad_configurations(change: Any, message: str, faces: Path, tmp_path: Path) -> None:
+    data = table(faces, "emoclip")
+    change(data)
+    with pytest.raises(ModelError, match=message):
+        Trainer(parse_config(data, faces), tmp_path / "run", device="cpu").run()
+
+
+def test_a_test_set_without_a_class(faces: Path, tmp_path: Path) -> None:
+    """UAR leaves the class out, and says so."""
+    root = tmp_path / "data"
+    draw_faces(root / "train", 10, seed=0)
+    draw_faces(root / "test", 5, seed=1)
+    for folder in (root / "test/surprise").iterdir():
+        for file in folder.iterdir():
+            file.unlink()
+        folder.rmdir()
+    data = table(faces, "emoclip", batch=10)
+    data["data"]["root"] = str(root)
+    data["stages"][0]["epochs"] = 1
+    scores = Trainer(parse_config(data, faces), tmp_path / "run", device="cpu").run()
+    assert scores.missing == ["surprise"]
+    assert scores.as_table()["recall"]["surprise"] is None
+    out = CliRunner().invoke(mien, ["evaluate", str(tmp_path / "run/last.pt"), "--device", "cpu"])
+    assert "no test clips of surprise" in out.output
