@@ -169,7 +169,7 @@ class Overlay:
             return ""
         if prediction.flaws:
             return ", ".join(prediction.flaws)
-        return "uncertain" if prediction.uncertain else _short(self._labels[prediction.top])
+        return "uncertain" if prediction.uncertain else _short(self._labels[prediction.label])
 
     def _draw_panel(
         self,
@@ -188,9 +188,9 @@ class Overlay:
         sure = status is Status.OK and prediction is not None and not prediction.flaws
         heading = self._heading(status, prediction)
         if sure and prediction is not None and not _LEVELS[self._level]:
-            heading += f" {prediction.probabilities[prediction.top] * 100:.0f} %"
+            heading += f" {prediction.probabilities[prediction.label] * 100:.0f} %"
         draw_text(picture, heading, left, top, m.font, colour if sure else _GREY, bold=sure)
-        best = prediction.top if prediction is not None else -1
+        best = prediction.label if prediction is not None else -1
         for number, index in enumerate(self._rows(prediction), start=1):
             row = top + number * m.line
             strong = index == best and status is not Status.OCCLUDED

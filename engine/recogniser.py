@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import numpy as np
 
@@ -11,7 +12,22 @@ from engine.crops import align
 from engine.neutral import NeutralCalibration
 from engine.predictor import Predictor
 from engine.quality import flaws
-from engine.records import Face, Frame, Prediction
+from engine.records import Face, FloatArray, Frame, Prediction
+
+CLEAR_LEAD: Final = 0.1
+"""How much more probable another class must be than the one shown, before it is shown instead.
+
+Where two classes are about as probable, the most probable one changes with every breath; tests/benchmarks/steadiness.py
+measures what this lead does to changes of label and to the time until a real change is seen.
+"""
+
+
+def steady_label(probabilities: FloatArray, shown: int | None) -> int:
+    """Index of the class to show for `probabilities` ((C,) float32), where `shown` was shown before."""
+    top = int(probabilities.argmax())
+    if shown is not None and probabilities[top] - probabilities[shown] < CLEAR_LEAD:
+        return shown
+    return top
 
 
 class Recogniser:
@@ -54,10 +70,12 @@ class Recogniser:
             probabilities = self.predictor.probabilities(logits)
             threshold = manifest.uncertain_below or 0.0
             for clip, crop, row, shares in zip(clips, crops, logits, probabilities, strict=True):
+                before = self._predictions.get(clip.track_id)
                 self._predictions[clip.track_id] = Prediction(
                     frame.time_s,
                     row,
                     shares,
+                    steady_label(shares, None if before is None else before.label),
                     clip.steps,
                     clip.warming,
                     uncertain=bool(shares.max() < threshold),

@@ -181,6 +181,7 @@ class Prediction:
         time_s: time of the newest picture in the window.
         logits: (C,) float32, before temperature.
         probabilities: (C,) float32, sum 1.
+        label: index of the class to show: the most probable, but a lead over the one shown before must be clear.
         steps: how many of the T steps are filled by time, 1 to T; fewer than T means "warming up".
         warming: steps < T.
         uncertain: the largest probability is below the model's threshold.
@@ -190,6 +191,7 @@ class Prediction:
     time_s: float
     logits: FloatArray
     probabilities: FloatArray
+    label: int
     steps: int
     warming: bool
     uncertain: bool = False

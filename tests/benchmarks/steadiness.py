@@ -60,7 +60,7 @@ def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) 
             continue
         crop = align(frame.picture, seen[0].detection, manifest.crop, manifest.size)
         embedding = predictor.embed(crop[np.newaxis])[0]
-        track.mien.append(manifest.labels[predictions[seen[0].track_id].top])
+        track.mien.append(manifest.labels[predictions[seen[0].track_id].label])
         track.single.append(manifest.labels[int((predictor.bundle.text @ embedding).argmax())])
     return track
 
