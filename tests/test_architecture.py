@@ -52,9 +52,10 @@ def test_only_the_session_starts_threads() -> None:
 
 @pytest.mark.parametrize(
     ("package", "allowed"),
-    [("mediapipe", {"engine/detector.py"}), ("onnxruntime", {"engine/graph.py"})],
+    [("mediapipe", {"engine/detector.py"}), ("onnxruntime", {"engine/graph.py", "models/quantise.py"})],
 )
 def test_a_runtime_is_named_in_one_file(package: str, allowed: set[str]) -> None:
+    """quantise.py uses the tools that ONNX Runtime ships for files; it runs no graph."""
     assert where(lambda path: package in imports(path)) == allowed
 
 
