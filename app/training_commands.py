@@ -62,15 +62,13 @@ def evaluate(
     checkpoints: tuple[Path, ...], config: Path | None, fold: int | None, output: Path | None, device: str
 ) -> None:
     """Score CHECKPOINTS on their test clips; several are folds, whose UAR and WAR are averaged."""
-    import torch
-
     from models.checkpoints import load
-    from models.evaluate import average, write_scores
+    from models.evaluate import average, device_of, write_scores
     from models.evaluate import evaluate as score
     from models.evaluation_config import config_of
     from models.train import clip_dataset
 
-    place = torch.device("cuda" if device == "auto" and torch.cuda.is_available() else "cpu")
+    place = device_of(device)
     found = []
     for number, path in enumerate(checkpoints, start=1):
         run, trained_fold = config_of(path, config, default_fold=number)

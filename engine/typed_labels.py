@@ -87,6 +87,7 @@ def with_typed_labels(bundle: Bundle, path: Path, *, provider: Provider = "auto"
         bundle.manifest,
         labels=typed.names,
         temperature=1.0,  # the calibration was for other labels
+        neutral_logits=None,
         metrics={},
         provenance={
             **bundle.manifest.provenance,

@@ -63,6 +63,11 @@ class Scores:
         }
 
 
+def device_of(choice: str) -> torch.device:
+    """ "auto": the GPU where there is one; else the CPU."""
+    return torch.device("cuda" if choice == "auto" and torch.cuda.is_available() else "cpu")
+
+
 @torch.no_grad()
 def answers(
     model: VideoTextModel, loader: Any, device: torch.device, progress: Progress = lambda done, of: None
