@@ -217,7 +217,6 @@ def test_zero_shot_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
     torch.manual_seed(0)
     monkeypatch.setattr(models.zeroshot, "build_clip", lambda backbone, weights: build_clip(TINY_CLIP, weights))
-    monkeypatch.setattr("models.config.ModelConfig.__post_init__", lambda self: None)
     out = CliRunner().invoke(
         mien, ["export", "--zero-shot", "ViT-B-32-quickgelu", "--weights", "random", "-o", str(tmp_path / "bundle")]
     )
