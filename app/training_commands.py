@@ -21,16 +21,17 @@ from engine.errors import ModelError
 def train(config: Path, output: Path, fold: int, resume: bool, device: str) -> None:
     """Train the model in CONFIG (TOML). Ready configurations: see mien recipe.
 
-    On several GPUs: accelerate launch --multi_gpu -m app.cli train CONFIG -o RUN.
+    On two GPUs: torchrun --nproc-per-node 2 --no-python mien train CONFIG -o RUN
     """
     from models.train import BEST, LAST, Trainer
     from models.train_config import read_config
 
-    scores = Trainer(read_config(config), output, fold=fold, resume=resume, device=device).run()
-    click.echo(
-        f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {int(scores.counts.sum())} test clips after the last epoch"
-    )
-    click.echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
+    trainer = Trainer(read_config(config), output, fold=fold, resume=resume, device=device)
+    scores = trainer.run()
+    if trainer.accelerator.is_main_process:
+        clips = int(scores.counts.sum())
+        click.echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
+        click.echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
 
 
 @click.command()

@@ -179,6 +179,32 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(recipe: str, faces: Pat
     assert torch.equal(*ends)
 
 
+def test_two_processes_train_one_model(faces: Path, tmp_path: Path) -> None:
+    """Each sees its own half of every batch; together they test every clip once."""
+    data = table(faces, "emoclip")
+    data["stages"][0]["epochs"] = 2
+    (tmp_path / "config.toml").write_text(as_toml(data), encoding="utf-8")
+    command = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        "--nproc-per-node",
+        "2",
+        "--standalone",
+        "main.py",
+        "train",
+    ]
+    command += [str(tmp_path / "config.toml"), "-o", str(tmp_path / "run"), "--device", "cpu"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, cwd=REPOSITORY, env=environment, capture_output=True, text=True, timeout=150)
+    assert done.returncode == 0, done.stderr
+    assert len(losses(tmp_path / "run")) == 2 * (300 // (20 * 2))
+    (line,) = [line for line in done.stdout.splitlines() if line.startswith("UAR")]
+    out = CliRunner().invoke(mien, ["evaluate", str(tmp_path / "run/last.pt"), "--device", "cpu"])
+    assert line.split(" on ")[0] in out.output
+    assert "on 90 clips" in out.output
+
+
 def as_toml(data: dict[str, Any]) -> str:
     """The configuration as a file; JSON's numbers, texts, lists and booleans are TOML's, too."""
 
