@@ -14,6 +14,7 @@ from engine.settings import DETECTOR_RANGES, PROVIDERS, Settings
 
 if TYPE_CHECKING:
     from engine.annotate import Annotator, Report
+    from engine.neutral import NeutralPeriod
 
 # What cameras, phones and editors write; other files in a folder are passed over.
 VIDEO_SUFFIXES = frozenset(
@@ -22,6 +23,18 @@ VIDEO_SUFFIXES = frozenset(
         *(".mts", ".mxf", ".ogv", ".ts", ".vob", ".webm", ".wmv"),
     }
 )
+
+
+def _neutral_period(context: click.Context, parameter: click.Parameter, value: str | None) -> NeutralPeriod | None:
+    if value is None:
+        return None
+    from engine.neutral import NeutralPeriod
+
+    start, _, end = value.partition("-")
+    try:
+        return NeutralPeriod(float(start), float(end))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not START-END in seconds, for example 0-3") from None
 
 
 @click.command()
@@ -41,6 +54,12 @@ VIDEO_SUFFIXES = frozenset(
     help="Folder of an exported model. Default: the one that ships with Mien.",
 )
 @click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="LABELS.toml",
+    help="Labels of your own: [[labels]] tables with name and descriptions. The model needs a text encoder.",
+)
+@click.option(
     "--detector",
     type=click.Path(path_type=Path),
     metavar="FILE",
@@ -57,6 +76,12 @@ VIDEO_SUFFIXES = frozenset(
 @click.option("--min-score", type=float, default=0.5, show_default=True, help="Smallest detector confidence of a face.")
 @click.option("--max-faces", type=int, default=16, show_default=True, help="Follow at most this many faces at once.")
 @click.option(
+    "--neutral",
+    metavar="START-END",
+    callback=_neutral_period,
+    help="Seconds in which all faces are neutral, for example 0-3: later readings of each face are corrected by them.",
+)
+@click.option(
     "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True, help="What runs the model."
 )
 @click.option(
@@ -65,7 +90,15 @@ VIDEO_SUFFIXES = frozenset(
 @click.option("--overwrite", is_flag=True, help="Replace files that are already there.")
 @click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")
 def annotate(
-    source: str, output: Path, model: Path | None, detector: Path | None, overwrite: bool, quiet: bool, **chosen: Any
+    source: str,
+    output: Path,
+    model: Path | None,
+    labels: Path | None,
+    detector: Path | None,
+    neutral: NeutralPeriod | None,
+    overwrite: bool,
+    quiet: bool,
+    **chosen: Any,
 ) -> None:
     """Annotate SOURCE: a video file, a folder of videos, a pattern like "clips/*.mp4", or "demo".
 
@@ -89,8 +122,13 @@ def annotate(
             raise SourceError(f"{spec}: no such file")
         Outputs.checked(mp4, overwrite=overwrite, source=Path(spec))
     bundle = load_bundle(model or embedded_bundle())
+    if labels is not None:
+        from engine.typed_labels import with_typed_labels
+
+        bundle = with_typed_labels(bundle, labels, provider=settings.provider)
+        console.warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=console.say)
-    with Annotator(bundle, detector_file, settings) as annotator:
+    with Annotator(bundle, detector_file, settings, neutral=neutral) as annotator:
         if len(jobs) == 1:
             _one(annotator, *jobs[0], overwrite, console)
         else:

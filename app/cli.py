@@ -10,7 +10,10 @@ from typing import NoReturn
 import click
 
 from app.annotate_command import annotate
+from app.data_commands import data
 from app.doctor_command import doctor
+from app.model_commands import export_command, import_command
+from app.training_commands import evaluate, recipe, train
 from engine import version
 from engine.errors import MienError
 from engine.quiet import detach_native_output
@@ -28,6 +31,12 @@ def mien() -> None:
 
 mien.add_command(annotate)
 mien.add_command(doctor)
+mien.add_command(import_command)
+mien.add_command(export_command)
+mien.add_command(train)
+mien.add_command(recipe)
+mien.add_command(evaluate)
+mien.add_command(data)
 
 
 def main() -> NoReturn:

@@ -39,10 +39,10 @@ def doctor(model: Path | None, detector: Path | None) -> None:
                 _line(name, "not installed")
     problems: list[str] = []
     bundle_path = model or embedded_bundle()
-    providers = _try(problems, "providers", lambda: _providers(bundle_path))
     bundle = _try(problems, "model", lambda: _bundle(bundle_path))
+    providers = bundle and _try(problems, "providers", lambda: _providers(bundle_path))
     file = _try(problems, "detector", lambda: _detector(detector))
-    if providers and bundle and file:
+    if providers and file:
         _try(problems, "pipeline", lambda: _pipeline(bundle_path, Path(file)))
     if problems:
         raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))

@@ -12,6 +12,7 @@ from typing import Any, Final, Self
 from engine import version
 from engine.detector import FaceDetector
 from engine.errors import RecordingError
+from engine.neutral import NeutralCalibration, NeutralPeriod
 from engine.overlay import Overlay
 from engine.predictor import Predictor
 from engine.recogniser import Recogniser
@@ -21,6 +22,7 @@ from engine.session import Session
 from engine.settings import Settings
 from engine.source import Source, open_source
 from engine.tracker import KEEP_SCORE_RATIO, Tracker
+from engine.typed_labels import is_unvalidated, label_note, output_labels
 from models.bundle import Bundle, sha256_of
 
 JSON_FORMAT: Final = 1
@@ -49,12 +51,17 @@ class Report:
 class Annotator:
     """The loaded networks, ready for any number of videos, one after the other.
 
+    With `neutral`, every face that is seen in that period of a video is calibrated on it.
+
     Raises:
         ModelError: detector or bundle cannot be used.
     """
 
-    def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
+    def __init__(
+        self, bundle: Bundle, detector_file: Path, settings: Settings, *, neutral: NeutralPeriod | None = None
+    ) -> None:
         self._settings = settings
+        self._neutral = neutral
         self._detector_file = detector_file
         self._predictor = Predictor(bundle, provider=settings.provider)
         self._detector = FaceDetector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
@@ -95,20 +102,24 @@ class Annotator:
     ) -> Report:
         """As `annotate`, for a source that is already open; `path` is its file, which must not be overwritten."""
         outputs = Outputs.checked(mp4, overwrite=overwrite, source=path)
+        manifest = self._predictor.bundle.manifest
+        neutral = None
+        if self._neutral is not None:
+            neutral = NeutralCalibration(manifest, self._neutral, start_s=source.info.start_s)
         recorder = Recorder(
             outputs,
             source.info,
-            self._predictor.bundle.manifest.labels,
+            output_labels(manifest),
             self._about(source.info),
             crf=self._settings.crf,
             audio_path=source.audio_path,
         )
         try:
-            session = self._run(source, recorder, progress)
+            session = self._run(source, recorder, neutral, progress)
         except BaseException:
             recorder.discard()
             raise
-        return self._conclude(session, source, recorder, outputs)
+        return self._conclude(session, source, recorder, outputs, neutral)
 
     def close(self) -> None:
         """Free the networks."""
@@ -120,14 +131,16 @@ class Annotator:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
 
-    def _run(self, source: Source, recorder: Recorder, progress: Progress) -> Session:
+    def _run(
+        self, source: Source, recorder: Recorder, neutral: NeutralCalibration | None, progress: Progress
+    ) -> Session:
         settings, manifest = self._settings, self._predictor.bundle.manifest
         session = Session(
             source,
             self._detector,
             Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
-            Recogniser(self._predictor),
-            Overlay(manifest.labels, steps=manifest.steps),
+            Recogniser(self._predictor, neutral=neutral),
+            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest)),
             recorder,
         )
         with session:
@@ -139,7 +152,14 @@ class Annotator:
         progress(source.info, session.stats())
         return session
 
-    def _conclude(self, session: Session, source: Source, recorder: Recorder, outputs: Outputs) -> Report:
+    def _conclude(
+        self,
+        session: Session,
+        source: Source,
+        recorder: Recorder,
+        outputs: Outputs,
+        neutral: NeutralCalibration | None,
+    ) -> Report:
         error, stats = session.error, session.stats()
         if isinstance(error, RecordingError) and recorder.frames_written:
             # The disk may be full: save what can be saved under its .part name rather than remove it.
@@ -149,7 +169,10 @@ class Annotator:
             recorder.discard()
             raise error or RecordingError(f"{outputs.mp4}: stopped before the first frame; nothing was written")
         stopped = session.stopped
-        recorder.finish(self._results(stats, source, stopped), whole=not stopped)
+        results = self._results(stats, source, stopped)
+        if neutral is not None:
+            results["neutral_offsets"] = neutral.offsets()
+        recorder.finish(results, whole=not stopped)
         return Report(outputs, stats, source.warnings, stopped)
 
     def _about(self, info: SourceInfo) -> dict[str, Any]:
@@ -177,6 +200,7 @@ class Annotator:
                 "sha256": bundle.sha256,
                 "licence": manifest.licence,
                 "labels": list(manifest.labels),
+                "labels_validated": not is_unvalidated(manifest),
                 "steps": manifest.steps,
                 "window_s": manifest.window_s,
                 "temperature": manifest.temperature,
@@ -184,6 +208,7 @@ class Annotator:
             "provider": self.provider,
             "detector": {"name": self._detector_file.name, "sha256": sha256_of(self._detector_file)},
             "settings": asdict(settings),
+            "neutral_period": None if self._neutral is None else asdict(self._neutral),
             "started": _now(),
         }
 

@@ -73,6 +73,7 @@ class Graph:
             mapped to the sizes of the other axes. None: any size.
         providers: ONNX Runtime's names, best first.
         threads: CPU threads for one run.
+        integer_inputs: the inputs are int64 instead of float32.
 
     Raises:
         ModelError: the file is damaged, or its inputs or outputs are not those asked for.
@@ -86,8 +87,10 @@ class Graph:
         outputs: dict[str, tuple[int | None, ...]],
         providers: Sequence[str],
         threads: int,
+        integer_inputs: bool = False,
     ) -> None:
         self._path = path
+        self._input_type = np.dtype(np.int64 if integer_inputs else np.float32)
         self._output_names = list(outputs)
         self._input_shapes = inputs
         self._session = self._open(providers, threads)
@@ -135,7 +138,7 @@ class Graph:
         session.run(
             None,
             {
-                name: np.zeros([1] + [n if isinstance(n, int) else 1 for n in shape[1:]], dtype=np.float32)
+                name: np.zeros([1] + [n if isinstance(n, int) else 1 for n in shape[1:]], dtype=self._input_type)
                 for name, shape in shapes.items()
             },
         )
@@ -151,8 +154,9 @@ class Graph:
                 want is None or not isinstance(have, int) or have == want
                 for have, want in zip(actual, shape, strict=True)
             )
-            if node.type != "tensor(float)" or not fits:
+            wanted = "int64" if kind == "input" and self._input_type == np.int64 else "float"
+            if node.type != f"tensor({wanted})" or not fits:
                 raise ModelError(
-                    f"{self._path}: {kind} {name!r} is {node.type} {list(node.shape)}, expected float with "
+                    f"{self._path}: {kind} {name!r} is {node.type} {list(node.shape)}, expected {wanted} with "
                     f"{list(shape)} after the batch axis; export the model again"
                 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,8 +22,13 @@ _GREY: Final[Rgb] = (190, 190, 190)
 _DIM: Final[Rgb] = (140, 140, 140)
 _TRACK: Final[Rgb] = (70, 70, 70)
 _DARK: Final[Rgb] = (16, 16, 16)
-_MAX_ROWS: Final = 8
-_SIDES: Final = ("right", "left", "below", "above")
+_SIDES: Final = ("right", "left", "below", "above")  # of a panel with bars, the best first
+_LINE_SIDES: Final = ("below", "above", "right", "left")  # of a single line
+
+# How much is shown of each face, most first: rows of bars under a heading; 0 is one line of text.
+_LEVELS: Final = (8, 3, 0)
+_CROWDED: Final = 0.02  # a level is left when a panel must cover more than this share of itself with other things
+_ROOMY: Final = 0.0  # and taken up again below this, so that it does not flicker
 
 
 def colour_of(track_id: int) -> Rgb:
@@ -47,8 +52,11 @@ class _Metrics:
     def panel_width(self) -> int:
         return self.label_width + self.bar_width + self.value_width + 4 * self.pad
 
-    def panel_height(self, rows: int) -> int:
-        return (rows + 1) * self.line + 2 * self.pad
+    def panel_size(self, rows: int) -> tuple[int, int]:
+        """Width and height of a panel with `rows` rows of bars under its heading."""
+        if rows == 0:
+            return self.label_width + self.value_width + 3 * self.pad, self.line + self.pad
+        return self.panel_width, (rows + 1) * self.line + 2 * self.pad
 
 
 class Overlay:
@@ -57,13 +65,17 @@ class Overlay:
     Args:
         labels: class names of the model.
         steps: T, how many steps a whole window has.
+        note: a line at the bottom of every picture; "" for none.
 
-    Remembers on which side of each face its bars were, so that they do not jump. For one thread at a time.
+    Shows less of each face where there are many. Remembers how much that was, and on which side of each face its
+    panel lay, so that panels do not jump. For one thread at a time.
     """
 
-    def __init__(self, labels: Sequence[str], *, steps: int) -> None:
+    def __init__(self, labels: Sequence[str], *, steps: int, note: str = "") -> None:
         self._labels = tuple(labels)
+        self._note = note
         self._steps = steps
+        self._level = 0
         self._sides: dict[int, str] = {}
         self._metrics: dict[tuple[int, int], _Metrics] = {}
 
@@ -71,67 +83,81 @@ class Overlay:
         """A copy of the scene's picture ((H,W,3) uint8 RGB) with everything drawn on it."""
         picture = scene.frame.picture.copy()
         height, width = picture.shape[:2]
-        metrics = self._metrics.setdefault((width, height), self._measure(width, height))
-        boxes = {face.track_id: face.box for face in scene.faces}
-        self._sides = {key: side for key, side in self._sides.items() if key in boxes}
+        if (width, height) not in self._metrics:
+            self._metrics[width, height] = self._measure(width, height)
+        metrics = self._metrics[width, height]
+        self._sides = {key: side for key, side in self._sides.items() if key in {f.track_id for f in scene.faces}}
         for face in scene.faces:
             _draw_box(picture, face, metrics)
-        placed: list[Box] = []
-        # Large faces first: they have the best claim to the space beside them.
-        for face in sorted(scene.faces, key=lambda face: -face.box.area):
+        panels = self._arrange(scene.faces, metrics, width, height)
+        for face in scene.faces:
             prediction = scene.predictions.get(face.track_id)
-            rows = self._rows(prediction)
-            others = [box for key, box in boxes.items() if key != face.track_id] + placed
-            panel = self._place(face, len(rows), metrics, others, width, height)
-            placed.append(panel)
-            self._draw_panel(picture, panel, face, scene.status(face), prediction, rows, metrics)
+            self._draw_panel(picture, panels[face.track_id], face, scene.status(face), prediction, metrics)
+        if self._note:
+            self._draw_note(picture, metrics)
         return picture
 
+    def _draw_note(self, picture: Picture, m: _Metrics) -> None:
+        top = picture.shape[0] - m.line - m.pad
+        _shade(picture, 0, top, text_width(self._note, m.font) + 2 * m.pad, m.line + m.pad)
+        draw_text(picture, self._note, m.pad, top, m.font, _WHITE)
+
+    def _arrange(self, faces: Sequence[Face], m: _Metrics, width: int, height: int) -> dict[int, Box]:
+        """Where the panel of each face goes, at the highest level at which they do not get in each other's way."""
+        # Large faces first: they have the best claim to the space beside them.
+        order = sorted(faces, key=lambda face: -face.box.area)
+        before = self._level
+        for level in range(len(_LEVELS)):
+            sides = dict(self._sides)
+            panels: dict[int, Box] = {}
+            worst = 0.0
+            for face in order:
+                others = [other.box for other in faces if other is not face] + list(panels.values())
+                size = m.panel_size(min(_LEVELS[level], len(self._labels)))
+                order_of_sides = _SIDES if _LEVELS[level] else _LINE_SIDES
+                places = _places(face.box, size, m)
+                panel, side, covered = _place(
+                    face.box,
+                    {side: places[side] for side in order_of_sides},
+                    size,
+                    others,
+                    (width, height),
+                    sides.get(face.track_id),
+                )
+                panels[face.track_id], sides[face.track_id] = panel, side
+                worst = max(worst, covered)
+            if worst <= (_ROOMY if level < before else _CROWDED) or level == len(_LEVELS) - 1:
+                break
+        self._level, self._sides = level, sides
+        return panels
+
     def _measure(self, width: int, height: int) -> _Metrics:
-        rows = min(len(self._labels), _MAX_ROWS) + 1
-        font = int(np.clip(min(width / 1.5, height) / 30, 9, 40))
+        rows = min(len(self._labels), _LEVELS[0]) + 1
+        font = int(np.clip(min(width / 1.5, height) / 34, 9, 40))
         font = max(7, min(font, int(height * 0.9 / rows / 1.45)))
         while True:
-            label_width = max(text_width(_short(label), font) for label in self._labels)
-            value_width = text_width("100 %", font)
+            # Bold, as the row of the most probable label is.
+            label_width = max(text_width(_short(label), font, bold=True) for label in self._labels)
+            value_width = text_width("100 %", font, bold=True)
             metrics = _Metrics(
-                font, max(3, font // 3), line_height(font) + max(1, font // 8), max(1, round(font / 8)),
-                label_width, round(font * 4.5), value_width,
-            )  # fmt: skip
+                font=font,
+                pad=max(3, font // 3),
+                line=line_height(font) + max(1, font // 8),
+                stroke=max(1, round(font / 8)),
+                label_width=label_width,
+                bar_width=round(font * 4.5),
+                value_width=value_width,
+            )
             if metrics.panel_width <= 0.6 * width or font <= 7:
                 return metrics
             font -= 1
 
     def _rows(self, prediction: Prediction | None) -> list[int]:
-        """Indices of the labels to show, in the model's order; the most probable where there are many."""
-        count = len(self._labels)
-        if count <= _MAX_ROWS:
-            return list(range(count))
-        if prediction is None:
-            return list(range(_MAX_ROWS))
-        return sorted(np.argsort(-prediction.probabilities, kind="stable")[:_MAX_ROWS].tolist())
-
-    def _place(self, face: Face, rows: int, m: _Metrics, others: Sequence[Box], width: int, height: int) -> Box:
-        """The place beside `face` that covers least of the other faces, of other panels and of the face itself."""
-        w, h = m.panel_width, m.panel_height(rows)
-        box, gap = face.box, m.pad
-        places = {
-            "right": (box.right + gap, box.y),
-            "left": (box.x - gap - w, box.y),
-            "below": (box.x + box.width / 2 - w / 2, box.bottom + gap),
-            "above": (box.x + box.width / 2 - w / 2, box.y - gap - h),
-        }
-        best, best_cost = Box(0, 0, w, h), float("inf")
-        for order, side in enumerate(_SIDES):
-            x, y = places[side]
-            # Kept inside the picture: a panel that is pushed over its own face is better than one cut off.
-            panel = Box(max(0.0, min(x, width - w)), max(0.0, min(y, height - h)), w, h)
-            cost = 3 * sum(panel.intersection(other) for other in others) + panel.intersection(box)
-            cost = cost / (w * h) + 0.02 * order - (0.25 if self._sides.get(face.track_id) == side else 0.0)
-            if cost < best_cost:
-                best, best_cost, chosen = panel, cost, side
-        self._sides[face.track_id] = chosen
-        return best
+        """Indices of the labels to show, in the model's order; the most probable where not all have room."""
+        count, most = len(self._labels), _LEVELS[self._level]
+        if prediction is None or count <= most:
+            return list(range(min(count, most)))
+        return sorted(np.argsort(-prediction.probabilities, kind="stable")[:most].tolist())
 
     def _heading(self, status: Status, prediction: Prediction | None) -> str:
         """What the viewer must know before believing the bars."""
@@ -139,7 +165,11 @@ class Overlay:
             return "hidden"
         if status is Status.WARMING:
             return f"warming up {prediction.steps if prediction else 0}/{self._steps}"
-        return "" if prediction is None else _short(self._labels[prediction.top])
+        if prediction is None:
+            return ""
+        if prediction.flaws:
+            return ", ".join(prediction.flaws)
+        return "uncertain" if prediction.uncertain else _short(self._labels[prediction.label])
 
     def _draw_panel(
         self,
@@ -148,18 +178,20 @@ class Overlay:
         face: Face,
         status: Status,
         prediction: Prediction | None,
-        rows: Sequence[int],
         m: _Metrics,
     ) -> None:
         x, y = round(panel.x), round(panel.y)
         _shade(picture, x, y, round(panel.width), round(panel.height))
-        left, top = x + m.pad, y + m.pad
+        left, top = x + m.pad, y + (m.pad if _LEVELS[self._level] else m.pad // 2)
         colour = colour_of(face.track_id)
-        live = status is Status.OK
-        heading_ink = colour if live else _GREY
-        draw_text(picture, self._heading(status, prediction), left, top, m.font, heading_ink, bold=live)
-        best = prediction.top if prediction is not None else -1
-        for number, index in enumerate(rows, start=1):
+        live = status in {Status.OK, Status.UNCERTAIN}
+        sure = status is Status.OK and prediction is not None and not prediction.flaws
+        heading = self._heading(status, prediction)
+        if sure and prediction is not None and not _LEVELS[self._level]:
+            heading += f" {prediction.probabilities[prediction.label] * 100:.0f} %"
+        draw_text(picture, heading, left, top, m.font, colour if sure else _GREY, bold=sure)
+        best = prediction.label if prediction is not None else -1
+        for number, index in enumerate(self._rows(prediction), start=1):
             row = top + number * m.line
             strong = index == best and status is not Status.OCCLUDED
             ink = _WHITE if strong else _GREY if status is not Status.OCCLUDED else _DIM
@@ -176,6 +208,51 @@ class Overlay:
             value = f"{share * 100:.0f} %"
             at = bar_x + m.bar_width + m.pad + m.value_width - text_width(value, m.font, bold=strong)
             draw_text(picture, value, at, row, m.font, ink, bold=strong)
+
+
+def _places(box: Box, size: tuple[int, int], m: _Metrics) -> dict[str, tuple[float, float]]:
+    """Top left corners of a panel of `size` on each side of `box`; above it, the box has its tag."""
+    w, h = size
+    return {
+        "right": (box.right + m.pad, box.y),
+        "left": (box.x - m.pad - w, box.y),
+        "below": (box.x, box.bottom + m.pad),
+        "above": (box.x, box.y - m.line - m.pad - h),
+    }
+
+
+def _place(
+    box: Box,
+    places: Mapping[str, tuple[float, float]],
+    size: tuple[int, int],
+    others: Sequence[Box],
+    bounds: tuple[int, int],
+    last: str | None,
+) -> tuple[Box, str, float]:
+    """The place beside `box` that covers least of the other faces, of other panels and of the face itself.
+
+    Args:
+        box: the face.
+        places: top left corners to choose from, by side, the preferred first.
+        size, bounds: width and height of the panel and of the picture.
+        others: what should not be covered.
+        last: the side that it was on in the picture before.
+
+    Returns:
+        The panel, the side of the box that it lies on, and the share of it that covers what it should not.
+    """
+    (w, h), (width, height) = size, bounds
+    found: list[tuple[float, Box, str, float]] = []
+    for order, (side, (x, y)) in enumerate(places.items()):
+        # Kept inside the picture: a panel that is pushed over its own face is better than one cut off.
+        panel = Box(max(0.0, min(x, width - w)), max(0.0, min(y, height - h)), w, h)
+        foreign = sum(panel.intersection(other) for other in others) / (w * h)
+        own = panel.intersection(box) / max(box.area, 1.0)
+        cost = 3 * foreign + own + 0.02 * order - (0.25 if side == last else 0.0)
+        # A fifth of the own face is borne: where a face fills the picture, there is no other place.
+        found.append((cost, panel, side, foreign + max(0.0, own - 0.2)))
+    _, panel, side, covered = min(found, key=lambda item: item[0])
+    return panel, side, covered
 
 
 def _short(label: str) -> str:

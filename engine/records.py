@@ -157,9 +157,20 @@ class Status(StrEnum):
     OK = "ok"
     WARMING = "warming"
     """Seen for less than the model's window: the earliest step is repeated in place of the missing ones."""
+    UNCERTAIN = "uncertain"
+    """Even the most probable class is less probable than the model's threshold: better no answer than a wrong one."""
     OCCLUDED = "occluded"
     """Not found in this picture; the box is where the tracker expects it, and there are no new numbers."""
     NO_FACE = "no face"
+
+
+class Flaw(StrEnum):
+    """What makes a face hard to read; see `engine.quality` for the limits."""
+
+    SMALL = "small"
+    DARK = "dark"
+    BLURRED = "blurred"
+    TURNED_AWAY = "turned away"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -170,15 +181,21 @@ class Prediction:
         time_s: time of the newest picture in the window.
         logits: (C,) float32, before temperature.
         probabilities: (C,) float32, sum 1.
+        label: index of the class to show: the most probable, but a lead over the one shown before must be clear.
         steps: how many of the T steps are filled by time, 1 to T; fewer than T means "warming up".
         warming: steps < T.
+        uncertain: the largest probability is below the model's threshold.
+        flaws: what was wrong with the newest picture in the window.
     """
 
     time_s: float
     logits: FloatArray
     probabilities: FloatArray
+    label: int
     steps: int
     warming: bool
+    uncertain: bool = False
+    flaws: tuple[Flaw, ...] = ()
 
     @property
     def top(self) -> int:
@@ -205,7 +222,9 @@ class Scene:
         if not face.observed:
             return Status.OCCLUDED
         prediction = self.predictions.get(face.track_id)
-        return Status.WARMING if prediction is None or prediction.warming else Status.OK
+        if prediction is None or prediction.warming:
+            return Status.WARMING
+        return Status.UNCERTAIN if prediction.uncertain else Status.OK
 
 
 @dataclass(frozen=True, slots=True)

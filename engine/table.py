@@ -12,8 +12,9 @@ from engine.errors import RecordingError
 from engine.records import Face, Scene, Status
 
 FIXED_COLUMNS: Final = (
-    "pts_s", "frame", "track_id", "x", "y", "width", "height", "score", "status", "steps", "read_s", "top_label",
-)  # fmt: skip
+    *("pts_s", "frame", "track_id", "x", "y", "width", "height", "score"),
+    *("status", "quality", "steps", "read_s", "label", "top_label"),
+)
 _FLUSH_S: Final = 1.0
 
 
@@ -25,18 +26,20 @@ def column_of(label: str) -> str:
 class TableWriter:
     """Writes the rows as they come, in whole lines, to disk at least once a second.
 
-    ==============  ================================================================================
-    ``pts_s``       time of the frame on the source's clock (its PTS), seconds
-    ``frame``       counts the source's frames from 0
-    ``track_id``    which face; empty in a row without a face
+    ================  ==============================================================================
+    ``pts_s``         time of the frame on the source's clock (its PTS), seconds
+    ``frame``         counts the source's frames from 0
+    ``track_id``      which face; empty in a row without a face
     ``x ... height``  its box in pixels, origin top left
-    ``score``       the detector's confidence; empty while the face is hidden
-    ``status``      ok, warming, occluded or no face: see `engine.records.Status`
-    ``steps``       how many of the model's steps are filled
-    ``read_s``      PTS in seconds of the newest frame that the probabilities rest on
-    ``top_label``   the most probable label
-    ``p_...``       probability of each label; empty while the face is hidden: nothing was measured
-    ==============  ================================================================================
+    ``score``         the detector's confidence; empty while the face is hidden
+    ``status``        ok, warming, uncertain, occluded or no face: see `engine.records.Status`
+    ``quality``       good, or what made the face hard to read, joined by "+": see `engine.records.Flaw`
+    ``steps``         how many of the model's steps are filled
+    ``read_s``        PTS in seconds of the newest frame that the probabilities rest on
+    ``label``         the label shown: follows ``top_label`` once its lead is clear, so that it does not flicker
+    ``top_label``     the most probable label
+    ``p_...``         probability of each label; empty while the face is hidden: nothing was measured
+    ================  ==============================================================================
 
     Raises:
         RecordingError: the file cannot be created.
@@ -63,7 +66,7 @@ class TableWriter:
         start = [f"{scene.frame.time_s:.6f}", scene.frame.index]
         rows = [start + self._cells(scene, face) for face in scene.faces]
         if not rows:
-            rows = [[*start, "", "", "", "", "", "", str(Status.NO_FACE), "", "", "", *[""] * len(self._labels)]]
+            rows = [[*start, "", "", "", "", "", "", str(Status.NO_FACE), *[""] * 5, *[""] * len(self._labels)]]
         try:
             self._writer.writerows(rows)
             if time.monotonic() - self._flushed > _FLUSH_S:
@@ -90,11 +93,13 @@ class TableWriter:
         cells: list[str | int] = [face.track_id, *place, score, str(scene.status(face))]
         prediction = scene.predictions.get(face.track_id)
         if prediction is None or not face.observed:
-            return [*cells, "", "", "", *[""] * len(self._labels)]
+            return [*cells, *[""] * 5, *[""] * len(self._labels)]
         return [
             *cells,
+            "+".join(prediction.flaws) or "good",
             prediction.steps,
             f"{prediction.time_s:.6f}",
+            self._labels[prediction.label],
             self._labels[prediction.top],
             *[f"{value:.5f}" for value in prediction.probabilities],
         ]

@@ -22,6 +22,7 @@ _GATE: Final = 1.4  # largest association cost for a face seen in the last pictu
 _GATE_GROWTH: Final = 0.6  # added for each second it was hidden
 _SURE_SCORE: Final = 0.75  # a detection this good is a face at once
 _CONFIRM_HITS: Final = 3  # a weaker one only after so many pictures in a row
+_TRUST_S: Final = 0.1  # a face waits hidden for this long per picture that it was seen in: flickers leave no ghost
 _SAME_FACE_IOU: Final = 0.5  # a second box over a followed face is not a second face
 
 KEEP_SCORE_RATIO: Final = 0.6
@@ -155,7 +156,7 @@ class Tracker:
     def _alive(self, track: _Track, time_s: float) -> bool:
         if track.track_id == 0:
             return track.detection is not None  # an unconfirmed face may not miss a picture
-        return time_s - track.seen_s <= self._occlusion_s
+        return time_s - track.seen_s <= min(self._occlusion_s, _TRUST_S * track.hits)
 
     def _start(self, detections: Sequence[Detection], time_s: float) -> None:
         for detection in sorted(detections, key=lambda detection: -detection.score):

@@ -76,6 +76,8 @@ class Manifest:
         window_s: the time in seconds over which the T steps are spread.
         crop: where eyes and mouth lie in the crop.
         uncertain_below: show "uncertain" where the largest probability is smaller; None: never.
+        neutral_logits: C mean logits of neutral faces of the validation data, the reference for calibrating a person
+            on the own neutral face; None where it was not measured.
         licence, provenance, metrics: what the model card says, for programs.
         export_max_difference: largest absolute difference of the exported logits from the trained network's.
         files: SHA-256 in lower-case hex of every other file of the bundle, by name.
@@ -92,6 +94,7 @@ class Manifest:
     window_s: float
     crop: CropGeometry
     uncertain_below: float | None = None
+    neutral_logits: tuple[float, ...] | None = None
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -252,6 +255,17 @@ class _Reader:
             raise self.fail("labels", f"a list of 2 to {MAX_LABELS} distinct names")
         return tuple(value)
 
+    def neutral_logits(self) -> tuple[float, ...] | None:
+        value = self.data.get("neutral_logits")
+        if value is None:
+            return None
+        numbers = isinstance(value, list) and all(
+            isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value
+        )
+        if not numbers or len(value) != len(self.labels()):
+            raise self.fail("neutral_logits", "a list of one number for each label")
+        return tuple(float(v) for v in value)
+
     def crop(self) -> CropGeometry:
         value = self.mapping("crop")
         points: dict[str, Point] = {}
@@ -294,6 +308,7 @@ class _Reader:
             window_s=self.number("window_s", 0.05, 600),
             crop=self.crop(),
             uncertain_below=None if math.isnan(uncertain) else uncertain,
+            neutral_logits=self.neutral_logits(),
             licence=self.text("licence"),
             provenance=self.mapping("provenance"),
             metrics=self.mapping("metrics"),

@@ -17,7 +17,7 @@ LABELS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fe
 def prediction(*, steps: int = 16, shares: np.ndarray | None = None) -> Prediction:
     probabilities = np.full(8, 0.05, np.float32) if shares is None else shares
     probabilities[0] += 1 - probabilities.sum()
-    return Prediction(0.0, np.log(probabilities), probabilities, steps, steps < 16)
+    return Prediction(0.0, np.log(probabilities), probabilities, int(probabilities.argmax()), steps, steps < 16)
 
 
 def scene(
@@ -115,7 +115,7 @@ def test_many_labels_show_the_most_probable() -> None:
     labels = tuple(f"label number {index}" for index in range(200))
     shares = np.full(200, 0.001, np.float32)
     shares[150] = 0.9
-    reading = Prediction(0.0, shares, shares, 16, False)
+    reading = Prediction(0.0, shares, shares, 150, 16, False)
     overlay = Overlay(labels, steps=16)
     assert 150 in overlay._rows(reading)
     assert len(overlay._rows(reading)) == 8
@@ -130,3 +130,21 @@ def test_text_is_clipped_and_has_the_width_it_says() -> None:
     assert columns[-1] < 10 + text_width("Überraschung 42 %", 16)
     for x, y in ((-50, 10), (290, 10), (10, -10), (10, 55), (1000, 1000)):
         draw_text(picture, "edge", x, y, 16, (255, 0, 0))
+
+
+def test_a_crowd_gets_single_lines_that_cover_neither_faces_nor_each_other() -> None:
+    faces = [face(number, 90 + 150 * (number % 4), 40 + 160 * (number // 4), 100) for number in range(1, 8)]
+    one = scene(faces, {item.track_id: prediction() for item in faces}, width=760, height=400)
+    overlay = Overlay(LABELS, steps=16)
+    drawn = overlay.draw(one)
+    for item in faces:
+        x, y = round(item.box.x), round(item.box.y)
+        assert (drawn[y + 5 : y + 95, x + 20 : x + 95] == 120).all()
+    metrics = overlay._metrics[760, 400]
+    panels = list(overlay._arrange(faces, metrics, 760, 400).values())
+    assert len(panels) == 7
+    assert sum(a.intersection(b) for i, a in enumerate(panels) for b in panels[:i]) == 0
+    # With the crowd gone, the one left has all bars again.
+    alone = scene(faces[:1], {1: prediction()}, width=760, height=400)
+    overlay.draw(alone)
+    assert overlay._level == 0

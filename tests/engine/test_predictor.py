@@ -12,7 +12,7 @@ from app.embedded import embedded_bundle
 from engine.errors import ModelError
 from engine.graph import CPU
 from engine.predictor import Predictor
-from engine.recogniser import Recogniser
+from engine.recogniser import Recogniser, steady_label
 from engine.records import Box, Detection, Face, Frame
 from models.bundle import Bundle, load_bundle, write_bundle
 from tests.conftest import build_tiny_bundle
@@ -125,6 +125,17 @@ def test_a_hidden_face_is_not_read_and_a_gone_one_is_forgotten(predictor: Predic
     assert recogniser.update(second, [hidden])[1] is reading
     assert recogniser.update(third, []) == {}
     assert predictor.encoder_calls == calls
+
+
+def test_the_label_shown_changes_only_for_a_clear_lead() -> None:
+    def shares(first: float, second: float) -> np.ndarray:
+        return np.array([first, second, 1 - first - second], np.float32)
+
+    assert steady_label(shares(0.45, 0.40), None) == 0
+    assert steady_label(shares(0.40, 0.45), 0) == 0
+    assert steady_label(shares(0.30, 0.45), 0) == 1
+    assert steady_label(shares(0.05, 0.90), 0) == 1
+    assert steady_label(shares(0.45, 0.40), 0) == 0
 
 
 def damaged(bundle: Bundle, folder: Path, name: str, content: bytes) -> Bundle:

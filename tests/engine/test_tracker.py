@@ -68,6 +68,13 @@ def test_a_weak_flicker_gets_no_id_but_a_steady_weak_face_does() -> None:
     assert ids(faces) == [1]
 
 
+def test_a_face_seen_once_leaves_no_ghost() -> None:
+    tracker = Tracker(occlusion_s=1.0)
+    tracker.update([face(100, 100)], 0.0)
+    assert len(tracker.update([], 0.08)) == 1
+    assert tracker.update([], 0.2) == ()
+
+
 def test_a_very_weak_detection_extends_a_face_but_starts_none() -> None:
     tracker = Tracker(min_score=0.5)
     for index in range(10):

@@ -1,0 +1,1 @@
+"""Class names and what they look like, as readable text."""

@@ -1,0 +1,24 @@
+"""The tests in this folder need torch and open_clip, which the train extra brings."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))  # for seeded_weights and its like, beside the tests
+
+_MISSING = [name for name in ("torch", "open_clip", "onnx") if importlib.util.find_spec(name) is None]
+
+
+class _Skipped(pytest.Module):
+    """A test file that is not even imported, so that its imports cannot fail."""
+
+    def collect(self) -> list[pytest.Item]:
+        pytest.skip(f"{', '.join(_MISSING)} not installed (the train extra)", allow_module_level=True)
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    return _Skipped.from_parent(parent, path=module_path) if _MISSING else None
