@@ -41,11 +41,12 @@ class StillsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ClipsConfig:
-    """Stage 2: sizes of the temporal transformer and how it is trained."""
+    """Stage 2: sizes of the temporal transformer, and how it is trained on clips of `stills` training stills."""
 
     depth: int
     heads: int
     mlp_dim: int
+    stills: int
     epochs: int
     batch: int
     learning_rate: float

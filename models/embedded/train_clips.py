@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
@@ -37,10 +38,11 @@ class ClipEmbeddings:
     votes: Tensor
 
 
-def embed_clips(network: Recogniser, stills: Stills, seed: int, batch: int = 32) -> ClipEmbeddings:
+def embed_clips(network: Recogniser, stills: Stills, seed: int, batch: int = 8) -> ClipEmbeddings:
     """Makes one clean and one troubled clip of every still and encodes them.
 
-    The first step of the clean clip is the still itself.
+    The first step of the clean clip is the still itself. Batches are small on purpose: 8 clips are 128 frames, and
+    larger ones spend their time in the kernel, which hands out fresh memory for every layer.
     """
     network.eval()
     rng = torch.Generator().manual_seed(seed)
@@ -53,7 +55,9 @@ def embed_clips(network: Recogniser, stills: Stills, seed: int, batch: int = 32)
             smooth[:, 0] = grey
             for clips, parts in ((smooth, clean), (troubled_clips(grey, rng), troubled)):
                 flat = clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-                parts.append(network.encoder.embed_grey(flat).float().view(len(grey), STEPS, -1))
+                with torch.autocast("cpu", torch.bfloat16):
+                    embeddings = network.encoder.embed_grey(flat)
+                parts.append(embeddings.float().view(len(grey), STEPS, -1))
     return ClipEmbeddings(torch.cat(clean), torch.cat(troubled), torch.from_numpy(stills.votes))
 
 
@@ -175,7 +179,9 @@ def train_clips(config: TrainConfig, network: Recogniser, data: Path, out: Path)
     for name, clips in (("troubled", validation.troubled), ("clean", validation.clean)):
         rival = _accuracy(average_of_frames(clips, network).detach(), validation.votes)
         print(f"validation WAR of averaged frames, {name}: {rival:.4f}", flush=True)
-    train = embed_clips(network, read_stills(data, "train"), seed=config.seed)
+    stills = read_stills(data, "train")
+    chosen = np.random.default_rng(config.seed).permutation(len(stills))[: config.clips.stills]
+    train = embed_clips(network, Stills(stills.images[chosen], stills.votes[chosen]), seed=config.seed)
     temporal.load_state_dict(_fit(temporal, network, train, validation, config.clips, config.seed))
     torch.save({"temporal": temporal.state_dict()}, out / "clips.pt")
     return temporal
