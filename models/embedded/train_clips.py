@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 import torch
@@ -95,11 +96,22 @@ def average_of_frames(embeddings: Tensor, network: Recogniser) -> Tensor:
     return logits.softmax(dim=1).view(*embeddings.shape[:2], -1).mean(dim=1)
 
 
-def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> Tensor:
-    """(n, STEPS, D): a third clean, a tenth one frame repeated, the rest troubled, in a fresh order of steps.
+_CHANGED: Final = 0.35
+_FLICKERED: Final = 0.05
+CHANGE_STEPS: Final = 4
+"""Half a second: from this many newest steps of another expression on, the clip has that expression."""
+
+
+def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+    """Made clips of the stills `chosen` ((n,) indices), and which still's votes each is to be read as.
+
+    Returns:
+        (n, STEPS, D): a third clean, a tenth one frame repeated, the rest troubled, in a fresh order of steps; some of
+        them change to another still on the way. (n,): index of the still whose votes count.
 
     Steps of one made clip carry no order that matters (the expression does not change), so reversing and rolling
-    them gives new clips for free.
+    them gives new clips for free. Where a clip changes to another still, the newest steps decide, so that a real
+    change is seen soon; one or two steps of another still are a flicker and do not count.
     """
     count = len(chosen)
     kind = torch.rand(count, 1, 1, generator=rng)
@@ -108,7 +120,18 @@ def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> Ten
     mixed = torch.where(kind < 0.1, still, torch.where(kind < 0.4, clean, data.troubled[chosen]))
     roll = (torch.arange(STEPS) + torch.randint(0, STEPS, (count, 1), generator=rng)) % STEPS
     roll = torch.where(torch.rand(count, 1, generator=rng) < 0.5, roll, STEPS - 1 - roll)
-    return torch.gather(mixed, 1, roll.unsqueeze(2).expand_as(mixed))
+    clips = torch.gather(mixed, 1, roll.unsqueeze(2).expand_as(mixed))
+
+    partner = torch.randperm(count, generator=rng)
+    fate = torch.rand(count, generator=rng)
+    changed = fate < _CHANGED
+    newest = torch.where(
+        changed,
+        torch.randint(CHANGE_STEPS, STEPS, (count,), generator=rng),
+        torch.where(fate > 1 - _FLICKERED, torch.randint(1, 3, (count,), generator=rng), 0),
+    )
+    new = torch.arange(STEPS) >= STEPS - newest.unsqueeze(1)
+    return torch.where(new.unsqueeze(2), clips[partner], clips), torch.where(changed, chosen[partner], chosen)
 
 
 def _accuracy(scores: Tensor, votes: Tensor) -> float:
@@ -125,6 +148,22 @@ def _measure(temporal: TemporalTransformer, network: Recogniser, data: ClipEmbed
             logits = classify(temporal(clips), network.text, network.log_scale.exp())
             found.append(_accuracy(logits, data.votes))
     return found[0], found[1], found[2]
+
+
+def seen_after(temporal: TemporalTransformer, network: Recogniser, data: ClipEmbeddings, steps: int) -> float:
+    """Share of changes between clean clips of two classes that are read as the new class, `steps` steps after them."""
+    truth = data.votes.argmax(dim=1)
+    partner = torch.roll(torch.arange(len(truth)), 1)
+    # Only pairs of which both are read rightly when nothing changes: what is measured is the change.
+    new = torch.arange(STEPS).view(1, STEPS, 1) >= STEPS - steps
+    temporal.eval()
+    with torch.inference_mode():
+        text, scale = network.text, network.log_scale.exp()
+        alone = classify(temporal(data.clean), text, scale).argmax(dim=1) == truth
+        spliced = torch.where(new, data.clean[partner], data.clean)
+        read = classify(temporal(spliced), text, scale).argmax(dim=1)
+    fair = alone & alone[partner] & (truth != truth[partner])
+    return float((read[fair] == truth[partner][fair]).float().mean())
 
 
 def _fit(
@@ -150,8 +189,9 @@ def _fit(
         total = 0.0
         for step in range(steps):
             chosen = order[step * config.batch : (step + 1) * config.batch]
-            logits = classify(temporal(_training_batch(train, chosen, rng)), text, scale)
-            loss = functional.cross_entropy(logits, train.votes[chosen])
+            clips, owners = _training_batch(train, chosen, rng)
+            logits = classify(temporal(clips), text, scale)
+            loss = functional.cross_entropy(logits, train.votes[owners])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -163,6 +203,8 @@ def _fit(
             f"troubled {troubled:.4f} clean {clean:.4f} still {still:.4f}",
             flush=True,
         )
+        seen = ", ".join(f"{seen_after(temporal, network, validation, k):.2f} after {k}" for k in (2, 4, 6, 8))
+        print(f"    changes seen: {seen} steps", flush=True)
         # Clean pictures count as much as troubled ones: the temporal part must not cost anything on them.
         if (score := troubled + (clean + still) / 2) > best:
             best, best_state = score, {name: value.clone() for name, value in temporal.state_dict().items()}
