@@ -182,6 +182,10 @@ def _fit(
     )
     rng = torch.Generator().manual_seed(seed)
     text, scale = network.text.detach(), network.log_scale.detach().exp()
+    # Sharpened towards the majority: sadness, say, is voted neutral so often by a few that a network which answers
+    # with the mean of the votes rarely puts it first.
+    targets = train.votes**config.sharpen
+    targets = targets / targets.sum(dim=1, keepdim=True)
     best, best_state = -1.0, {}
     for epoch in range(config.epochs):
         temporal.train()
@@ -191,7 +195,7 @@ def _fit(
             chosen = order[step * config.batch : (step + 1) * config.batch]
             clips, owners = _training_batch(train, chosen, rng)
             logits = classify(temporal(clips), text, scale)
-            loss = functional.cross_entropy(logits, train.votes[owners])
+            loss = functional.cross_entropy(logits, targets[owners])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -203,10 +207,10 @@ def _fit(
             f"troubled {troubled:.4f} clean {clean:.4f} still {still:.4f}",
             flush=True,
         )
-        seen = ", ".join(f"{seen_after(temporal, network, validation, k):.2f} after {k}" for k in (2, 4, 6, 8))
-        print(f"    changes seen: {seen} steps", flush=True)
+        seen = {k: seen_after(temporal, network, validation, k) for k in (2, CHANGE_STEPS, 6, 8)}
+        print("    changes seen: " + ", ".join(f"{share:.2f} after {k} steps" for k, share in seen.items()), flush=True)
         # Clean pictures count as much as troubled ones: the temporal part must not cost anything on them.
-        if (score := troubled + (clean + still) / 2) > best:
+        if (score := troubled + (clean + still + seen[CHANGE_STEPS]) / 2) > best:
             best, best_state = score, {name: value.clone() for name, value in temporal.state_dict().items()}
     return best_state
 
