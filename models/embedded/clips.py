@@ -81,7 +81,7 @@ def troubled_clips(stills: Tensor, rng: Generator) -> Tensor:
     total = count * STEPS
     frames = _move(stills, 1.0, _spell(count, 0.4, 2, 8, rng), rng)
 
-    hidden = _spell(count, 0.5, 3, 10, rng)
+    hidden = _spell(count, 0.6, 4, 12, rng)
     per_clip = count, 1
     # The thing before the face drifts across it; mouth and eyes are both reached.
     drift = 0.25 * torch.stack([_sway(count, rng), _sway(count, rng)])
@@ -93,7 +93,7 @@ def troubled_clips(stills: Tensor, rng: Generator) -> Tensor:
     )
     frames[hidden] = painted
 
-    smeared = torch.nonzero(_spell(count, 0.5, 2, 8, rng)).flatten()
+    smeared = torch.nonzero(_spell(count, 0.5, 3, 10, rng)).flatten()
     along = _uniform((count,), 0, math.pi, rng).repeat_interleave(STEPS)[smeared]
     frames[smeared] = blur(frames[smeared], _uniform((len(smeared),), 1.5, 3.5, rng), along)
     soft = torch.nonzero(_spell(count, 0.3, 2, 8, rng)).flatten()
@@ -103,7 +103,7 @@ def troubled_clips(stills: Tensor, rng: Generator) -> Tensor:
     frames[tiny] = resample(frames[tiny], int(torch.randint(10, 20, (1,), generator=rng)))
 
     # Exposure swings all the time; in bad spells it is near black or burnt out.
-    bad = _spell(count, 0.4, 2, 8, rng)
+    bad = _spell(count, 0.5, 3, 10, rng)
     extreme = _uniform((count, 1), 1.2, 2.5, rng) * torch.where(torch.rand(per_clip, generator=rng) < 0.5, -1.0, 1.0)
     power = torch.where(bad, extreme.expand(-1, STEPS).flatten(), 0.5 * _sway(count, rng).flatten())
     contrast = torch.where(bad, 0.5, 1.0)

@@ -41,11 +41,16 @@ class StillsConfig:
 
 @dataclass(frozen=True, slots=True)
 class ClipsConfig:
-    """Stage 2: sizes of the temporal transformer and how it is trained."""
+    """Stage 2: sizes of the temporal transformer, and how it is trained on clips of `stills` training stills.
+
+    Votes are raised to the power `sharpen`; 1 leaves them as they were given.
+    """
 
     depth: int
     heads: int
     mlp_dim: int
+    stills: int
+    sharpen: float
     epochs: int
     batch: int
     learning_rate: float

@@ -151,7 +151,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logits = logits_of(Predictor(bundle, provider="cpu"), validation.images)
     temperature = fit_temperature(logits, validation.majority)
     threshold = uncertain_threshold(softmax(logits, temperature), validation.majority)
-    fitted = replace(bundle.manifest, temperature=temperature, uncertain_below=threshold)
+    neutral = logits[validation.majority == LABELS.index("neutral")].mean(axis=0)
+    fitted = replace(
+        bundle.manifest,
+        temperature=temperature,
+        uncertain_below=threshold,
+        neutral_logits=tuple(round(float(value), 4) for value in neutral),
+    )
     bundle = write_bundle(given.out, fitted)
     size = sum((bundle.path / name).stat().st_size for name in bundle.manifest.files)
     print(
