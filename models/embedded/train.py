@@ -139,8 +139,11 @@ def _measure(network: Recogniser, stills: Stills) -> dict[str, float]:
     return {"war": metrics.war(counts), "uar": metrics.uar(counts), "loss": loss}
 
 
-def train_stills(config: TrainConfig, data: Path, out: Path) -> Recogniser:
-    """Runs or resumes stage 1 and returns the averaged network."""
+def train_stills(config: TrainConfig, data: Path, out: Path, start: Path | None = None) -> Recogniser:
+    """Runs or resumes stage 1 and returns the averaged network.
+
+    A new run begins with the averaged weights of `start`, the ``stills.pt`` of a former run, where that is given.
+    """
     out.mkdir(parents=True, exist_ok=True)
     train, validation = read_stills(data, "train"), read_stills(data, "validation")
     network, averaged = build(config), build(config)
@@ -151,6 +154,10 @@ def train_stills(config: TrainConfig, data: Path, out: Path) -> Recogniser:
     )
     checkpoint = out / "stills.pt"
     first = 0
+    if start is not None and not checkpoint.exists():
+        former = torch.load(start, weights_only=True)["averaged"]
+        network.load_state_dict(former)
+        averaged.load_state_dict(former)
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True)
         network.load_state_dict(saved["network"])
@@ -191,12 +198,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--start", type=Path, help="stills.pt of a former run to go on from")
     parser.add_argument("--threads", type=int, default=2)
     given = parser.parse_args(arguments)
     torch.set_num_threads(given.threads)
     torch.set_flush_denormal(True)
     config = read_config(given.config)
-    train_clips(config, train_stills(config, given.data, given.out), given.data, given.out)
+    train_clips(config, train_stills(config, given.data, given.out, given.start), given.data, given.out)
 
 
 if __name__ == "__main__":
