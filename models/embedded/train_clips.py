@@ -96,8 +96,7 @@ def average_of_frames(embeddings: Tensor, network: Recogniser) -> Tensor:
     return logits.softmax(dim=1).view(*embeddings.shape[:2], -1).mean(dim=1)
 
 
-_CHANGED: Final = 0.35
-_FLICKERED: Final = 0.05
+_CHANGED: Final = 0.28
 CHANGE_STEPS: Final = 4
 """Half a second: from this many newest steps of another expression on, the clip has that expression."""
 
@@ -111,7 +110,7 @@ def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> tup
 
     Steps of one made clip carry no order that matters (the expression does not change), so reversing and rolling
     them gives new clips for free. Where a clip changes to another still, the newest steps decide, so that a real
-    change is seen soon; one or two steps of another still are a flicker and do not count.
+    change is seen soon.
     """
     count = len(chosen)
     kind = torch.rand(count, 1, 1, generator=rng)
@@ -123,13 +122,8 @@ def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> tup
     clips = torch.gather(mixed, 1, roll.unsqueeze(2).expand_as(mixed))
 
     partner = torch.randperm(count, generator=rng)
-    fate = torch.rand(count, generator=rng)
-    changed = fate < _CHANGED
-    newest = torch.where(
-        changed,
-        torch.randint(CHANGE_STEPS, STEPS, (count,), generator=rng),
-        torch.where(fate > 1 - _FLICKERED, torch.randint(1, 3, (count,), generator=rng), 0),
-    )
+    changed = torch.rand(count, generator=rng) < _CHANGED
+    newest = torch.where(changed, torch.randint(CHANGE_STEPS, STEPS, (count,), generator=rng), 0)
     new = torch.arange(STEPS) >= STEPS - newest.unsqueeze(1)
     return torch.where(new.unsqueeze(2), clips[partner], clips), torch.where(changed, chosen[partner], chosen)
 
