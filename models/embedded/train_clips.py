@@ -157,6 +157,8 @@ def seen_after(temporal: TemporalTransformer, network: Recogniser, data: ClipEmb
         spliced = torch.where(new, data.clean[partner], data.clean)
         read = classify(temporal(spliced), text, scale).argmax(dim=1)
     fair = alone & alone[partner] & (truth != truth[partner])
+    if not fair.any():
+        return 0.0
     return float((read[fair] == truth[partner][fair]).float().mean())
 
 
