@@ -46,5 +46,4 @@ def test_real_faces_are_read_as_well_as_the_manifest_says() -> None:
     claimed = predictor.bundle.manifest.metrics["ferplus_test"]
     # 709 images: the standard error of the share is about 1.4 points.
     assert figures["war"] == pytest.approx(claimed["war"], abs=0.045)
-    # Never worse than the bundle of the second cycle; raise it with every better one.
-    assert claimed["war"] >= 0.81
+    assert claimed["war"] >= 0.82
