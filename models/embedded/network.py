@@ -80,7 +80,8 @@ class FrameEncoder(nn.Module):
         """
         grey = (frames * self.luma).sum(dim=1, keepdim=True)
         both = self.embed_grey(torch.cat([grey, grey.flip(3)]))
-        return both.unflatten(0, (2, -1)).mean(dim=0)
+        one, other = both.chunk(2)
+        return (one + other) / 2
 
 
 def classify(features: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:
