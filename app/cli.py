@@ -10,10 +10,13 @@ from typing import NoReturn
 import click
 
 from app.annotate_command import annotate
+from app.bench_command import bench
 from app.data_commands import data
 from app.doctor_command import doctor
 from app.model_commands import export_command, import_command
+from app.repair_command import repair
 from app.training_commands import evaluate, recipe, train
+from app.watch_command import watch
 from engine import version
 from engine.errors import MienError
 from engine.quiet import detach_native_output
@@ -23,13 +26,40 @@ EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
-@click.group(no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.option(
+    "--source",
+    metavar="SOURCE",
+    help="What the window shows first: a file, camera:0, the address of a stream, or demo.",
+)
 @click.version_option(version(), prog_name="Mien")
-def mien() -> None:
-    """Mien reads facial expressions in video: what a face shows, not what a person feels."""
+@click.pass_context
+def mien(context: click.Context, source: str | None) -> None:
+    """Mien reads facial expressions live: what a face shows, not what a person feels.
+
+    Without a command, the window opens.
+    """
+    if context.invoked_subcommand is not None:
+        if source is not None:
+            raise click.UsageError("--source belongs to the window; commands name their source themselves")
+        return
+    from app.display import why_no_window
+
+    reason = why_no_window()
+    if reason is not None:
+        raise MienError(reason)
+    from app.gui.start import run
+
+    context.exit(run(source))
 
 
 mien.add_command(annotate)
+mien.add_command(watch)
+mien.add_command(repair)
+mien.add_command(bench)
 mien.add_command(doctor)
 mien.add_command(import_command)
 mien.add_command(export_command)
@@ -47,9 +77,6 @@ def main() -> NoReturn:
         code = mien.main(prog_name="mien", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
-    except click.exceptions.NoArgsIsHelpError as shown:
-        click.echo(shown.format_message())
-        code = EXIT_USER_ERROR
     except click.ClickException as error:
         # click prints the usage over several lines; one line that says what to do reads better.
         where = f"mien {error.ctx.info_name}" if isinstance(error, click.UsageError) and _inner(error) else "mien"

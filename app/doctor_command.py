@@ -68,21 +68,20 @@ def _try(problems: list[str], name: str, check: Callable[[], str]) -> str:
 
 def _providers(bundle_path: Path) -> str:
     """Every provider that ONNX Runtime offers, with what happens when it is really used."""
-    from engine.graph import CPU, CUDA, offered_providers
+    from engine.graph import offered_providers
     from engine.predictor import Predictor
-    from engine.settings import Provider
+    from engine.providers import choice_of
     from models.bundle import load_bundle
 
     bundle = load_bundle(bundle_path)
-    choices: dict[str, Provider] = {CUDA: "cuda", CPU: "cpu"}
     running = []
     for name in offered_providers():
-        choice = choices.get(name)
+        choice = choice_of(name)
         if choice is None:
             _line(name, "offered by ONNX Runtime, not used by Mien")
             continue
         try:
-            runs = Predictor(bundle, provider=choice).provider == name
+            runs = Predictor(bundle, provider=choice, background=False).provider == name
             _line(name, "runs" if runs else "does not run")
             running += [name] if runs else []
         except MienError as error:

@@ -10,9 +10,22 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from engine.jobs import Progress as Overall
 from engine.records import SourceInfo, Stats
 
 _LINE_S: Final = 10.0
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    )
 
 
 @contextmanager
@@ -22,14 +35,7 @@ def progress_bar(title: str) -> Iterator[Callable[[SourceInfo, Stats], None]]:
     if not console.is_terminal:
         yield _lines(title, console)
         return
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        TaskProgressColumn(),
-        TextColumn("{task.fields[speed]}"),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
+    with _bar(console) as bar:
         task = bar.add_task(title, total=None, speed="")
 
         def update(info: SourceInfo, stats: Stats) -> None:
@@ -53,6 +59,45 @@ def _lines(title: str, console: Console) -> Callable[[SourceInfo, Stats], None]:
         if info.frames and stats.frames_per_second > 0:
             left = f", about {max(info.frames - stats.frames_done, 0) / stats.frames_per_second:.0f} s left"
         text = f"{title}: {stats.frames_done}{total} frames, {stats.frames_per_second:.0f} frames/s{left}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    return update
+
+
+@contextmanager
+def overall_bar(total: int) -> Iterator[Callable[[Overall], None]]:
+    """As `progress_bar`, over `total` videos at once."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _overall_lines(console)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task("", total=total, speed="")
+
+        def update(overall: Overall) -> None:
+            speed = f"{overall.frames_per_second:.0f} frames/s" if overall.frames_per_second else ""
+            title = f"{int(overall.done)} of {overall.total} videos"
+            bar.update(task, completed=overall.done, description=title, speed=speed)
+
+        yield update
+
+
+def _overall_lines(console: Console) -> Callable[[Overall], None]:
+    began = last = time.monotonic()
+
+    def update(overall: Overall) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _LINE_S:
+            return
+        last = now
+        left = (
+            f", about {(overall.total - overall.done) * (now - began) / overall.done:.0f} s left"
+            if overall.done
+            else ""
+        )
+        speed = f", {overall.frames_per_second:.0f} frames/s" if overall.frames_per_second else ""
+        text = f"{overall.done:.1f} of {overall.total} videos{speed}{left}"
         console.print(text, markup=False, highlight=False, soft_wrap=True)
 
     return update

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from engine import version
+from engine.about import now, session_about
 from engine.detector import FaceDetector
 from engine.errors import RecordingError
 from engine.neutral import NeutralCalibration, NeutralPeriod
@@ -22,10 +21,9 @@ from engine.session import Session
 from engine.settings import Settings
 from engine.source import Source, open_source
 from engine.tracker import KEEP_SCORE_RATIO, Tracker
-from engine.typed_labels import is_unvalidated, label_note, output_labels
-from models.bundle import Bundle, sha256_of
+from engine.typed_labels import label_note, output_labels
+from models.bundle import Bundle
 
-JSON_FORMAT: Final = 1
 _POLL_S: Final = 0.1
 
 Progress = Callable[[SourceInfo, Stats], None]
@@ -38,7 +36,7 @@ class Report:
     Attributes:
         outputs: the files written.
         stats: final counts.
-        warnings: what was wrong with the source though it could be read.
+        warnings: what was wrong with the source though it could be read, and what failed but was made up for.
         stopped: the user ended it before the source did.
     """
 
@@ -63,8 +61,9 @@ class Annotator:
         self._settings = settings
         self._neutral = neutral
         self._detector_file = detector_file
-        self._predictor = Predictor(bundle, provider=settings.provider)
+        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
         self._detector = FaceDetector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
+        self._warned = 0
 
     @property
     def provider(self) -> str:
@@ -88,7 +87,7 @@ class Annotator:
         Raises:
             SourceError, RecordingError, ModelError: nothing is left under the final names.
         """
-        with open_source(spec) as source:
+        with open_source(spec, threads=self._settings.threads) as source:
             return self.annotate_source(source, mp4, path=Path(spec), overwrite=overwrite, progress=progress)
 
     def annotate_source(
@@ -113,6 +112,7 @@ class Annotator:
             self._about(source.info),
             crf=self._settings.crf,
             audio_path=source.audio_path,
+            threads=self._settings.threads,
         )
         try:
             session = self._run(source, recorder, neutral, progress)
@@ -169,55 +169,33 @@ class Annotator:
             recorder.discard()
             raise error or RecordingError(f"{outputs.mp4}: stopped before the first frame; nothing was written")
         stopped = session.stopped
-        results = self._results(stats, source, stopped)
+        failures = self._predictor.warnings[self._warned :]
+        self._warned += len(failures)
+        warnings = (*source.warnings, *failures)
+        results = self._results(stats, source, stopped, warnings)
         if neutral is not None:
             results["neutral_offsets"] = neutral.offsets()
         recorder.finish(results, whole=not stopped)
-        return Report(outputs, stats, source.warnings, stopped)
+        return Report(outputs, stats, warnings, stopped)
 
     def _about(self, info: SourceInfo) -> dict[str, Any]:
         """What the JSON file says from the beginning."""
-        bundle, settings = self._predictor.bundle, self._settings
-        manifest = bundle.manifest
-        return {
-            "format": JSON_FORMAT,
-            "app": {"name": "Mien", "version": version()},
-            "source": {
-                "name": info.name,
-                "width": info.width,
-                "height": info.height,
-                "frame_rate": None if info.frame_rate is None else float(info.frame_rate),
-                "time_base": str(info.time_base),
-                "start_s": info.start_s,
-                "announced_frames": info.frames,
-                "announced_duration_s": info.duration_s,
-                "video_codec": info.codec,
-                "audio_codec": info.audio_codec,
-            },
-            "model": {
-                "name": manifest.name,
-                "version": manifest.version,
-                "sha256": bundle.sha256,
-                "licence": manifest.licence,
-                "labels": list(manifest.labels),
-                "labels_validated": not is_unvalidated(manifest),
-                "steps": manifest.steps,
-                "window_s": manifest.window_s,
-                "temperature": manifest.temperature,
-            },
-            "provider": self.provider,
-            "detector": {"name": self._detector_file.name, "sha256": sha256_of(self._detector_file)},
-            "settings": asdict(settings),
-            "neutral_period": None if self._neutral is None else asdict(self._neutral),
-            "started": _now(),
-        }
+        about = session_about(
+            self._predictor.bundle,
+            info,
+            name=info.name,
+            provider=self.provider,
+            detector=self._detector_file,
+            settings=self._settings,
+        )
+        return {**about, "neutral_period": None if self._neutral is None else asdict(self._neutral)}
 
-    def _results(self, stats: Stats, source: Source, stopped: bool) -> dict[str, Any]:
+    def _results(self, stats: Stats, source: Source, stopped: bool, warnings: tuple[str, ...]) -> dict[str, Any]:
         """What the JSON file says at the end."""
         return {
             "complete": not stopped and not source.warnings,
             "ended": "stopped by the user" if stopped else "end of source",
-            "finished": _now(),
+            "finished": now(),
             "counts": {
                 "frames_read": stats.frames_read,
                 "frames_written": stats.frames_done,
@@ -227,9 +205,6 @@ class Annotator:
                 "temporal_calls": stats.temporal_calls,
             },
             "elapsed_s": round(stats.elapsed_s, 3),
-            "warnings": list(source.warnings),
+            "provider_at_end": self.provider,
+            "warnings": list(warnings),
         }
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds")

@@ -1,4 +1,4 @@
-"""A closable, bounded queue between two threads: for sources that must not lose a picture."""
+"""A closable, bounded queue between two threads: for what must not lose a picture in silence."""
 
 from __future__ import annotations
 
@@ -41,6 +41,15 @@ class Belt(Generic[T]):
                 raise Closed
             self._items.append(item)
             self._changed.notify_all()
+
+    def offer(self, item: T) -> bool:
+        """Add `item` if there is room now; False: there is none, or the belt is closed."""
+        with self._changed:
+            if self._closed or len(self._items) >= self._capacity:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
 
     def __iter__(self) -> Iterator[T]:
         """Take items, waiting for each, until the belt is closed and empty."""

@@ -13,6 +13,34 @@ from engine.records import FloatArray
 _EPSILON = 1e-6  # seconds; keeps a PTS that lies on a cell's border (0.125 stored as 0.12499999) in that cell
 
 
+def cell_of(time_s: float, step_s: float) -> int:
+    """Number of the cell of `step_s` seconds that time `time_s` (seconds) lies in."""
+    return int(np.floor((time_s + _EPSILON) / step_s))
+
+
+class Schedule:
+    """Says when a face needs a new embedding.
+
+    Time is cut into cells of `step_s` seconds, the same for all faces, so that all faces of a picture fall due
+    together and share one encoder call. A face is due in the first picture of each cell in which it is seen.
+    """
+
+    def __init__(self, step_s: float) -> None:
+        self._step_s = step_s
+        self._last: dict[int, int] = {}
+
+    def take_due(self, track_ids: Iterable[int], time_s: float) -> list[int]:
+        """Those of `track_ids` that are due at `time_s` (seconds); they are not due again in the same cell."""
+        cell = cell_of(time_s, self._step_s)
+        found = [track_id for track_id in track_ids if self._last.get(track_id, cell - 1) < cell]
+        self._last.update(dict.fromkeys(found, cell))
+        return found
+
+    def forget(self, keep: Collection[int]) -> None:
+        """Drop all tracks but `keep`."""
+        self._last = {track_id: cell for track_id, cell in self._last.items() if track_id in keep}
+
+
 @dataclass(slots=True)
 class _History:
     cells: deque[int] = field(default_factory=deque)
@@ -41,9 +69,7 @@ class Clip:
 class RollingClips:
     """Keeps, for each track, the embeddings of the last `steps` cells of time.
 
-    Time is cut into cells of `step_s` seconds, the same for all faces, so that all faces of a picture fall due
-    together and share one encoder call. A face is due in the first picture of each cell in which it is seen. A
-    cell without a picture (a slow camera, a short occlusion) holds the embedding of the cell before it.
+    A cell without a picture (a slow camera, a short occlusion) holds the embedding of the cell before it.
     """
 
     def __init__(self, *, steps: int, step_s: float) -> None:
@@ -51,23 +77,9 @@ class RollingClips:
         self._step_s = step_s
         self._histories: dict[int, _History] = {}
 
-    def cell(self, time_s: float) -> int:
-        """Number of the cell that time `time_s` (seconds) lies in."""
-        return int(np.floor((time_s + _EPSILON) / self._step_s))
-
-    def due(self, track_ids: Iterable[int], time_s: float) -> list[int]:
-        """Those of `track_ids` that need an embedding of the picture at `time_s` (seconds)."""
-        cell = self.cell(time_s)
-        found = []
-        for track_id in track_ids:
-            history = self._histories.get(track_id)
-            if history is None or not history.cells or history.cells[-1] < cell:
-                found.append(track_id)
-        return found
-
     def push(self, track_id: int, time_s: float, embedding: FloatArray) -> Clip:
         """Add the embedding ((D,) float32) of a face at `time_s` seconds; returns the window that ends there."""
-        cell = self.cell(time_s)
+        cell = cell_of(time_s, self._step_s)
         history = self._histories.setdefault(track_id, _History())
         if history.cells and history.cells[-1] >= cell:
             raise ValueError(f"track {track_id} already has an embedding for the time {time_s:.3f} s")

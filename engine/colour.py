@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
-from av.video.reformatter import ColorRange, Colorspace
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from engine.records import Colour, Picture
 
@@ -33,14 +33,17 @@ def recorded(colour: Colour) -> Colour:
     return Colour(colour.space, colour.primaries, colour.transfer)
 
 
-def to_rgb(frame: VideoFrame, colour: Colour) -> Picture:
-    """(H,W,3) uint8 RGB of a decoded picture."""
+def to_rgb(frame: VideoFrame, colour: Colour, converter: VideoReformatter | None = None) -> Picture:
+    """(H,W,3) uint8 RGB of a decoded picture; a `converter` that is kept for the next ones spares its preparation."""
+    converter = converter or VideoReformatter()
     if VideoFormat(frame.format.name).is_rgb:
-        converted = frame.reformat(format="rgb24")
+        converted = converter.reformat(frame, format="rgb24", threads=1)
     else:
         # Left unnamed, swscale takes BT.601 and limited range for everything.
-        converted = frame.reformat(
+        converted = converter.reformat(
+            frame,
             format="rgb24",
+            threads=1,
             src_colorspace=_matrix(colour.space),
             src_color_range=ColorRange.JPEG if colour.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
@@ -48,10 +51,17 @@ def to_rgb(frame: VideoFrame, colour: Colour) -> Picture:
     return np.asarray(converted.to_ndarray(), dtype=np.uint8)
 
 
-def to_yuv420p(picture: Picture, colour: Colour) -> VideoFrame:
-    """A yuv420p frame, limited range, of an (H,W,3) uint8 RGB picture with even sides, tagged as `recorded(colour)`."""
+def to_yuv420p(picture: Picture, colour: Colour, converter: VideoReformatter | None = None) -> VideoFrame:
+    """A yuv420p frame, limited range, of an (H,W,3) uint8 RGB picture with even sides, tagged as `recorded(colour)`.
+
+    A `converter` that is kept for the next pictures spares its preparation.
+    """
     tags = recorded(colour)
-    frame = VideoFrame.from_ndarray(picture, format="rgb24").reformat(
+    converter = converter or VideoReformatter()
+    # Taken as it is: copying the picture into a frame of FFmpeg's own took longer than converting it.
+    frame = converter.reformat(
+        VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), format="rgb24"),
+        threads=1,
         format="yuv420p",
         dst_colorspace=_matrix(tags.space),
         src_color_range=ColorRange.JPEG,

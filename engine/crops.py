@@ -48,22 +48,32 @@ def align(picture: Picture, detection: Detection, geometry: CropGeometry, size: 
         (size,size,3) uint8 RGB; parts outside the picture repeat its border.
     """
     matrix = similarity(detection.keypoints[_POINTS], geometry.template(size))
+    # Key points and template count from the edge of the first pixel, OpenCV from its middle.
+    matrix[:, 2] += matrix[:, :2] @ (0.5, 0.5) - 0.5
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:
         # Bilinear sampling skips pixels when it shrinks by more than two: average whole blocks first.
-        return _align_large(picture, matrix, scale, size)
-    return _warp(picture, matrix, size)
-
-
-def _warp(picture: Picture, matrix: npt.NDArray[np.float64], size: int) -> Picture:
+        picture, matrix = _averaged(picture, matrix, min(int(0.999 / scale), 64), size)
     out = cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(out, dtype=np.uint8)
 
 
-def _align_large(picture: Picture, matrix: npt.NDArray[np.float64], scale: float, size: int) -> Picture:
-    """Warp to a whole multiple of `size` near the face's own resolution, then average down."""
-    factor = min(int(np.ceil(0.5 / scale)) * 2, 32)
-    return np.asarray(
-        cv2.resize(_warp(picture, matrix * factor, size * factor), (size, size), interpolation=cv2.INTER_AREA),
-        dtype=np.uint8,
+def _averaged(
+    picture: Picture, matrix: npt.NDArray[np.float64], factor: int, size: int
+) -> tuple[Picture, npt.NDArray[np.float64]]:
+    """The part of `picture` that the crop shows, `factor` times smaller, and the matrix for it in place of `matrix`."""
+    inverse = cv2.invertAffineTransform(matrix)
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ inverse[:, :2].T + inverse[:, 2]
+    room = np.array(picture.shape[1::-1])
+    # A block more on each side, for the bilinear sampling that follows; whole blocks, which OpenCV averages fast.
+    low = np.floor(corners.min(axis=0)).astype(int) - factor
+    blocks = np.maximum(1, np.minimum(np.ceil((corners.max(axis=0) - low) / factor).astype(int) + 1, room // factor))
+    left, top = np.clip(low, 0, np.maximum(0, room - blocks * factor))
+    part = picture[top : top + blocks[1] * factor, left : left + blocks[0] * factor]
+    small = cv2.resize(part, (int(blocks[0]), int(blocks[1])), interpolation=cv2.INTER_AREA)
+    # Pixel middles: u of the smaller part lies at (u + 0.5) * step - 0.5 in the part.
+    step = np.array(part.shape[1::-1]) / blocks
+    shift = 0.5 * step - 0.5 + (left, top)
+    return np.asarray(small, dtype=np.uint8), np.column_stack(
+        [matrix[:, :2] * step, matrix[:, :2] @ shift + matrix[:, 2]]
     )

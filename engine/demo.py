@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
-from importlib import resources
+from importlib.machinery import PathFinder
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -136,10 +136,12 @@ class DemoSource:
 
 
 def _load_portrait() -> npt.NDArray[np.uint8]:
-    # Read as a resource: importing matplotlib would take as long as the rest of the start.
+    # Found without an import, which would take as long as the rest of the start (and see `engine.detector`).
+    package = PathFinder.find_spec("matplotlib")
+    folders = package.submodule_search_locations if package is not None else None
     try:
-        data = resources.files("matplotlib").joinpath("mpl-data/sample_data/grace_hopper.jpg").read_bytes()
-    except (ModuleNotFoundError, OSError):
+        data = (Path(next(iter(folders or ["matplotlib"]))) / "mpl-data/sample_data/grace_hopper.jpg").read_bytes()
+    except OSError:
         raise SourceError(
             "demo: matplotlib's sample portrait is not installed; run pip install --force-reinstall matplotlib"
         ) from None

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from types import ModuleType, TracebackType
+from typing import Final, Self
 
 import numpy as np
 
 from engine.errors import ModelError
 from engine.records import Box, Detection, Picture
 from engine.system_libraries import missing_library
+
+_NOT_NEEDED: Final = ("matplotlib", "matplotlib.pyplot", "sounddevice")
+"""What mediapipe imports for functions that draw charts and record sound; it makes up four fifths of the import."""
 
 
 class FaceDetector:
@@ -22,8 +28,9 @@ class FaceDetector:
 
     def __init__(self, model: Path, *, min_score: float = 0.5) -> None:
         # Imported here, not above: it takes most of a second, and a command that fails early need not pay it.
-        import mediapipe
-        from mediapipe.tasks.python import BaseOptions, vision
+        with _left_out(_NOT_NEEDED):
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
 
         self._mediapipe = mediapipe
         try:
@@ -72,3 +79,16 @@ class FaceDetector:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+
+@contextmanager
+def _left_out(names: tuple[str, ...]) -> Iterator[None]:
+    """Let imports of these modules find empty ones, where they were not imported before."""
+    added = {name: ModuleType(name) for name in names if name not in sys.modules}
+    sys.modules.update(added)
+    try:
+        yield
+    finally:
+        for name, module in added.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]

@@ -21,3 +21,14 @@ class ModelError(MienError):
 
 class RecordingError(MienError):
     """The recording cannot be created or written."""
+
+
+class ReviewError(MienError):
+    """A recorded session is damaged or cannot be exported."""
+
+
+def explained(error: BaseException, what: str) -> str:
+    """One line about `error` for people: its own words if it is written for them, else `what` went wrong and how."""
+    if isinstance(error, MienError):
+        return str(error)
+    return f"{what} ({type(error).__name__}: {' '.join(str(error).split())[:200]})"

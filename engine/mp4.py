@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -13,6 +14,8 @@ import cv2
 import numpy as np
 from av.audio.stream import AudioStream
 from av.packet import Packet
+from av.video.frame import PictureType
+from av.video.reformatter import VideoReformatter
 
 from engine.colour import recorded, to_yuv420p
 from engine.errors import RecordingError
@@ -29,10 +32,23 @@ _CONTAINER_OPTIONS: Final = {
     "use_editlist": "1",
 }
 _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
+# Live, a frame must leave the encoder before the next comes: threads that work on several frames at once would keep
+# as many frames as there are cores, which is seconds at a low frame rate. "force-cfr" leaves the times as they are;
+# without it the rate control waits for the next frame to know the duration of this one.
+_LIVE_ENCODER_OPTIONS: Final = {**_ENCODER_OPTIONS, "x264-params": "sliced-threads=1:sync-lookahead=0:force-cfr=1"}
 _KEYFRAME_S: Final = 2.0  # a seek in a player lands at most this far from the place
 _COPIED_AUDIO: Final = {"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "flac", "alac"}  # what MP4 players know
 _FALLBACK_RATE: Final = Fraction(30)
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Chapter:
+    """A named part of a recording, from `start_s` to `end_s` seconds after its beginning."""
+
+    start_s: float
+    end_s: float
+    title: str
 
 
 class Mp4Writer:
@@ -43,22 +59,40 @@ class Mp4Writer:
         info: of the source; size, timing and colour tags are taken over.
         crf: constant rate factor, 0 to 51.
         audio_path: file whose first audio track goes along; None: no sound.
+        live: frames come at an uneven pace: none waits in the encoder for later ones, and key frames are placed by
+            time.
+        threads: of the encoder; 0: as it likes.
 
     Raises:
         RecordingError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, info: SourceInfo, *, crf: int, audio_path: Path | None = None) -> None:
+    def __init__(
+        self,
+        path: Path,
+        info: SourceInfo,
+        *,
+        crf: int,
+        audio_path: Path | None = None,
+        live: bool = False,
+        threads: int = 0,
+    ) -> None:
         self._path = path
         self._info = info
+        self._live = live
+        self._next_key_s = 0.0
+        self._converter = VideoReformatter()
         # H.264 with 4:2:0 chroma needs even sides.
         self._width, self._height = info.width + info.width % 2, info.height + info.height % 2
         self._start_pts = round(info.start_s / info.time_base)
         self._written = False
         self._durations: dict[int, int] = {}  # by PTS, of the frames that are inside the encoder
         try:
-            self._container = av.open(f"file:{path}", "w", format="mp4", options=dict(_CONTAINER_OPTIONS))
+            # In what a kill leaves, an edit list makes players pass over the first picture: none without sound.
+            options = {**_CONTAINER_OPTIONS, "use_editlist": "0" if audio_path is None else "1"}
+            self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
             self._stream = self._add_video(crf)
+            self._stream.codec_context.thread_count = threads
             self._audio = None if audio_path is None else _AudioTrack(audio_path, self._container, info.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
@@ -73,11 +107,14 @@ class Mp4Writer:
             bottom, right = self._height - picture.shape[0], self._width - picture.shape[1]
             padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
             picture = np.asarray(padded, dtype=np.uint8)
-        encoded = to_yuv420p(picture, self._info.colour)
+        encoded = to_yuv420p(picture, self._info.colour, self._converter)
         encoded.pts = frame.pts - self._start_pts
         encoded.duration = frame.duration
         self._durations[encoded.pts] = frame.duration
         encoded.time_base = self._info.time_base
+        if self._live and frame.time_s >= self._next_key_s:
+            encoded.pict_type = PictureType.I
+            self._next_key_s = frame.time_s + _KEYFRAME_S
         try:
             self._written = True
             self._mux(self._stream.encode(encoded))
@@ -86,7 +123,7 @@ class Mp4Writer:
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
 
-    def close(self, *, rest_of_audio: bool) -> None:
+    def close(self, *, rest_of_audio: bool = False, chapters: Sequence[Chapter] = ()) -> None:
         """Finish the file. With `rest_of_audio` the sound goes on to its own end, else it ends with the picture.
 
         Raises:
@@ -97,6 +134,8 @@ class Mp4Writer:
                 self._mux(self._stream.encode(None))
                 if self._audio is not None:
                     self._audio.finish(everything=rest_of_audio)
+                # The index is written only now, so the chapters need no second pass over the file.
+                set_chapters(self._container, chapters)
             # Without a packet the header is not written either: FFmpeg 8 crashes on closing such a file.
             self._container.close()
         except _FAILURES as error:
@@ -107,13 +146,15 @@ class Mp4Writer:
         # Only for rate control: real timing is in the PTS. Some files announce nonsense here.
         rate = info.frame_rate if info.frame_rate and 1 <= info.frame_rate <= 240 else _FALLBACK_RATE
         stream = self._container.add_stream(
-            "libx264", rate=rate.limit_denominator(1001), options={**_ENCODER_OPTIONS, "crf": str(crf)}
+            "libx264",
+            rate=rate.limit_denominator(1001),
+            options={**(_LIVE_ENCODER_OPTIONS if self._live else _ENCODER_OPTIONS), "crf": str(crf)},
         )
         stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
         stream.time_base = info.time_base
         context = stream.codec_context
         context.time_base = info.time_base
-        context.gop_size = max(1, round(float(rate) * _KEYFRAME_S))
+        context.gop_size = max(1, round(float(rate) * _KEYFRAME_S * (10 if self._live else 1)))
         context.sample_aspect_ratio = info.sample_aspect
         tags = recorded(info.colour)
         context.colorspace, context.color_primaries, context.color_trc = tags.space, tags.primaries, tags.transfer
@@ -126,6 +167,22 @@ class Mp4Writer:
             duration = 0 if packet.pts is None else self._durations.pop(packet.pts, 0)
             packet.duration = duration or packet.duration
             self._container.mux(packet)
+
+
+def set_chapters(container: av.container.OutputContainer, chapters: Sequence[Chapter]) -> None:
+    """Name the parts of a file that is about to be closed."""
+    container.set_chapters(
+        [
+            {
+                "id": number,
+                "start": round(chapter.start_s * 1000),
+                "end": max(round(chapter.end_s * 1000), round(chapter.start_s * 1000) + 1),
+                "time_base": Fraction(1, 1000),
+                "metadata": {"title": chapter.title},
+            }
+            for number, chapter in enumerate(chapters, start=1)
+        ]
+    )
 
 
 class _AudioTrack:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 import cv2
@@ -22,6 +23,8 @@ _GREY: Final[Rgb] = (190, 190, 190)
 _DIM: Final[Rgb] = (140, 140, 140)
 _TRACK: Final[Rgb] = (70, 70, 70)
 _DARK: Final[Rgb] = (16, 16, 16)
+_NAME_LENGTH: Final = 24
+_NO_NAMES: Final[Mapping[int, str]] = MappingProxyType({})
 _SIDES: Final = ("right", "left", "below", "above")  # of a panel with bars, the best first
 _LINE_SIDES: Final = ("below", "above", "right", "left")  # of a single line
 
@@ -79,33 +82,56 @@ class Overlay:
         self._sides: dict[int, str] = {}
         self._metrics: dict[tuple[int, int], _Metrics] = {}
 
-    def draw(self, scene: Scene) -> Picture:
-        """A copy of the scene's picture ((H,W,3) uint8 RGB) with everything drawn on it."""
+    def draw(
+        self, scene: Scene, *, names: Mapping[int, str] = _NO_NAMES, hidden: Collection[int] = frozenset()
+    ) -> Picture:
+        """A copy of the scene's picture ((H,W,3) uint8 RGB) with everything drawn on it.
+
+        Args:
+            scene: what to draw.
+            names: what to write on the boxes in place of the track ids, where there is a name.
+            hidden: tracks whose numbers are not shown; their boxes are.
+        """
         picture = scene.frame.picture.copy()
+        self.draw_over(picture, scene, names=names, hidden=hidden)
+        return picture
+
+    def draw_over(
+        self,
+        picture: Picture,
+        scene: Scene,
+        *,
+        names: Mapping[int, str] = _NO_NAMES,
+        hidden: Collection[int] = frozenset(),
+    ) -> None:
+        """As `draw`, into `picture` ((H,W,3) uint8 RGB), which has the size of the scene's own."""
         height, width = picture.shape[:2]
         if (width, height) not in self._metrics:
             self._metrics[width, height] = self._measure(width, height)
         metrics = self._metrics[width, height]
         self._sides = {key: side for key, side in self._sides.items() if key in {f.track_id for f in scene.faces}}
         for face in scene.faces:
-            _draw_box(picture, face, metrics)
-        panels = self._arrange(scene.faces, metrics, width, height)
+            _draw_box(picture, face, metrics, names.get(face.track_id) or str(face.track_id))
+        panels = self._arrange(scene.faces, metrics, width, height, hidden)
         for face in scene.faces:
+            if face.track_id in hidden:
+                continue
             prediction = scene.predictions.get(face.track_id)
             self._draw_panel(picture, panels[face.track_id], face, scene.status(face), prediction, metrics)
         if self._note:
             self._draw_note(picture, metrics)
-        return picture
 
     def _draw_note(self, picture: Picture, m: _Metrics) -> None:
         top = picture.shape[0] - m.line - m.pad
         _shade(picture, 0, top, text_width(self._note, m.font) + 2 * m.pad, m.line + m.pad)
         draw_text(picture, self._note, m.pad, top, m.font, _WHITE)
 
-    def _arrange(self, faces: Sequence[Face], m: _Metrics, width: int, height: int) -> dict[int, Box]:
-        """Where the panel of each face goes, at the highest level at which they do not get in each other's way."""
+    def _arrange(
+        self, faces: Sequence[Face], m: _Metrics, width: int, height: int, hidden: Collection[int] = frozenset()
+    ) -> dict[int, Box]:
+        """Where the panel of each face but the `hidden` goes, at the highest level at which they keep clear."""
         # Large faces first: they have the best claim to the space beside them.
-        order = sorted(faces, key=lambda face: -face.box.area)
+        order = sorted((f for f in faces if f.track_id not in hidden), key=lambda face: -face.box.area)
         before = self._level
         for level in range(len(_LEVELS)):
             sides = dict(self._sides)
@@ -259,7 +285,7 @@ def _short(label: str) -> str:
     return label if len(label) <= 16 else label[:15] + "…"
 
 
-def _draw_box(picture: Picture, face: Face, m: _Metrics) -> None:
+def _draw_box(picture: Picture, face: Face, m: _Metrics, tag: str) -> None:
     colour = colour_of(face.track_id)
     x0, y0 = round(face.box.x), round(face.box.y)
     x1, y1 = round(face.box.right), round(face.box.bottom)
@@ -267,7 +293,7 @@ def _draw_box(picture: Picture, face: Face, m: _Metrics) -> None:
         cv2.rectangle(picture, (x0, y0), (x1, y1), colour, m.stroke, cv2.LINE_AA)
     else:
         _dashed(picture, x0, y0, x1, y1, colour, m.stroke)
-    tag = str(face.track_id)
+    tag = tag if len(tag) <= _NAME_LENGTH else tag[: _NAME_LENGTH - 1] + "…"
     tag_width = text_width(tag, m.font, bold=True) + 2 * m.pad
     top = y0 - m.line if y0 >= m.line else y0
     left = min(max(x0 - m.stroke // 2, 0), picture.shape[1] - tag_width)

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from engine.errors import ModelError
-from engine.graph import Graph, provider_order
+from engine.graph import Graph, provider_list
+from engine.providers import graph_key
 from engine.records import FloatArray
 from engine.settings import Provider
 from models.bundle import Bundle
@@ -20,6 +21,12 @@ _MAX_BATCH: Final = 64  # bounds memory when many crops come at once; live there
 class Predictor:
     """The networks of one bundle, ready to run. For one thread at a time.
 
+    Args:
+        bundle: what is run.
+        provider: on what.
+        threads: CPU threads of one run; None: half of the machine's.
+        background: let the next provider serve while TensorRT builds its engine; else wait for it.
+
     Attributes:
         bundle: what is run.
         encoder_calls, temporal_calls: runs of the two graphs so far.
@@ -28,33 +35,48 @@ class Predictor:
         ModelError: a graph is damaged or does not have the shapes that the manifest promises.
     """
 
-    def __init__(self, bundle: Bundle, *, provider: Provider = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self, bundle: Bundle, *, provider: Provider = "auto", threads: int | None = None, background: bool = True
+    ) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
         self.encoder_calls = 0
         self.temporal_calls = 0
-        providers = provider_order(provider)
+        self._providers = provider_list(provider)
         if threads is None:
             threads = max(1, (os.cpu_count() or 2) // 2)
         self._encoder = Graph(
             bundle.encoder,
             inputs={"frames": (3, manifest.size, manifest.size)},
             outputs={"embeddings": (manifest.dim,)},
-            providers=providers,
+            providers=self._providers,
             threads=threads,
+            key=graph_key(bundle.sha256, "encoder"),
+            background=background,
         )
         self._temporal = Graph(
             bundle.temporal,
             inputs={"embeddings": (manifest.steps, manifest.dim)},
             outputs={"features": (manifest.dim,)},
-            providers=providers,
+            providers=self._providers,
             threads=threads,
+            key=graph_key(bundle.sha256, "temporal"),
+            background=background,
         )
 
     @property
     def provider(self) -> str:
         """What runs the encoder, as ONNX Runtime reports it."""
         return self._encoder.provider
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """One line for each provider that failed, at the start or in the middle; any thread may ask."""
+        return self._providers.warnings
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait up to `timeout_s` seconds for each engine that is built in the background; True when all are there."""
+        return self._encoder.wait(timeout_s) and self._temporal.wait(timeout_s)
 
     def embed(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
         """Encode face crops, each on its own.

@@ -81,6 +81,7 @@ class Recorder:
         about: what is known before the first frame; begins the JSON file.
         crf: constant rate factor of the MP4.
         audio_path: file whose sound goes along; None: no sound.
+        threads: of the encoder; 0: as it likes.
 
     Raises:
         RecordingError: a file cannot be created; nothing is left behind.
@@ -95,6 +96,7 @@ class Recorder:
         *,
         crf: int,
         audio_path: Path | None,
+        threads: int = 0,
     ) -> None:
         self._outputs = outputs
         self._about = dict(about)
@@ -104,7 +106,7 @@ class Recorder:
         try:
             self._write_json({"complete": False})
             self._table = TableWriter(Outputs.part(outputs.csv), labels)
-            self._video = Mp4Writer(Outputs.part(outputs.mp4), info, crf=crf, audio_path=audio_path)
+            self._video = Mp4Writer(Outputs.part(outputs.mp4), info, crf=crf, audio_path=audio_path, threads=threads)
         except BaseException:
             self.discard()
             raise
@@ -155,12 +157,27 @@ class Recorder:
             Outputs.part(path).unlink(missing_ok=True)
 
     def _write_json(self, results: Mapping[str, Any]) -> None:
-        path = Outputs.part(self._outputs.json)
-        text = json.dumps({**self._about, **results}, indent=2, ensure_ascii=False) + "\n"
+        write_json(Outputs.part(self._outputs.json), {**self._about, **results})
+
+
+def write_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Write `data` to `path`: afterwards it holds all of it, and where that fails, what it held before.
+
+    Raises:
+        RecordingError: it cannot be written.
+    """
+    text = json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n"
+    fresh = path.with_name(path.name + "~")
+    try:
         try:
-            with path.open("w", encoding="utf-8", newline="\n") as stream:
+            with fresh.open("w", encoding="utf-8", newline="\n") as stream:
                 stream.write(text)
                 stream.flush()
                 os.fsync(stream.fileno())
-        except OSError as error:
-            raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
+            fresh.replace(path)
+        except OSError:
+            with suppress(OSError):
+                fresh.unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None

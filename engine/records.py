@@ -70,6 +70,8 @@ class Frame:
         duration: of the picture in the same units; 0 where the source does not say.
         time_s: `pts` in seconds.
         picture: (H,W,3) uint8 RGB.
+        captured_s: `time.monotonic()` when a live picture was there; 0 for files that are annotated.
+        gap_s: seconds without signal just before this picture, where a live source was lost; normally 0.
     """
 
     index: int
@@ -77,6 +79,40 @@ class Frame:
     duration: int
     time_s: float
     picture: Picture
+    captured_s: float = 0.0
+    gap_s: float = 0.0
+
+
+class SourceState(StrEnum):
+    """What a live source is doing."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    """Connected, but no picture for a while."""
+    RECONNECTING = "reconnecting"
+    """Lost; waiting to try again."""
+    ENDED = "ended"
+    """A file has been played to its end."""
+    FAILED = "failed"
+    """Trying again would not help: wrong password, unknown path."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCondition:
+    """The state of a live source at one moment.
+
+    Attributes:
+        state: what it is doing.
+        message: one line for people: why, and what to do; never holds a password.
+        retry_in_s: seconds until the next try, while reconnecting.
+        reconnects: how often the signal came back after a loss.
+    """
+
+    state: SourceState
+    message: str = ""
+    retry_in_s: float | None = None
+    reconnects: int = 0
 
 
 @dataclass(frozen=True, slots=True)

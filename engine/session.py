@@ -1,4 +1,4 @@
-"""Runs a source through all stages at once. The only file that starts threads.
+"""Runs a source through all stages at once.
 
 capture -> belt -> track and read -> belt -> draw and record: three threads, joined by belts of a few frames. A
 belt blocks when it is full, so no frame is dropped and memory stays constant, and what is predicted for a frame
@@ -9,18 +9,18 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
-from engine.belt import Belt, Closed
+from engine.belt import Belt
 from engine.detector import FaceDetector
 from engine.overlay import Overlay
 from engine.recogniser import Recogniser
 from engine.recorder import Recorder
 from engine.records import Frame, Scene, Stats
 from engine.source import Source
+from engine.stages import Stages
 from engine.tracker import Tracker
 
 _BELT: Final = 4  # frames between two stages: enough to smooth their jitter
@@ -53,27 +53,21 @@ class Session:
         self._cut_short = False
         self._lock = threading.Lock()
         self._stats = Stats()
-        self._error: BaseException | None = None
         self._began = 0.0
         predictor = recogniser.predictor
         self._calls_before = (predictor.encoder_calls, predictor.temporal_calls)
-        self._threads = [
-            threading.Thread(target=self._guard, args=(stage,), name=f"mien-{name}", daemon=True)
-            for name, stage in (("capture", self._capture), ("track", self._track), ("record", self._record))
-        ]
+        self._stages = Stages(
+            {"capture": self._capture, "track": self._track, "record": self._record}, on_error=self.stop
+        )
 
     def start(self) -> None:
         """Start the threads; once."""
         self._began = time.monotonic()
-        for thread in self._threads:
-            thread.start()
+        self._stages.start()
 
     def wait(self, timeout_s: float) -> bool:
         """Wait up to `timeout_s` seconds for the end; True when everything has ended."""
-        deadline = time.monotonic() + timeout_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
-        return not any(thread.is_alive() for thread in self._threads)
+        return self._stages.join(timeout_s)
 
     def stop(self) -> None:
         """Read no further. What was read already still goes through all stages."""
@@ -87,8 +81,7 @@ class Session:
     @property
     def error(self) -> BaseException | None:
         """The first error of any stage."""
-        with self._lock:
-            return self._error
+        return self._stages.error
 
     def stats(self) -> Stats:
         """The counts so far."""
@@ -107,19 +100,7 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
-        for thread in self._threads:
-            thread.join()
-
-    def _guard(self, stage: Callable[[], None]) -> None:
-        """Run one stage; whatever happens in it ends the others, too, and is kept for whoever waits."""
-        try:
-            stage()
-        except Closed:
-            pass  # a later stage failed and has said so
-        except BaseException as error:
-            with self._lock:
-                self._error = self._error or error
-            self._stopping.set()
+        self._stages.join()
 
     def _capture(self) -> None:
         try:

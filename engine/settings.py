@@ -8,10 +8,10 @@ from typing import Any, Final, Literal
 from engine.errors import SettingsError
 
 DetectorRange = Literal["short", "full"]
-Provider = Literal["auto", "cuda", "cpu"]
+Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
-PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "cuda", "cpu")
+PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,7 @@ class Settings:
         max_faces: at most this many faces are followed at once, 1 to 64.
         provider: what runs the model; "auto" takes the fastest that really works.
         crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
+        threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
 
     Raises:
         SettingsError: a value is out of its range; the message names field, value and range.
@@ -36,6 +37,7 @@ class Settings:
     max_faces: int = 16
     provider: Provider = "auto"
     crf: int = 20
+    threads: int = 0
 
     def __post_init__(self) -> None:
         _one_of("detector_range", self.detector_range, DETECTOR_RANGES)
@@ -44,6 +46,7 @@ class Settings:
         _between("occlusion_s", self.occlusion_s, 0.0, 10.0)
         _between("max_faces", self.max_faces, 1, 64)
         _between("crf", self.crf, 0, 51)
+        _between("threads", self.threads, 0, 256)
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:

@@ -57,8 +57,8 @@ class Source(Protocol):
     ) -> None: ...
 
 
-def open_source(spec: str) -> Source:
-    """Open what `spec` names: a video file, or ``demo``.
+def open_source(spec: str, *, threads: int = 0) -> Source:
+    """Open what `spec` names: a video file, or ``demo``. A file is decoded with `threads` threads; 0: as it likes.
 
     Raises:
         SourceError: it does not exist or holds no video; the message says what to do.
@@ -70,7 +70,7 @@ def open_source(spec: str) -> Source:
         return DemoSource()
     from engine.video_file import VideoFile
 
-    return VideoFile(Path(spec))
+    return VideoFile(Path(spec), threads=threads)
 
 
 def require_usable_size(name: str, width: int, height: int) -> None:

@@ -104,15 +104,22 @@ class Tracker:
     """Associates detections over time by motion and overlap.
 
     An id is given out once and never again. A face that is hidden for up to `occlusion_s` seconds keeps its id;
-    meanwhile it is reported without a detection.
+    meanwhile it is reported without a detection. Ids are counted from `first_id`.
     """
 
-    def __init__(self, *, min_score: float = 0.5, occlusion_s: float = 1.0, max_faces: int = 16) -> None:
+    def __init__(
+        self, *, min_score: float = 0.5, occlusion_s: float = 1.0, max_faces: int = 16, first_id: int = 1
+    ) -> None:
         self._min_score = min_score
         self._occlusion_s = occlusion_s
         self._max_faces = max_faces
         self._tracks: list[_Track] = []
-        self._last_id = 0
+        self._last_id = first_id - 1
+
+    @property
+    def next_id(self) -> int:
+        """The id that the next new face will have."""
+        return self._last_id + 1
 
     def update(self, detections: Sequence[Detection], time_s: float) -> tuple[Face, ...]:
         """Take in the detections of the picture at `time_s` (seconds, not decreasing).

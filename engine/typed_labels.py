@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 
 from engine.errors import ModelError
-from engine.graph import Graph, provider_order
+from engine.graph import Graph, provider_list
 from engine.model_store import cache_folder
 from engine.records import FloatArray
 from engine.settings import Provider
@@ -156,7 +156,7 @@ def _cached_vectors(bundle: Bundle, typed: TypedLabels, provider: Provider) -> F
         known = np.load(file, allow_pickle=False)
         if known.shape == expected and known.dtype == np.float32 and np.isfinite(known).all():
             return np.asarray(known, dtype=np.float32)
-    except (OSError, ValueError, EOFError):
+    except Exception:  # NumPy's parsers raise many kinds
         pass  # not there, or damaged: computed anew
     vectors = encode(bundle, typed, provider)
     try:
@@ -183,7 +183,8 @@ def encode(bundle: Bundle, typed: TypedLabels, provider: Provider = "auto") -> F
         bundle.path / TEXT_GRAPH,
         inputs={"tokens": (TOKENS,)},
         outputs={"vectors": (bundle.manifest.dim,)},
-        providers=provider_order(provider),
+        # One short run: no time to build an engine for it.
+        providers=provider_list("cuda" if provider == "tensorrt" else provider),
         threads=os.cpu_count() or 1,
         integer_inputs=True,
     )

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
+from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from engine.colour import colour_of, to_rgb
@@ -36,11 +37,13 @@ class VideoFile:
         SourceError: no such file, no video in it, or not one frame can be decoded.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, threads: int = 0) -> None:
         self._path = path
         self._container = open_container(path)
         try:
             self._stream = self._pick_stream()
+            self._stream.codec_context.thread_count = threads
+            self._converter = VideoReformatter()
             self._damaged = 0
             self._count = 0
             self._next_pts = 0
@@ -160,10 +163,7 @@ class VideoFile:
         return Frame(index, pts, duration, time_s, self._picture(decoded))
 
     def _picture(self, decoded: VideoFrame) -> Picture:
-        picture = to_rgb(decoded, self._info.colour)
-        turn = _TURNS.get(round(decoded.rotation / 90) * 90 % 360)
-        if turn is not None:
-            picture = np.asarray(cv2.rotate(picture, turn), dtype=np.uint8)
+        picture = upright(to_rgb(decoded, self._info.colour, self._converter), decoded.rotation)
         if picture.shape[:2] != (self._info.height, self._info.width):
             self._resized = True
             picture = letterbox(picture, self._info.width, self._info.height)
@@ -210,6 +210,12 @@ def open_container(path: Path) -> InputContainer:
         container.close()
         raise SourceError(f"{path}: is a still picture; give a video")
     return container
+
+
+def upright(picture: Picture, rotation: float) -> Picture:
+    """Turn `picture` by the `rotation` that its video announces, in degrees counter-clockwise, to the next quarter."""
+    turn = _TURNS.get(round(rotation / 90) * 90 % 360)
+    return picture if turn is None else np.asarray(cv2.rotate(picture, turn), dtype=np.uint8)
 
 
 def letterbox(picture: Picture, width: int, height: int) -> Picture:

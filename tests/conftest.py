@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import numpy as np
 import pytest
 
@@ -13,6 +15,14 @@ from engine.detector import FaceDetector
 from engine.errors import ModelError
 from engine.model_store import resolve_detector
 from models.bundle import Bundle, CropGeometry, Manifest, write_bundle
+
+# How long one example takes says more about the machine than about the code.
+hypothesis.settings.register_profile("mien", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
+hypothesis.settings.load_profile("mien")
+
+# Shells start background jobs with Ctrl-C ignored, and children inherit that: tests that send it would wait in vain.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPOSITORY = Path(__file__).parent.parent
 LABELS = ("happiness", "sadness", "neutral", "anger")

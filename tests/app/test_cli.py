@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -163,3 +164,14 @@ def test_a_missing_system_library_is_named_with_its_package() -> None:
     assert missing_library(ImportError("No module named 'x'")) is None
     unknown = OSError("libodd.so.7: cannot open shared object file: No such file or directory")
     assert "libodd.so.7" in (missing_library(unknown) or "")
+
+
+def test_bench_tells_what_runs_and_how_fast(tmp_path: Path, tiny_bundle: Bundle, detector_file: Path) -> None:
+    out = tmp_path / "speed.json"
+    done = mien("bench", "--model", tiny_bundle.path, "--detector", detector_file, "--json", out, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "the CPU" in done.stdout
+    figures = json.loads(out.read_text(encoding="utf-8"))
+    assert set(figures["update_ms"]["CPUExecutionProvider"]) == {"1", "4", "16", "64"}
+    assert set(figures["frames_per_second"]) == {"decode", "detect", "recognise", "whole"}
+    assert all(value > 0 for value in figures["frames_per_second"].values())

@@ -90,3 +90,13 @@ def test_close_wakes_a_blocked_producer_and_a_blocked_consumer(discard: bool) ->
 def test_a_belt_without_room_is_a_mistake() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Belt(0)
+
+
+def test_an_offer_never_waits() -> None:
+    belt: Belt[int] = Belt(2)
+    assert [belt.offer(number) for number in range(3)] == [True, True, False]
+    assert next(iter(belt)) == 0
+    assert belt.offer(3)
+    belt.close()
+    assert not belt.offer(4)
+    assert list(belt) == [1, 3]

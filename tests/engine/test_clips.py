@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from engine.clips import Clip, RollingClips
+from engine.clips import Clip, RollingClips, Schedule, cell_of
 
 STEPS, STEP_S = 16, 0.125
 
 
 def feed(times: list[float], *, track: int = 1) -> list[tuple[float, Clip]]:
     """Run one face through; each embedding holds the time of its frame."""
-    clips = RollingClips(steps=STEPS, step_s=STEP_S)
+    clips, schedule = RollingClips(steps=STEPS, step_s=STEP_S), Schedule(STEP_S)
     return [
         (time_s, clips.push(track, time_s, np.array([time_s], np.float32)))
         for time_s in times
-        if clips.due([track], time_s)
+        if schedule.take_due([track], time_s)
     ]
 
 
@@ -75,18 +75,24 @@ def test_any_timing_gives_ordered_windows_of_this_face_only(gaps: list[float]) -
 
 
 def test_pts_just_below_a_cell_border_count_as_the_border() -> None:
-    clips = RollingClips(steps=STEPS, step_s=STEP_S)
-    assert clips.cell(0.1249999) == clips.cell(0.125) == 1
+    assert cell_of(0.1249999, STEP_S) == cell_of(0.125, STEP_S) == 1
 
 
-def test_two_faces_fall_due_together_and_do_not_mix() -> None:
+def test_faces_fall_due_together_and_once_in_each_cell() -> None:
+    schedule = Schedule(STEP_S)
+    assert schedule.take_due([1], 0.0) == [1]
+    assert schedule.take_due([1, 2], 0.02) == [2]
+    assert schedule.take_due([1, 2], 0.12) == []
+    assert schedule.take_due([1, 2], 0.13) == [1, 2]
+    schedule.forget({2})
+    assert schedule.take_due([1, 2], 0.14) == [1]
+
+
+def test_two_faces_do_not_mix() -> None:
     clips = RollingClips(steps=STEPS, step_s=STEP_S)
-    assert clips.due([1, 2], 0.0) == [1, 2]
     clips.push(1, 0.0, np.array([1.0], np.float32))
-    assert clips.due([1, 2], 0.02) == [2]
     other = clips.push(2, 0.02, np.array([2.0], np.float32))
     assert (other.embeddings == 2).all()
-    assert clips.due([1, 2], 0.13) == [1, 2]
 
 
 def test_a_forgotten_face_starts_over() -> None:

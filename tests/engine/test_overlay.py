@@ -148,3 +148,23 @@ def test_a_crowd_gets_single_lines_that_cover_neither_faces_nor_each_other() -> 
     alone = scene(faces[:1], {1: prediction()}, width=760, height=400)
     overlay.draw(alone)
     assert overlay._level == 0
+
+
+def test_a_hidden_person_keeps_the_box_and_loses_the_bars() -> None:
+    one = scene([face(1, 100, 100, 120), face(2, 400, 100, 120)], {1: prediction(), 2: prediction()})
+    both = Overlay(LABELS, steps=16).draw(one)
+    drawn = Overlay(LABELS, steps=16).draw(one, hidden={1})
+    only_second = Overlay(LABELS, steps=16).draw(scene([face(2, 400, 100, 120)], {2: prediction()}))
+    assert (drawn[:, :380] != both[:, :380]).any()
+    assert (drawn[100:220, 100] != 120).any()
+    assert (drawn[:, 395:] == only_second[:, 395:]).all()
+
+
+def test_a_name_stands_in_place_of_the_id() -> None:
+    one = scene([face(1, 300, 100, 120)], {1: prediction()})
+    plain = Overlay(LABELS, steps=16).draw(one)
+    named = Overlay(LABELS, steps=16).draw(one, names={1: "Ada Lovelace", 2: "nobody here"})
+    changed = np.argwhere((plain != named).any(axis=2))
+    assert len(changed)
+    assert changed[:, 0].max() < 100  # the tag above the box, nothing else
+    assert (one.frame.picture == 120).all()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,17 +11,20 @@ import pytest
 
 from app.embedded import embedded_bundle
 from engine.errors import ModelError
-from engine.graph import CPU
 from engine.predictor import Predictor
-from engine.recogniser import Recogniser, steady_label
+from engine.providers import CPU
+from engine.recogniser import Recogniser
 from engine.records import Box, Detection, Face, Frame
 from models.bundle import Bundle, load_bundle, write_bundle
 from tests.conftest import build_tiny_bundle
 
 
-@pytest.fixture(params=["tiny", "embedded"])
-def predictor(request: pytest.FixtureRequest, tiny_bundle: Bundle) -> Predictor:
-    bundle = tiny_bundle if request.param == "tiny" else load_bundle(embedded_bundle())
+@pytest.fixture(params=["tiny", "mirrored", "embedded"])
+def predictor(request: pytest.FixtureRequest, tiny_bundle: Bundle, tmp_path: Path) -> Predictor:
+    bundle = load_bundle(embedded_bundle()) if request.param == "embedded" else tiny_bundle
+    if request.param == "mirrored":
+        shutil.copytree(tiny_bundle.path, tmp_path / "mirrored")
+        bundle = write_bundle(tmp_path / "mirrored", replace(tiny_bundle.manifest, mirror_steps=True))
     return Predictor(bundle, provider="cpu")
 
 
@@ -92,9 +96,10 @@ def test_streamed_logits_equal_those_of_the_whole_model_on_the_same_frames(predi
             assert prediction.warming
             continue
         assert not prediction.warming
-        window = np.stack([item.picture for item in taken[-manifest.steps :]])
+        mirrored = [manifest.mirror_steps and int(item.time_s / manifest.step_s + 1e-3) % 2 for item in taken]
+        seen = [item.picture[:, ::-1] if odd else item.picture for item, odd in zip(taken, mirrored, strict=True)]
         whole = Predictor(predictor.bundle, provider="cpu")
-        expected = whole.logits(whole.embed(window)[np.newaxis])
+        expected = whole.logits(whole.embed(np.stack(seen[-manifest.steps :]))[np.newaxis])
         assert np.allclose(prediction.logits, expected[0], atol=1e-4)
         checked += 1
     assert checked == 24 - manifest.steps + 1
@@ -125,17 +130,6 @@ def test_a_hidden_face_is_not_read_and_a_gone_one_is_forgotten(predictor: Predic
     assert recogniser.update(second, [hidden])[1] is reading
     assert recogniser.update(third, []) == {}
     assert predictor.encoder_calls == calls
-
-
-def test_the_label_shown_changes_only_for_a_clear_lead() -> None:
-    def shares(first: float, second: float) -> np.ndarray:
-        return np.array([first, second, 1 - first - second], np.float32)
-
-    assert steady_label(shares(0.45, 0.40), None) == 0
-    assert steady_label(shares(0.40, 0.45), 0) == 0
-    assert steady_label(shares(0.30, 0.45), 0) == 1
-    assert steady_label(shares(0.05, 0.90), 0) == 1
-    assert steady_label(shares(0.45, 0.40), 0) == 0
 
 
 def damaged(bundle: Bundle, folder: Path, name: str, content: bytes) -> Bundle:
@@ -178,7 +172,7 @@ def test_swapped_graphs_are_refused(tiny_bundle: Bundle, tmp_path: Path) -> None
 def test_demanding_cuda_without_a_driver_is_answered_plainly(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("engine.graph._has_nvidia_driver", lambda: False)
+    monkeypatch.setattr("engine.providers.has_nvidia_driver", lambda: False)
     with pytest.raises(ModelError, match="use auto or cpu"):
         Predictor(tiny_bundle, provider="cuda")
     assert Predictor(tiny_bundle, provider="auto").provider == CPU

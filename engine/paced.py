@@ -1,0 +1,109 @@
+"""Files and the demo as if they happened now: each picture when its time has come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Final
+
+from engine.address import SourceAddress
+from engine.errors import SourceError
+from engine.live_condition import LiveCondition
+from engine.live_source import LIVE_TIME_BASE
+from engine.records import Frame, SourceCondition, SourceInfo, SourceState
+from engine.source import Source, open_source
+
+_RATE: Final = 1 / LIVE_TIME_BASE
+
+
+class PacedSource:
+    """A file, played once, or the demo, played for ever, as a `LiveSource`.
+
+    The times are those of the video, from 0 on: a machine that cannot keep up plays it slower, it does not bend it.
+
+    Args:
+        address: of a file, or the demo.
+        demo_s: length of one round of the demo, in seconds; None: its whole script.
+    """
+
+    def __init__(self, address: SourceAddress, *, demo_s: float | None = None) -> None:
+        self.name = address.name
+        self.mirrored = False
+        self._demo = address.kind == "demo"
+        self._demo_s = demo_s
+        self._spec = address.target
+        self._condition = LiveCondition(address.name)
+        self._info: SourceInfo | None = None
+        self._warnings: tuple[str, ...] = ()
+        self._index = 0
+        self._next_pts = 0
+
+    @property
+    def condition(self) -> SourceCondition:
+        return self._condition.now
+
+    @property
+    def info(self) -> SourceInfo | None:
+        return self._info
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return self._warnings
+
+    def cancel(self) -> None:
+        self._condition.cancel()
+
+    def frames(self) -> Iterator[Frame]:
+        try:
+            with self._open() as source:
+                yield from self._play(source)
+                self._warnings = source.warnings
+        except SourceError as error:
+            self._condition.set(SourceState.FAILED, str(error))
+            return
+        self._condition.set(SourceState.ENDED, "" if self._condition.cancelled else f"{self.name}: at its end")
+
+    def _open(self) -> Source:
+        if self._demo:
+            from engine.demo import DemoSource
+
+            return DemoSource() if self._demo_s is None else DemoSource(self._demo_s)
+        return open_source(f"./{self._spec}" if self._spec == "demo" else self._spec)
+
+    def _play(self, source: Source) -> Iterator[Frame]:
+        self._info = replace(
+            source.info, name=self.name, time_base=LIVE_TIME_BASE, start_s=0.0, duration_s=self._length(source)
+        )
+        began = time.monotonic()
+        offset_s = 0.0
+        while True:
+            first_s: float | None = None
+            end_s = 0.0
+            for frame in source.frames():
+                first_s = frame.time_s if first_s is None else first_s
+                time_s = offset_s + frame.time_s - first_s
+                duration_s = float(frame.duration * source.info.time_base)
+                end_s = time_s + duration_s
+                late_s = time.monotonic() - began - time_s
+                if late_s > 0:
+                    began += late_s  # behind: go on from here instead of rushing after it
+                elif not self._condition.pause(-late_s):
+                    return
+                if self._condition.cancelled:
+                    return
+                self._condition.live()
+                yield self._retimed(frame, time_s, duration_s)
+            if not self._demo:
+                return
+            offset_s = end_s
+
+    def _length(self, source: Source) -> float | None:
+        return None if self._demo else source.info.duration_s
+
+    def _retimed(self, frame: Frame, time_s: float, duration_s: float) -> Frame:
+        pts = max(round(time_s * _RATE), self._next_pts)
+        index, self._index, self._next_pts = self._index, self._index + 1, pts + 1
+        return Frame(
+            index, pts, round(duration_s * _RATE), float(pts * LIVE_TIME_BASE), frame.picture, time.monotonic()
+        )

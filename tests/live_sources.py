@@ -1,0 +1,96 @@
+"""Live sources that tests can hold in their hand, and waiting for what other threads do."""
+
+from __future__ import annotations
+
+import itertools
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from fractions import Fraction
+
+import numpy as np
+
+from engine.records import Frame, Picture, SourceCondition, SourceInfo, SourceState
+
+
+def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
+    """Wait until `condition()` holds; fails after `timeout_s` seconds."""
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.005)
+
+
+def live_threads() -> list[str]:
+    """Names of the threads that sessions have started and that still run."""
+    return [thread.name for thread in threading.enumerate() if thread.name.startswith("mien-")]
+
+
+class Reel:
+    """Pictures at a steady pace as a live source: for ever, or once.
+
+    Args:
+        pictures: (H,W,3) uint8 RGB each; shown in turn.
+        rate: pictures a second.
+        once: end after the last.
+        blocks_after: after so many pictures, block as a broken driver does: deaf to `cancel`, until `release`.
+    """
+
+    def __init__(
+        self,
+        pictures: Sequence[Picture],
+        *,
+        rate: float = 30.0,
+        once: bool = False,
+        blocks_after: int | None = None,
+        mirrored: bool = False,
+        name: str = "reel",
+        sample_aspect: Fraction = Fraction(1),
+    ) -> None:
+        self.name, self.mirrored, self.warnings = name, mirrored, ()
+        self._pictures, self._rate, self._once, self._blocks_after = pictures, rate, once, blocks_after
+        self._cancelled, self.released, self.blocked = threading.Event(), threading.Event(), threading.Event()
+        self._state = SourceState.CONNECTING
+        self._sample_aspect = sample_aspect
+        self.info: SourceInfo | None = None
+        self.given = 0
+
+    @property
+    def condition(self) -> SourceCondition:
+        return SourceCondition(self._state)
+
+    def cancel(self) -> None:
+        self._cancelled.set()
+
+    def frames(self) -> Iterator[Frame]:
+        began = time.monotonic()
+        pictures = iter(self._pictures) if self._once else itertools.cycle(self._pictures)
+        for index, picture in enumerate(pictures):
+            if index == self._blocks_after:
+                self.blocked.set()
+                self.released.wait()
+            if self._cancelled.wait(max(0.0, began + index / self._rate - time.monotonic())):
+                return
+            now = time.monotonic()
+            height, width = picture.shape[:2]
+            if self.info is None:
+                self.info = SourceInfo(
+                    self.name, width, height, Fraction(self._rate), None, None, Fraction(1, 90_000),
+                    sample_aspect=self._sample_aspect,
+                )  # fmt: skip
+            self._state = SourceState.LIVE
+            self.given += 1
+            yield Frame(index, round((now - began) * 90_000), 0, now - began, picture, captured_s=now)
+        self._state = SourceState.ENDED
+
+
+def crowd(portraits: Sequence[Picture], places: Sequence[tuple[int, int]], width: int, height: int) -> list[Picture]:
+    """One picture for each of `portraits`: the portrait pasted at each of `places` (x, y), each a little later."""
+    out = []
+    for index in range(len(portraits)):
+        picture = np.full((height, width, 3), 90, np.uint8)
+        for number, (x, y) in enumerate(places):
+            portrait = portraits[(index + 11 * number) % len(portraits)]
+            picture[y : y + portrait.shape[0], x : x + portrait.shape[1]] = portrait
+        out.append(picture)
+    return out

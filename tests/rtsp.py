@@ -1,0 +1,92 @@
+"""Runs a real RTSP server, as a process of its own that can be killed, stopped and started again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import av
+import numpy as np
+import pytest
+
+PYTHON = "/usr/bin/python3"  # PyGObject belongs to the system's own Python
+SCRIPT = Path(__file__).parent / "servers" / "rtsp_server.py"
+RATE = 25
+
+
+def require_rtsp_server() -> None:
+    """Skip the test, with the reason, where the server's packages are missing."""
+    check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
+    if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode:
+        pytest.skip("no RTSP server on this machine: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0")
+
+
+def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int = 4) -> Path:
+    """A clip as cameras encode it: a keyframe each second, no B-frames; each picture brighter than the one before.
+
+    Without a suffix, `path` becomes a folder of access units, for `RtspServer`; ``.mp4``, ``.ts`` and ``.m3u8`` become
+    such files.
+    """
+    hls = {"hls_time": "1", "hls_list_size": "0"} if path.suffix == ".m3u8" else {}
+    if not path.suffix:
+        path.mkdir()
+    with av.open(
+        str(path) if path.suffix else os.devnull, "w", format=None if path.suffix else "h264", options=hls
+    ) as out:
+        options = {"g": str(RATE), "bf": "0", "preset": "ultrafast", "tune": "zerolatency"}
+        stream: Any = out.add_stream("libx264", rate=RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
+        pictures = (np.full((height, width, 3), 20 + 2 * (index % 100), np.uint8) for index in range(seconds * RATE))
+        frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures]
+        for index, packet in enumerate(packet for frame in [*frames, None] for packet in stream.encode(frame)):
+            if not path.suffix:
+                (path / f"{index:05d}.h264").write_bytes(bytes(packet))
+            out.mux(packet)
+    return path
+
+
+class RtspServer:
+    """Serves a clip; started again it keeps its port."""
+
+    def __init__(self, clip: Path, *, login: tuple[str, str] | None = None, path: str = "cam", port: int = 0) -> None:
+        self._path = path
+        self._login = login or ()
+        self._process: subprocess.Popen[str] | None = None
+        self.port = port
+        self.start(clip)
+
+    def start(self, clip: Path) -> None:
+        """Begin to listen; returns once clients can connect."""
+        arguments = [PYTHON, str(SCRIPT), str(clip), str(self.port), self._path, *self._login]
+        self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None
+        self.port = int(self._process.stdout.readline())
+
+    def kill(self) -> None:
+        """End as when the power fails."""
+        process, self._process = self._process, None
+        if process is not None:
+            process.kill()
+            process.communicate()
+
+    def freeze(self) -> None:
+        """Fall silent with all connections open, as behind a broken cable."""
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        assert self._process is not None
+        os.kill(self._process.pid, signal.SIGCONT)
+
+    def url(self, login: str = "", path: str | None = None) -> str:
+        return f"rtsp://{login}{'@' if login else ''}127.0.0.1:{self.port}/{self._path if path is None else path}"
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()

@@ -1,0 +1,56 @@
+"""A camera for tests: serves H.264 pictures for ever over RTSP. Needs Debian's own Python (PyGObject).
+
+Usage: rtsp_server.py FOLDER PORT PATH [USER PASSWORD]. FOLDER holds one access unit in each of 00000.h264, 00001.h264
+and so on. Prints its port once it listens; PORT 0 takes a free one.
+"""
+
+import itertools
+import sys
+from pathlib import Path
+
+import gi
+
+gi.require_version("Gst", "1.0")
+gi.require_version("GstRtsp", "1.0")
+gi.require_version("GstRtspServer", "1.0")
+from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+
+folder, port, path, *login = sys.argv[1:]
+Gst.init(None)
+factory = GstRtspServer.RTSPMediaFactory()
+factory.set_shared(True)
+factory.set_launch(
+    "( appsrc name=camera is-live=true do-timestamp=true format=time"
+    ' caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate=25/1"'
+    " ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
+)
+pictures = [file.read_bytes() for file in sorted(Path(folder).glob("*.h264"))]
+
+
+def film(_factory, media):
+    camera = media.get_element().get_by_name_recurse_up("camera")
+    order = itertools.cycle(pictures)
+    # A camera's pictures carry the time at which they were taken; this ends when the last client has left.
+    GLib.timeout_add(40, lambda: camera.emit("push-buffer", Gst.Buffer.new_wrapped(next(order))) == Gst.FlowReturn.OK)
+
+
+factory.connect("media-configure", film)
+server = GstRtspServer.RTSPServer(address="127.0.0.1", service=port)
+if login:
+    user, password = login
+    token = GstRtspServer.RTSPToken()
+    token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, user)
+    auth = GstRtspServer.RTSPAuth()
+    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+    auth.add_digest(user, password, token)
+    server.set_auth(auth)
+    rights = GstRtspServer.RTSPPermissions()
+    rights.add_permission_for_role(user, GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS, True)
+    rights.add_permission_for_role(user, GstRtspServer.RTSP_PERM_MEDIA_FACTORY_CONSTRUCT, True)
+    factory.set_permissions(rights)
+server.get_mount_points().add_factory(f"/{path}", factory)
+if not server.attach(None):
+    sys.exit(f"the port {port} is taken")
+GLib.timeout_add_seconds(2, lambda: server.get_session_pool().cleanup() >= 0)
+print(server.get_bound_port(), flush=True)
+GLib.MainLoop().run()
