@@ -1,0 +1,127 @@
+"""What is remembered between two runs. Addresses are kept without their logins."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, Final
+
+import platformdirs
+
+FILE: Final = "preferences.json"
+RECENT: Final = 8
+"""How many sources are remembered."""
+
+
+def folder() -> Path:
+    """Where preferences are kept: $MIEN_CONFIG, or the system's usual place."""
+    override = os.environ.get("MIEN_CONFIG")
+    return Path(override) if override else Path(platformdirs.user_config_dir("mien", appauthor=False))
+
+
+def _videos() -> str:
+    return str(Path(platformdirs.user_videos_dir()) / "Mien")
+
+
+def _pictures() -> str:
+    return str(Path(platformdirs.user_pictures_dir()) / "Mien")
+
+
+@dataclass(slots=True)
+class Preferences:
+    """The user's choices; every field has a default, and what a file holds beyond them is passed over.
+
+    Attributes:
+        theme: one of `app.gui.theme.CHOICES`.
+        geometry: the window's, as Qt writes it, in hexadecimal.
+        side_panel, overlay, mirrored: what is shown; mirrored None: as the source suggests.
+        screen_privacy: "none", "blur" or "pixelate" in the live view.
+        source: the last source's address without its login; recent: those before.
+        model: folder of the bundle, "" for the one that ships with Mien; models: other bundles used.
+        provider: what should run the model.
+        labels_file: typed labels in use, "" for none.
+        record_*: the options of recording.
+        snapshot_folder: where snapshots go.
+        jobs_folder: where annotated files go, "" for beside the source.
+        welcomed: the first-run note was read.
+    """
+
+    theme: str = "system"
+    geometry: str = ""
+    side_panel: bool = True
+    overlay: bool = True
+    mirrored: bool | None = None
+    screen_privacy: str = "none"
+    source: str = "demo"
+    recent: list[str] = field(default_factory=list)
+    model: str = ""
+    models: list[str] = field(default_factory=list)
+    provider: str = "auto"
+    labels_file: str = ""
+    record_folder: str = field(default_factory=_videos)
+    record_name: str = "mien {time}"
+    record_annotated: bool = True
+    record_clean: bool = False
+    record_privacy: str = "none"
+    record_privacy_scope: str = "all"
+    record_pre_roll_s: float = 0.0
+    record_crf: int = 20
+    snapshot_folder: str = field(default_factory=_pictures)
+    jobs_folder: str = ""
+    welcomed: bool = False
+
+    def remember_source(self, text: str) -> None:
+        """Note the source `text` (without its login) as the newest."""
+        self.source = text
+        if text != "demo":
+            self.recent = [text, *(item for item in self.recent if item != text)][:RECENT]
+
+    def remember_model(self, path: str) -> None:
+        """Note the bundle in folder `path`."""
+        self.model = path
+        if path:
+            self.models = [path, *(item for item in self.models if item != path)][:RECENT]
+
+    def save(self) -> None:
+        """Write the file; where that is impossible, nothing is remembered, which is no reason to disturb anyone."""
+        try:
+            folder().mkdir(parents=True, exist_ok=True)
+            part = folder() / f"{FILE}.{os.getpid()}.part"
+            part.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+            part.replace(folder() / FILE)
+        except OSError:
+            pass
+
+
+def load() -> Preferences:
+    """What was remembered; the defaults where the file is missing, damaged or from another version."""
+    try:
+        data = json.loads((folder() / FILE).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return Preferences()
+    defaults = Preferences()
+    return Preferences(**_fitting(data, defaults)) if isinstance(data, dict) else defaults
+
+
+def _fitting(data: dict[str, Any], defaults: Preferences) -> dict[str, Any]:
+    """The entries of `data` that are fields and of their field's type."""
+    found = {}
+    for item in fields(Preferences):
+        if item.name not in data:
+            continue
+        value, default = data[item.name], getattr(defaults, item.name)
+        if item.name == "mirrored":
+            fits = value is None or isinstance(value, bool)
+        elif isinstance(default, bool) or isinstance(value, bool):
+            fits = isinstance(default, bool) and isinstance(value, bool)
+        elif isinstance(default, list):
+            fits = isinstance(value, list) and all(isinstance(entry, str) for entry in value)
+        elif isinstance(default, float):
+            fits = isinstance(value, int | float)
+        else:
+            fits = isinstance(value, type(default))
+        if fits:
+            found[item.name] = value
+    return found

@@ -1,0 +1,78 @@
+"""Opens the window."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+
+from app.gui import preferences
+from app.gui.icons import app_icon
+from app.gui.theme import Theme
+from app.gui.window import MainWindow
+from engine import version
+
+
+def run(source: str | None = None) -> int:
+    """Show the window and stay until it is closed; returns the exit code.
+
+    With MIEN_STARTUP=1 in the environment, prints how long it took until the window and the first boxes were painted.
+    """
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("Mien")
+    app.setApplicationVersion(version())
+    app.setDesktopFileName("mien")
+    app.setWindowIcon(app_icon())
+    remembered = preferences.load()
+    window = MainWindow(Theme(app, remembered.theme), remembered)
+    window.show()
+    if os.environ.get("MIEN_STARTUP") == "1":
+        _tell_startup(window)
+    # First the window is painted; what takes time comes after.
+    QTimer.singleShot(0, lambda: window.start(source))
+    # Python sees a signal only when it runs: this lets it run now and then, for Ctrl-C and a polite kill.
+    signal.signal(signal.SIGINT, lambda *_: window.close())
+    signal.signal(signal.SIGTERM, lambda *_: window.close())
+    heartbeat = QTimer()
+    heartbeat.timeout.connect(lambda: None)
+    heartbeat.start(250)
+    return app.exec()
+
+
+def _tell_startup(window: MainWindow) -> None:
+    began = time.time() - _process_age_s()
+    said: set[str] = set()
+
+    def look() -> None:
+        now = time.time() - began
+        view = window.canvas.view
+        for what, there in {
+            "window painted": window.canvas.isVisible(),
+            "first picture": window.canvas.painted > 0,
+            "first boxes": view is not None and bool(view.scene.faces) and window.canvas.painted > 0,
+            "first bars": view is not None and bool(view.scene.predictions),
+        }.items():
+            if there and what not in said:
+                said.add(what)
+                print(f"{what}: {now:.2f} s", flush=True)
+        if "first bars" in said:
+            timer.stop()
+
+    timer = QTimer(window)
+    timer.timeout.connect(look)
+    timer.start(5)
+
+
+def _process_age_s() -> float:
+    """Seconds since this process was started."""
+    try:
+        ticks = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[19])
+        uptime = float(Path("/proc/uptime").read_text(encoding="utf-8").split()[0])
+        return uptime - ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError):
+        return time.process_time()

@@ -1,0 +1,423 @@
+"""The main window: puts the parts together. What it shows comes from the engine; what it decides is little."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import QByteArray, Qt
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox, QSplitter, QWidget
+
+from app.gui import preferences as remembered
+from app.gui.canvas import Canvas
+from app.gui.collector import Collector
+from app.gui.commands import fill_menus, make_actions
+from app.gui.control_bar import ControlBar
+from app.gui.files import ask_recording, ask_video
+from app.gui.header import Header
+from app.gui.jobs_panel import JobsPanel
+from app.gui.live_link import LiveLink, Wanted
+from app.gui.notice import Notice
+from app.gui.people import People
+from app.gui.recording import Recording
+from app.gui.side_panel import SidePanel
+from app.gui.sources import Sources
+from app.gui.status_bar import StatusBar
+from app.gui.theme import Theme
+from app.gui.widgets import column, open_folder
+from engine.settings import PROVIDERS, Settings
+
+if TYPE_CHECKING:
+    from engine.live_status import LiveStatus
+    from engine.settings import Provider
+    from engine.view import View
+    from models.bundle import Bundle
+
+
+class MainWindow(QMainWindow):
+    """Live view, side panel, controls, status; holds the one link to the engine."""
+
+    def __init__(self, theme: Theme, preferences: remembered.Preferences) -> None:
+        super().__init__()
+        self.theme, self.preferences = theme, preferences
+        self.setWindowTitle("Mien")
+        self.setAcceptDrops(True)
+        self.resize(1240, 780)
+        self.setMinimumSize(760, 520)
+        self._collector = Collector(self)
+        self.link = LiveLink(self)
+        self.people = People(self)
+        self.sources = Sources(self)
+        self.recording = Recording(self)
+        self.canvas = Canvas()
+        self.notice = Notice()
+        self.actions_by_name = make_actions(self)
+        self.controls = ControlBar(self.actions_by_name)
+        self.status_line = StatusBar()
+        self.header = Header(self)
+        self.source_button, self.model_button = self.header.source_button, self.header.model_button
+        self.jobs_button = self.header.jobs_button
+        self.side = self._make_side()
+        self._closing = False
+        self.jobs = JobsPanel(self)
+        self.reviews: list[QMainWindow] = []
+        self._build()
+        fill_menus(self, self.actions_by_name)
+        self._connect()
+        if preferences.geometry:
+            self.restoreGeometry(QByteArray.fromHex(preferences.geometry.encode()))
+        self.show_panel(preferences.side_panel)
+        self.canvas.show_message("model", self.tr("Starting…"), self.tr("The networks are being loaded."))
+
+    # Building
+
+    def _make_side(self) -> QWidget:
+        self.panel = SidePanel(self.people)
+        side = QWidget()
+        side.setObjectName("side")
+        side.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
+        side.setLayout(column(self.panel))
+        side.setMinimumWidth(300)
+        side.setMaximumWidth(460)
+        return side
+
+    def _build(self) -> None:
+        self._notice_space = QWidget()
+        holder = column(self.notice)
+        holder.setContentsMargins(12, 8, 12, 8)
+        self._notice_space.setLayout(holder)
+        self.notice.visibility_changed.connect(self._notice_space.setVisible)
+        self._notice_space.hide()
+        left = QWidget()
+        left.setLayout(column(self._notice_space, self.canvas, self.controls, spacing=0))
+        left.layout().setStretch(1, 1)
+        self._split = QSplitter(Qt.Orientation.Horizontal)
+        self._split.addWidget(left)
+        self._split.addWidget(self.side)
+        self._split.setStretchFactor(0, 1)
+        self._split.setCollapsible(0, False)
+        self._split.setCollapsible(1, False)
+        self._split.setHandleWidth(1)
+        self._split.setSizes([900, 340])
+        page = QWidget()
+        page.setObjectName("page")
+        page.setLayout(column(self.header, self._split, self.status_line, spacing=0))
+        page.layout().setStretch(1, 1)
+        self.setCentralWidget(page)
+
+    def _connect(self) -> None:
+        self.canvas.resized.connect(lambda width, height: self.link.ask(width=width, height=height))
+        self.canvas.face_clicked.connect(self.people.select)
+        self.canvas.double_clicked.connect(self.actions_by_name["fullscreen"].trigger)
+        self.link.view_changed.connect(self._show_view)
+        self.link.status_changed.connect(self._show_status)
+        self.link.failed.connect(self._not_loaded)
+        self.link.ready.connect(self._loaded)
+        self.people.changed.connect(self._tell_people)
+        self.people.selected_changed.connect(self._tell_selected)
+        self._named: dict[int, str] = {}
+        p = self.preferences
+        self.link.ask(overlay=p.overlay, mirrored=bool(p.mirrored), privacy=p.screen_privacy)
+
+    def start(self, source: str | None = None) -> None:
+        """Load everything in the background and open `source`, or the last one, or the demo."""
+        p = self.preferences
+        model = Path(p.model) if p.model else None
+        labels = Path(p.labels_file) if p.labels_file else None
+        self.link.load(Wanted(model, labels, self.settings()))
+        if not self.sources.open_text(source or p.source):
+            self.sources.open_text("demo")
+        self.sources.look_for_cameras()
+        if not p.welcomed:
+            self.show_welcome()
+
+    # What comes from the engine
+
+    def _show_view(self, view: View) -> None:
+        self.canvas.show_view(view)
+        if view.labels != self.people.labels:
+            self.people.reset(view.labels)
+        self.people.take(view.scene)
+        now = time.monotonic()
+        if now - self._refreshed > 0.15:
+            self._refreshed = now
+            self.panel.refresh()
+
+    _refreshed = 0.0
+
+    def _show_status(self, status: LiveStatus) -> None:
+        self.status_line.show_status(status)
+        self.sources.watch(status)
+        self.recording.watch(status)
+        self._show_model(status)
+        if status.warning != self._warned:
+            self._warned = status.warning
+            if status.warning:
+                self.notice.say(status.warning[:1].upper() + status.warning[1:], key="warning", kind="warning")
+        if self.preferences.mirrored is None:
+            self.actions_by_name["mirror"].setChecked(status.mirrored)
+            self.link.ask(mirrored=status.mirrored)
+        if self._closing and not self.recording.busy:
+            self.close()
+
+    def _show_model(self, status: LiveStatus) -> None:
+        text = status.model if status.model_state != "loading" else self.tr("{name}…").format(name=status.model)
+        self.model_button.setText(text)
+        if status.model_state == "ready" and not self._settled:
+            self._settled = True
+            self._collector.settle()
+        if status.model_state == "failed":
+            if self._model_problem != status.model_message:
+                self._model_problem = status.model_message
+                self.notice.say(
+                    status.model_message[:1].upper() + status.model_message[1:], key="model", kind="warning",
+                    action=(self.tr("Choose a model"), self.show_models),
+                )  # fmt: skip
+        elif self._model_problem:
+            self._model_problem = ""
+            self.notice.settle("model")
+
+    _model_problem = ""
+    _settled = False
+    _warned = ""
+
+    def _loaded(self) -> None:
+        self._tell_people()
+        if self.link.session is not None and self.preferences.record_pre_roll_s:
+            self.link.session.keep_pre_roll(self.preferences.record_pre_roll_s)
+
+    def _not_loaded(self, message: str) -> None:
+        self.canvas.show_message("warning", self.tr("Mien could not start"), message[:1].upper() + message[1:])
+
+    def _tell_people(self) -> None:
+        self.link.ask(hidden=self.people.hidden)
+        session = self.link.session
+        if session is None:
+            return
+        names = self.people.names
+        for key in {*names, *self._named}:
+            if names.get(key) != self._named.get(key):
+                session.rename(key, names.get(key, ""))
+        self._named = names
+
+    def _tell_selected(self) -> None:
+        person = self.people.selected
+        if self.link.session is not None:
+            self.link.session.select(frozenset() if person is None else frozenset({person.track_id}))
+
+    # Sources
+
+    def open_text(self, text: str) -> None:
+        self.sources.open_text(text)
+
+    def close_source(self) -> None:
+        self.sources.close()
+
+    def fill_source_menu(self, menu: QMenu) -> None:
+        self.sources.fill_menu(menu)
+
+    def choose_file(self) -> None:
+        path = ask_video(self)
+        if path:
+            self.sources.open_text(path)
+
+    def show_sources(self, page: str) -> None:
+        from app.gui.source_dialog import SourceDialog
+
+        dialog = SourceDialog(self, page)
+        if dialog.exec() and dialog.address is not None:
+            if dialog.address.kind == "file":
+                self.sources.open_text(dialog.address.text)
+            else:
+                self.sources.open(dialog.address)
+        dialog.deleteLater()
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        if event.mimeData().hasUrls() or event.mimeData().hasText():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        event.acceptProposedAction()
+        self.sources.drop(event.mimeData())
+
+    # The view
+
+    def pause(self, on: bool) -> None:
+        self.link.paused = on
+        self.controls.show_paused(on)
+        self.canvas.show_badge(self.tr("Paused") if on else "")
+
+    def mirror(self, on: bool) -> None:
+        self.preferences.mirrored = on
+        self.link.ask(mirrored=on)
+
+    def show_overlay(self, on: bool) -> None:
+        self.preferences.overlay = on
+        self.link.ask(overlay=on)
+
+    def set_screen_privacy(self, way: str) -> None:
+        self.preferences.screen_privacy = way
+        self.link.ask(privacy=way)
+
+    def show_panel(self, on: bool) -> None:
+        self.preferences.side_panel = on
+        self.actions_by_name["panel"].setChecked(on)
+        self.side.setVisible(on and not self.isFullScreen())
+
+    def show_fullscreen(self, on: bool) -> None:
+        """Only the picture; Escape or F comes back."""
+        if on == self.isFullScreen():
+            return
+        self.actions_by_name["fullscreen"].setChecked(on)
+        for part in (self.header, self.controls, self.status_line, self.menuBar()):
+            part.setVisible(not on)
+        self.showFullScreen() if on else self.showNormal()
+        self.side.setVisible(self.preferences.side_panel and not on)
+        self.canvas.setFocus()
+
+    def set_theme(self, choice: str) -> None:
+        self.preferences.theme = choice
+        self.theme.choose(choice)
+
+    def snapshot(self) -> None:
+        """Save the picture as it is on the screen."""
+        image = self.canvas.snapshot()
+        if image is None:
+            return
+        folder = Path(self.preferences.snapshot_folder)
+        stamp = time.strftime("%Y-%m-%d %H-%M-%S") + f"-{int(time.time() * 1000) % 1000:03d}"
+        path = folder / f"mien {stamp}.png"
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            saved = image.save(str(path))
+        except OSError:
+            saved = False
+        if saved:
+            self.notice.say(
+                self.tr("Saved {name}.").format(name=path.name), key="snapshot", kind="check", seconds=6,
+                action=(self.tr("Open folder"), lambda: open_folder(folder)),
+            )  # fmt: skip
+        else:
+            self.notice.say(
+                self.tr("{path} cannot be written; choose another folder.").format(path=path), kind="warning"
+            )
+
+    def rename(self) -> None:
+        self.panel.rename_selected()
+
+    # Recording, jobs, review
+
+    def toggle_recording(self) -> None:
+        self.recording.toggle()
+
+    def mark(self) -> None:
+        self.recording.mark()
+
+    def show_record_options(self) -> None:
+        from app.gui.record_options import RecordOptions
+
+        dialog = RecordOptions(self, self.preferences)
+        if dialog.exec():
+            self.preferences.save()
+            if self.link.session is not None:
+                self.link.session.keep_pre_roll(self.preferences.record_pre_roll_s)
+        dialog.deleteLater()
+
+    def open_recordings(self) -> None:
+        folder = Path(self.preferences.record_folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        open_folder(folder)
+
+    def add_jobs(self, paths: list[str]) -> None:
+        if paths:
+            self.show_jobs()
+            self.jobs.add(paths)
+
+    def show_jobs(self) -> None:
+        self.jobs.show()
+        self.jobs.raise_()
+
+    def settings(self) -> Settings:
+        """What the engine should be set to."""
+        provider = self.preferences.provider
+        return Settings(provider=provider if provider in PROVIDERS else "auto")
+
+    def choose_review(self) -> None:
+        path = ask_recording(self, self.preferences.record_folder)
+        if path:
+            self.review(Path(path))
+
+    def review(self, path: Path) -> None:
+        """Open a recorded session in a window of its own."""
+        from app.gui.review_window import ReviewWindow
+
+        window = ReviewWindow(self, path)
+        self.reviews.append(window)
+        window.closed.connect(lambda: self.reviews.remove(window))
+        window.show()
+
+    # Dialogs
+
+    def show_models(self) -> None:
+        from app.gui.model_dialog import ModelDialog
+
+        ModelDialog(self).open()
+
+    def use_model(self, path: str, bundle: Bundle, provider: Provider, labels_file: Path | None = None) -> None:
+        """Run another model, or the same with other labels, and remember it."""
+        self.preferences.remember_model(path)
+        self.preferences.provider = provider
+        self.preferences.labels_file = "" if labels_file is None else str(labels_file)
+        self.preferences.save()
+        self.link.use(bundle, provider)
+
+    def show_shortcuts(self) -> None:
+        from app.gui.shortcuts_sheet import ShortcutsSheet
+
+        ShortcutsSheet(self).open()
+
+    def show_welcome(self) -> None:
+        from app.gui.first_run import FirstRun
+
+        FirstRun(self).open()
+
+    def show_about(self) -> None:
+        from app.gui.about import About
+
+        About(self).open()
+
+    # The end
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        if self.recording.busy:
+            event.ignore()
+            if self._closing or self.ask_quit():
+                self._closing = True
+                self.recording.stop()
+                self.canvas.show_message("record", self.tr("Finishing the recording…"))
+            return
+        event.accept()
+        self.preferences.geometry = bytes(self.saveGeometry().toHex().data()).decode()
+        self.preferences.save()
+        self.hide()  # a blocked source may take seconds to let go
+        QGuiApplication.processEvents()
+        for window in list(self.reviews):
+            window.close()
+        self.jobs.close_queue()
+        self.link.close()
+        self._collector.stop()
+
+    def ask_quit(self) -> bool:
+        """Whether to quit though something is being recorded."""
+        box = QMessageBox(self)
+        box.setWindowTitle("Mien")
+        box.setText(self.tr("A recording is running."))
+        box.setInformativeText(self.tr("It will be finished and kept."))
+        stop = box.addButton(self.tr("Stop and quit"), QMessageBox.ButtonRole.AcceptRole)
+        box.addButton(self.tr("Go on recording"), QMessageBox.ButtonRole.RejectRole)
+        box.setDefaultButton(stop)
+        box.exec()
+        box.deleteLater()
+        return box.clickedButton() is stop

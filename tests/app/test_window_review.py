@@ -1,0 +1,102 @@
+"""Reviewing and typed labels, over the real engine."""
+
+from __future__ import annotations
+
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+from PySide6.QtCore import Qt
+
+from models.bundle import Bundle
+from tests.videos import portrait, write_video
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle, detector_file: Path) -> Path:
+    """Three seconds of one face, annotated."""
+    from engine.annotate import Annotator
+    from engine.settings import Settings
+
+    folder = tmp_path_factory.mktemp("recording")
+    with Annotator(tiny_bundle, detector_file, Settings()) as annotator:
+        annotator.annotate(str(write_video(folder / "film.mp4", portrait(75))), folder / "talk.mp4")
+    return folder / "talk.mp4"
+
+
+def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording: Path) -> None:
+    from app.gui.review_window import ReviewWindow
+
+    window = ReviewWindow(None, recording)
+    window.show()
+    qtbot.waitUntil(lambda: window.session is not None and window._serial > 0, timeout=60_000)
+    window.seek(1.0)
+    qtbot.waitUntil(lambda: window.playback.now().index == 25, timeout=20_000)
+    qtbot.keyClick(window, Qt.Key.Key_Right)
+    qtbot.waitUntil(lambda: window.playback.now().index == 26, timeout=20_000)
+    qtbot.keyClick(window, Qt.Key.Key_Left)
+    qtbot.keyClick(window, Qt.Key.Key_Left)
+    qtbot.waitUntil(lambda: window.playback.now().index == 24, timeout=20_000)
+    qtbot.keyClick(window, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.playback.now().index > 30, timeout=20_000)
+    qtbot.keyClick(window, Qt.Key.Key_End)
+    qtbot.waitUntil(lambda: window.playback.now().index == 74, timeout=20_000)
+    window.write(tmp_path / "report.pdf", window._report)
+    window.write(tmp_path / "report.png", window._report)
+    window.write(tmp_path / "talk.csv", window._csv)
+    window.write(tmp_path / "talk.eaf", window._elan)
+    window.write(tmp_path / "talk.vtt", window._webvtt)
+    assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
+    assert (tmp_path / "report.png").stat().st_size > 10_000
+    assert ElementTree.parse(tmp_path / "talk.eaf").getroot().tag == "ANNOTATION_DOCUMENT"
+    assert (tmp_path / "talk.vtt").read_text(encoding="utf-8").startswith("WEBVTT")
+    assert len((tmp_path / "talk.csv").read_text(encoding="utf-8").splitlines()) == 76
+    window.write(tmp_path / "nowhere" / "report.png", window._report)
+    assert "cannot be written" in window.notice.text
+    window.close()
+
+
+def test_review_of_what_is_no_session(settled, qtbot, tmp_path: Path) -> None:
+    from app.gui.review_window import ReviewWindow
+
+    (tmp_path / "lonely.mp4").write_text("no video, no data")
+    window = ReviewWindow(None, tmp_path / "lonely.mp4")
+    window.show()
+    qtbot.waitUntil(lambda: "cannot be opened" in window.picture.accessibleDescription(), timeout=20_000)
+    window.close()
+
+
+def test_typed_labels(open_window, qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    try:
+        from models.openclip import open_clip
+    except ImportError:
+        pytest.skip("the bundle with a text encoder is made with torch; install the train extra")
+    open_clip()
+    from app.gui.labels_dialog import LabelsDialog
+    from app.gui.model_dialog import ModelDialog
+    from engine.typed_labels import is_unvalidated
+    from models.export import ExportOptions, export_bundle
+    from tests.models.family.small_models import small_model
+
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))
+    model, card = small_model("emoclip", seed=1, aggregator="mean")
+    bundle = export_bundle(model, card, tmp_path / "bundle", ExportOptions(text_encoder=True))
+    window = open_window()
+    dialog = ModelDialog(window)
+    dialog.open()
+    assert not dialog._labels.isEnabled()
+    dialog.open_bundle(str(bundle.path))
+    qtbot.waitUntil(dialog._labels.isEnabled, timeout=30_000)
+    labels = LabelsDialog(dialog, dialog._bundle.manifest)
+    labels.table.setRowCount(0)
+    labels._add("bored", "a bored face; someone who yawns")
+    labels._accept()
+    assert "1 labels" in labels._problem.text()
+    labels._add('de"lighted', "a delighted face")
+    labels._accept()
+    assert labels.file is not None
+    dialog._take_labels(str(bundle.path), labels.file)
+    qtbot.waitUntil(lambda: window.people.labels == ("bored", 'de"lighted'), timeout=60_000)
+    assert is_unvalidated(window.link.bundle.manifest)
+    labels.deleteLater()
+    dialog.close()

@@ -1,0 +1,176 @@
+"""Opens every view and dialog of the window and writes pictures of them, to be looked at.
+
+xvfb-run -a -s "-screen 0 1440x900x24" python tests/screenshots.py FOLDER [--theme dark] [--only main,model]
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+
+from PySide6.QtCore import QCoreApplication, QEvent  # noqa: E402
+from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
+
+from app.gui import preferences  # noqa: E402
+from app.gui.icons import app_icon  # noqa: E402
+from app.gui.theme import CHOICES, Theme  # noqa: E402
+from app.gui.window import MainWindow  # noqa: E402
+
+
+def wait(app: QApplication, until: Callable[[], bool], seconds: float = 20.0) -> None:
+    end = time.monotonic() + seconds
+    while not until():
+        app.processEvents()
+        time.sleep(0.005)
+        if time.monotonic() > end:
+            raise SystemExit("waited in vain; is the face detector there?")
+
+
+def pause(app: QApplication, seconds: float) -> None:
+    end = time.monotonic() + seconds
+    wait(app, lambda: time.monotonic() > end, seconds + 5)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--theme", choices=CHOICES, default="light")
+    parser.add_argument("--only", default="")
+    parser.add_argument("--source", default="demo")
+    parser.add_argument("--seconds", type=float, default=11.0, help="how long the live view runs first")
+    chosen = parser.parse_args()
+    chosen.folder.mkdir(parents=True, exist_ok=True)
+    names = set(filter(None, chosen.only.split(",")))
+    with tempfile.TemporaryDirectory() as temporary:
+        os.environ["MIEN_CONFIG"] = temporary
+        _run(chosen, names, Path(temporary))
+
+
+def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
+    app = QApplication([])
+    app.setWindowIcon(app_icon())
+    p = preferences.Preferences(theme=chosen.theme, welcomed=True, record_folder=str(temporary / "recordings"))
+    p.recent = ["rtsp://192.168.1.20/stream1", "/home/ada/Videos/interview.mp4"]
+    window = MainWindow(Theme(app, p.theme), p)
+    window.show()
+    window.start(chosen.source)
+
+    def wanted(name: str) -> bool:
+        return not names or name in names
+
+    def save(widget: QWidget, name: str) -> None:
+        pause(app, 0.2)
+        widget.grab().save(str(chosen.folder / f"{name}-{chosen.theme.replace(' ', '-')}.png"))
+
+    def dialog(name: str, made: QDialog, act: Callable[[QDialog], None] = lambda _: None, seconds: float = 0.4) -> None:
+        made.show()
+        pause(app, seconds)
+        act(made)
+        save(made, name)
+        made.close()
+        made.deleteLater()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+
+    if wanted("starting"):
+        save(window, "starting")
+    wait(app, lambda: window.people.selected is not None and window.people.selected.prediction is not None)
+    if wanted("main"):
+        pause(app, chosen.seconds)
+        window.people.rename(window.people.selected.track_id, "Grace")
+        save(window, "main")
+    if wanted("notice"):
+        window.recording.toggle()
+        pause(app, 3.0)
+        window.mark()
+        save(window, "recording")
+        window.recording.toggle()
+        wait(app, lambda: not window.recording.busy)
+        save(window, "recorded")
+        window.notice.hide()
+        window.open_text("/nowhere/film.mp4")
+        pause(app, 1.0)
+        save(window, "lost")
+        window.open_text("demo")
+        pause(app, 1.0)
+    if wanted("menu"):
+        for menu in window.menuBar().actions():
+            menu.menu().popup(window.mapToGlobal(window.rect().center()))
+            save(menu.menu(), f"menu-{menu.text().replace('&', '').lower()}")
+            menu.menu().close()
+    from app.gui.about import About
+    from app.gui.first_run import FirstRun
+    from app.gui.labels_dialog import LabelsDialog
+    from app.gui.model_dialog import ModelDialog
+    from app.gui.model_import import ModelImport
+    from app.gui.record_options import RecordOptions
+    from app.gui.shortcuts_sheet import ShortcutsSheet
+    from app.gui.source_dialog import SourceDialog
+
+    dialogs: dict[str, Callable[[], QDialog]] = {
+        "welcome": lambda: FirstRun(window),
+        "about": lambda: About(window),
+        "shortcuts": lambda: ShortcutsSheet(window),
+        "source-camera": lambda: SourceDialog(window, "camera"),
+        "source-stream": lambda: SourceDialog(window, "stream"),
+        "source-file": lambda: SourceDialog(window, "file"),
+        "source-demo": lambda: SourceDialog(window, "demo"),
+        "options": lambda: RecordOptions(window, p),
+        "model": lambda: ModelDialog(window),
+        "labels": lambda: LabelsDialog(window, window.link.bundle.manifest),
+        "import": lambda: ModelImport(window),
+    }
+    for name, make in dialogs.items():
+        if wanted(name):
+            dialog(name, make(), seconds=0.8)
+    if wanted("jobs"):
+        window.show_jobs()
+        save(window.jobs, "jobs-empty")
+        from tests.videos import portrait, write_video
+
+        films = [write_video(temporary / f"{name}.mp4", portrait(75)) for name in ("interview", "walk", "talk")]
+        (temporary / "broken.mp4").write_text("not a video")
+        window.add_jobs([str(path) for path in (films[0], temporary / "broken.mp4", *films[1:])])
+        wait(app, lambda: sum(job.state == "done" for job in window.jobs.queue.jobs()) >= 1, 60)
+        pause(app, 1.2)
+        save(window.jobs, "jobs")
+        window.jobs.cancel(None)
+        window.jobs.hide()
+    if wanted("review"):
+        _review(app, window, temporary, save)
+    window.close()
+    app.quit()
+
+
+def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callable[[QWidget, str], None]) -> None:
+    window.toggle_recording()
+    for _ in range(3):
+        pause(app, 4.0)
+        window.mark()
+    pause(app, 1.0)
+    window.toggle_recording()
+    wait(app, lambda: not window.recording.busy)
+    mp4 = next((temporary / "recordings").rglob("*.mp4"))
+    window.review(mp4)
+    review = window.reviews[0]
+    wait(app, lambda: review.session is not None)
+    review.seek(5.0)
+    pause(app, 0.6)
+    save(review, "review")
+    from app.gui.report import draw_png, save_report
+
+    draw_png(review.session, mp4.stem).save(str(temporary / "report.png"))
+    save_report(review.session, mp4.stem, temporary / "report.pdf")
+    (temporary / "report.png").replace(Path(sys.argv[1]) / "report.png")
+    (temporary / "report.pdf").replace(Path(sys.argv[1]) / "report.pdf")
+
+
+if __name__ == "__main__":
+    main()
