@@ -78,6 +78,8 @@ class Manifest:
         uncertain_below: show "uncertain" where the largest probability is smaller; None: never.
         neutral_logits: C mean logits of neutral faces of the validation data, the reference for calibrating a person
             on the own neutral face; None where it was not measured.
+        mirror_steps: every second step is read from the mirror image of the face, which shows the same expression: the
+            window then averages over both sides at no cost. Only for models trained so.
         licence, provenance, metrics: what the model card says, for programs.
         export_max_difference: largest absolute difference of the exported logits from the trained network's.
         files: SHA-256 in lower-case hex of every other file of the bundle, by name.
@@ -95,6 +97,7 @@ class Manifest:
     crop: CropGeometry
     uncertain_below: float | None = None
     neutral_logits: tuple[float, ...] | None = None
+    mirror_steps: bool = False
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -238,6 +241,12 @@ class _Reader:
             raise self.fail(name, f"a whole number from {low} to {high}")
         return value
 
+    def flag(self, name: str) -> bool:
+        value = self.data.get(name, False)
+        if not isinstance(value, bool):
+            raise self.fail(name, "true or false")
+        return value
+
     def mapping(self, name: str) -> dict[str, Any]:
         value = self.data.get(name, {})
         if not isinstance(value, dict):
@@ -309,6 +318,7 @@ class _Reader:
             crop=self.crop(),
             uncertain_below=None if math.isnan(uncertain) else uncertain,
             neutral_logits=self.neutral_logits(),
+            mirror_steps=self.flag("mirror_steps"),
             licence=self.text("licence"),
             provenance=self.mapping("provenance"),
             metrics=self.mapping("metrics"),
@@ -334,7 +344,7 @@ def _read_manifest(path: Path) -> bytes:
 def _read_text_vectors(file: Path, manifest: Manifest) -> npt.NDArray[np.float32]:
     try:
         text = np.load(file, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
+    except Exception as error:  # of a damaged head, NumPy's parsers let through TokenError, MemoryError and others
         raise ModelError(f"{file}: not a NumPy array ({_one_line(error)}); export the model again") from None
     expected = (len(manifest.labels), manifest.dim)
     if not isinstance(text, np.ndarray) or text.dtype != np.float32 or text.shape != expected:

@@ -63,7 +63,9 @@ def _move(stills: Tensor, sway: float, lost: Tensor, rng: Generator) -> Tensor:
     angle = path(math.radians(8), math.radians(_JITTER_DEG))
     scale = torch.exp(path(0.06, _JITTER_SCALE))
     shift = torch.stack([path(0.03, _JITTER_SHIFT), path(0.03, _JITTER_SHIFT)], dim=1)
-    flip = torch.where(torch.rand(count, generator=rng) < 0.5, -1.0, 1.0).repeat_interleave(STEPS)
+    # Every second step is a mirror image, as the engine takes them (Manifest.mirror_steps).
+    turns = torch.where(torch.arange(STEPS) % 2 == 0, 1.0, -1.0)
+    flip = (torch.where(torch.rand(count, 1, generator=rng) < 0.5, -1.0, 1.0) * turns).flatten()
     shear = path(0.05, 0.0)
     return warp(frames, angle, flip * scale, scale, shear, shift)
 

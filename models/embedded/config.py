@@ -14,10 +14,10 @@ __all__ = ["ClipsConfig", "NetworkConfig", "StillsConfig", "TrainConfig", "read_
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Sizes of the encoder; `logit_scale` is where the learned scale starts."""
+    """Sizes of the encoder, a width and a number of blocks per stage; the learned scale starts at `logit_scale`."""
 
     widths: tuple[int, ...]
-    blocks: int
+    blocks: tuple[int, ...]
     dim: int
     dropout: float
     logit_scale: float
@@ -25,11 +25,16 @@ class NetworkConfig:
 
 @dataclass(frozen=True, slots=True)
 class StillsConfig:
-    """Stage 1. `cycles` in epochs; `warm_up` a share of each cycle; `average` the decay of the weight average."""
+    """Stage 1.
+
+    `cycles` in epochs; `restart` the highest rate of a cycle as a share of that of the one before; `warm_up` a share of
+    each cycle; `average` the decay of the weight average.
+    """
 
     cycles: tuple[int, ...]
     batch: int
     learning_rate: float
+    restart: float
     warm_up: float
     weight_decay: float
     momentum: float
@@ -70,7 +75,8 @@ class TrainConfig:
 def parse_config(data: dict[str, Any]) -> TrainConfig:
     """Builds the configuration from parsed TOML; unknown or missing keys raise TypeError."""
     network = dict(data["network"])
-    network["widths"] = tuple(network["widths"])
+    for key in ("widths", "blocks"):
+        network[key] = tuple(network[key])
     stills = dict(data["stills"])
     stills["cycles"] = tuple(stills["cycles"])
     stills["augment"] = Strength(**stills["augment"])

@@ -136,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         dim=config.network.dim,
         window_s=2.0,
         crop=CROP,
+        mirror_steps=True,
         licence="Apache-2.0 (weights and code); trained on FER2013 images with FER+ votes (MIT), see the model card",
         provenance={
             "data": "FER2013 images, FER+ votes",

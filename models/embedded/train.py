@@ -40,15 +40,17 @@ def build(config: TrainConfig) -> Recogniser:
 def learning_rate(config: StillsConfig, epoch: float) -> float:
     """The rate at a fractional epoch: per cycle a linear rise, then a cosine down to almost nothing."""
     *earlier, length = config.cycles
+    peak = config.learning_rate
     for cycle in earlier:
         if epoch < cycle:
             length = cycle
             break
         epoch -= cycle
+        peak *= config.restart
     done = min(epoch / length, 1.0)
     if done < config.warm_up:
-        return config.learning_rate * (0.04 + 0.96 * done / config.warm_up)
-    return config.learning_rate * (0.5 + 0.5 * math.cos(math.pi * (done - config.warm_up) / (1 - config.warm_up)))
+        return peak * (0.04 + 0.96 * done / config.warm_up)
+    return peak * (0.5 + 0.5 * math.cos(math.pi * (done - config.warm_up) / (1 - config.warm_up)))
 
 
 def as_batch(images: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:

@@ -37,6 +37,24 @@ def turn(image: Image, degrees: float) -> Image:
     return np.asarray(cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE), dtype=np.uint8)
 
 
+def turn_away(image: Image, degrees: float) -> Image:
+    """Yaw: the face as painted on an upright cylinder, seen from far away, that turns by `degrees`.
+
+    The nose is flattened by this and the far cheek not hidden behind it, so a real turn is somewhat harder. Eyes and
+    mouth are then put back in the middle, as alignment would do.
+    """
+    radius = 0.75 * SIDE  # of a head: the eyes, 0.37 of a side apart, lie about 30 degrees apart on it
+    middle = (SIDE - 1) / 2
+    # After the turn the middle of the face is off by this much: alignment takes it out again.
+    offset = radius * np.sin(np.radians(degrees))
+    x = np.arange(SIDE, dtype=np.float64) - middle + offset
+    source = radius * np.sin(np.arcsin(np.clip(x / radius, -1, 1)) - np.radians(degrees)) + middle
+    columns = np.repeat(source[np.newaxis].astype(np.float32), SIDE, axis=0)
+    rows = np.repeat(np.arange(SIDE, dtype=np.float32)[:, np.newaxis], SIDE, axis=1)
+    turned = cv2.remap(image, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(turned, dtype=np.uint8)
+
+
 def expose(image: Image, factor: float) -> Image:
     return np.clip(np.rint(image * factor), 0, 255).astype(np.uint8)
 
@@ -53,6 +71,7 @@ def jpeg(image: Image, quality: float) -> Image:
 CHANGES: dict[str, tuple[Callable[[Image, float], Image], tuple[float, ...]]] = {
     "crop size, px": (shrink, (8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256)),
     "turned by, degrees": (turn, (-40, -30, -20, -10, 0, 10, 20, 30, 40)),
+    "turned away (yaw), degrees": (turn_away, (-60, -45, -30, -15, 0, 15, 30, 45, 60)),
     "exposure, factor": (expose, (0.05, 0.1, 0.2, 0.4, 0.7, 1, 1.5, 2, 2.5, 3)),
     "blur, sigma in px of 48": (defocus, (0, 0.5, 1, 1.5, 2, 2.5, 3)),
     "JPEG quality of the crop": (jpeg, (2, 5, 10, 20, 30, 50, 70, 95)),

@@ -1,9 +1,10 @@
 """How steady the top label is, and how late a real change is seen: Mien against per-frame arg-max, same encoder.
 
-    python -m tests.benchmarks.steadiness --videos FOLDER [--bundle BUNDLE] [--json OUT]
+    python -m tests.benchmarks.steadiness --videos FOLDER [--bundle BUNDLE] [--trouble] [--json OUT]
 
 Per frame: every picture is encoded and compared with the class vectors on its own. Mien: the last two seconds, read
-eight times a second. Real changes are made by splicing two parts of one video, so that the moment is known.
+eight times a second. Real changes are made by splicing two parts of one video, so that the moment is known. With
+``--trouble`` each picture has an even chance to be smeared, darkened or full of noise, as with a poor camera.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from app.embedded import embedded_bundle
@@ -42,6 +44,20 @@ class Track:
     times: list[float]
     mien: list[str | None]
     single: list[str | None]
+
+
+def troubled(frame: Frame, rng: np.random.Generator) -> Frame:
+    """The frame, made worse in one of three ways with an even chance."""
+    if rng.random() < 0.5:
+        return frame
+    picture, kind = frame.picture.astype(np.float32), rng.integers(3)
+    if kind == 0:
+        reach = max(3, picture.shape[0] // 40)
+        picture = cv2.blur(picture, (reach, 1) if rng.random() < 0.5 else (1, reach))
+    elif kind == 1:
+        picture = picture * rng.uniform(0.15, 0.5)
+    picture = picture + (rng.normal(0, 25, picture.shape) if kind == 2 else 0)
+    return replace(frame, picture=np.clip(picture, 0, 255).astype(np.uint8))
 
 
 def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) -> Track:
@@ -96,6 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--videos", type=Path, required=True, help="folder of sample videos")
     parser.add_argument("--bundle", type=Path, default=None)
+    parser.add_argument("--trouble", action="store_true", help="make the pictures worse")
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
     predictor = Predictor(load_bundle(args.bundle or embedded_bundle()), provider="cpu")
@@ -108,6 +125,9 @@ def main() -> None:
                 frames = list(video.frames())
             if path.name == SPLICED:
                 source = frames
+            if args.trouble:
+                rng = np.random.default_rng(1)
+                frames = [troubled(frame, rng) for frame in frames]
             track = read(frames, detector, predictor)
             single, mien = (switches_per_minute(labels, track.times) for labels in (track.single, track.mien))
             sums += single, mien

@@ -80,6 +80,7 @@ def test_further_files_are_checksummed_but_the_model_card_is_not(copy: Path) -> 
         (lambda p: edit(p, lambda d: d.update(temperature=float("nan"))), "temperature must be"),
         (lambda p: edit(p, lambda d: d.update(logit_scale=True)), "logit_scale must be"),
         (lambda p: edit(p, lambda d: d.update(window_s=None)), "window_s must be"),
+        (lambda p: edit(p, lambda d: d.update(mirror_steps=1)), "mirror_steps must be"),
         (lambda p: edit(p, lambda d: d.update(crop={})), "crop must be"),
         (lambda p: edit(p, lambda d: d["crop"].update(mouth=[0.5, "x"])), "crop must be"),
         (lambda p: edit(p, lambda d: d["crop"].update(left_eye=[0.1, 0.3])), "upright"),
