@@ -1,0 +1,97 @@
+"""`mien annotate` of a 1280x720 clip against decoding and encoding the same clip and nothing else.
+
+    python -m tests.benchmarks.floor --detector FILE [--bundle BUNDLE] [--seconds 8] [--rounds 3] [--json OUT]
+
+Both use the encoder settings of Mien's recordings; the floor hands decoded pictures to the encoder as they are. The
+contestants take turns, so that all meet the same load. Three ratios: of the least times, of the median times, and of
+the processor time used, which says what a machine with nothing else to do would show, as both keep all cores busy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import av
+
+from engine.annotate import Annotator
+from engine.mp4 import _ENCODER_OPTIONS
+from engine.settings import Settings
+from models.bundle import load_bundle
+from models.embedded.evaluate import BUNDLE
+from tests.benchmarks.clips import write_clip
+
+TARGETS = {1: 0.6, 5: 0.4}
+
+
+def decode_and_encode(source: Path, target: Path, crf: int) -> int:
+    """The floor; returns the number of frames."""
+    count = 0
+    with av.open(str(source)) as given, av.open(str(target), "w") as out:
+        video = given.streams.video[0]
+        video.thread_type = "AUTO"
+        options = {**_ENCODER_OPTIONS, "crf": str(crf)}
+        stream: Any = out.add_stream("libx264", rate=video.average_rate, options=options)
+        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
+        stream.time_base = stream.codec_context.time_base = video.time_base
+        stream.codec_context.gop_size = 50
+        for frame in given.decode(video):
+            frame.pict_type = 0  # else the source's own choice of key frames is forced on the encoder
+            out.mux(stream.encode(frame))
+            count += 1
+        out.mux(stream.encode(None))
+    return count
+
+
+def main() -> None:
+    """Prints frames per second of both and their ratio, for one face and for five."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.floor", description=__doc__)
+    parser.add_argument("--detector", type=Path, required=True, help="BlazeFace short range (.tflite)")
+    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--seconds", type=float, default=8.0, help="length of the clips")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--json", type=Path)
+    given = parser.parse_args()
+    settings = Settings(provider="cpu")
+    results = {}
+    with tempfile.TemporaryDirectory() as name, Annotator(load_bundle(given.bundle), given.detector, settings) as mien:
+        folder = Path(name)
+        for faces, target in TARGETS.items():
+            clip = write_clip(folder / f"{faces}.mp4", faces, given.seconds)
+            floor: list[float] = []
+            ours: list[float] = []
+            used: dict[str, list[float]] = {"floor": [], "mien": []}
+            for number in range(given.rounds):
+                began, cpu = time.perf_counter(), time.process_time()
+                count = decode_and_encode(clip, folder / f"floor{faces}{number}.mp4", settings.crf)
+                floor.append(time.perf_counter() - began)
+                used["floor"].append(time.process_time() - cpu)
+                began, cpu = time.perf_counter(), time.process_time()
+                stats = mien.annotate(str(clip), folder / f"mien{faces}{number}.mp4").stats
+                ours.append(time.perf_counter() - began)
+                used["mien"].append(time.process_time() - cpu)
+                assert stats.frames_done == stats.frames_with_face == count
+            ratios = {how: of(floor) / of(ours) for how, of in (("least", min), ("median", statistics.median))}
+            ratios["cpu"] = min(used["floor"]) / min(used["mien"])
+            results[faces] = {
+                "frames": count, "floor_s": floor, "mien_s": ours, "ratio_least": ratios["least"],
+                "ratio_median": ratios["median"],
+                "ratio_cpu": ratios["cpu"], "cpu_s": used, "target": target,
+            }  # fmt: skip
+            print(
+                f"{faces} face(s): floor {count / min(floor):6.1f} frames/s, Mien {count / min(ours):6.1f} frames/s; "
+                f"ratio {ratios['least']:.2f} by least, {ratios['median']:.2f} by median times, "
+                f"{ratios['cpu']:.2f} by processor time (target {target})",
+                flush=True,
+            )
+    if given.json:
+        given.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,153 @@
+"""The live session at work: 1280x720 at 30 pictures a second with five faces, the view rendered at the same size.
+
+python -m tests.benchmarks.live [--minutes 1] [--faces 5] [--model BUNDLE] [--record FOLDER] [--json FILE]
+
+The pictures are made beforehand from the demo portrait, so that only the session's own work is measured; a small
+number in each picture's corner would not change that. The view is pulled 60 times a second, as a window does.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from engine.demo import SECONDS, DemoSource
+from engine.live import LiveSession
+from engine.model_store import resolve_detector
+from engine.records import Picture, SourceState
+from engine.settings import Settings
+from engine.view import ViewRequest
+from models.bundle import load_bundle
+from tests.live_sources import Reel, crowd
+
+WIDTH, HEIGHT, RATE = 1280, 720, 30
+EMBEDDED = Path(__file__).parents[2] / "assets" / "embedded"
+_WARM_UP_S = 5.0  # until models are loaded, caches filled and windows full
+
+
+def pictures(faces: int) -> list[Picture]:
+    """Four seconds with `faces` moving faces, to be played in a circle."""
+    columns = min(faces, 3)
+    rows = -(-faces // columns)
+    side = min(WIDTH // columns * 3 // 4, HEIGHT // rows)
+    size = (side * 4 // 3, side)
+    with DemoSource() as demo:
+        portraits = [
+            cv2.resize(demo.picture(index * SECONDS / 120), size, interpolation=cv2.INTER_AREA) for index in range(120)
+        ]
+    places = [(number % columns * size[0], number // columns * size[1]) for number in range(faces)]
+    return crowd([np.asarray(item, np.uint8) for item in portraits], places, WIDTH, HEIGHT)
+
+
+def rss_mib() -> float:
+    """Memory of this process that is in RAM, in MiB; 0 where the system does not say it this way."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except OSError:
+        return 0.0
+    return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
+
+
+def measure(given: argparse.Namespace) -> dict[str, Any]:
+    """Run the session and collect what it says."""
+    bundle = load_bundle(given.model)
+    reel = Reel(pictures(given.faces), rate=RATE)
+    latencies: list[tuple[float, float]] = []
+    queued: list[int] = []
+    memory: list[float] = []
+    pulled: list[float] = []
+    with LiveSession(bundle, resolve_detector("short"), Settings(provider=given.provider)) as session:
+        session.set_view(ViewRequest(WIDTH, HEIGHT, mirrored=True))
+        session.play(reel)
+        deadline = time.monotonic() + 60
+        while session.status().model_state == "loading" and time.monotonic() < deadline:
+            time.sleep(0.05)
+        time.sleep(_WARM_UP_S)
+        if given.record is not None:
+            from engine.live_recording import RecordingPlan
+
+            session.record(RecordingPlan(given.record, "benchmark {time}"))
+        before, began, used = session.status().counts, time.monotonic(), time.process_time()
+        serial, look = 0, began
+        while time.monotonic() - began < given.minutes * 60:
+            view = session.view()
+            if view is not None and view.serial != serial:
+                serial = view.serial
+                pulled.append((time.monotonic() - view.scene.frame.captured_s) * 1000)
+            if time.monotonic() - look >= 1:
+                look = time.monotonic()
+                status = session.status()
+                latencies += [status.latency_ms] if status.latency_ms else []
+                queued.append(session.queued)
+                memory.append(rss_mib())
+            time.sleep(1 / 60)
+        seconds, used = time.monotonic() - began, time.process_time() - used
+        status, scene = session.status(), session.scene()
+        after = status.counts
+        session.close_source()
+        time.sleep(0.5)
+        final = session.status().counts
+    assert status.condition is not None
+    assert status.condition.state is SourceState.LIVE
+    captured, shown = after.captured - before.captured, after.shown - before.shown
+    third = max(1, len(memory) // 3)
+    return {
+        "seconds": round(seconds, 1),
+        "faces": 0 if scene is None else len(scene.faces),
+        "provider": status.provider,
+        "captured": captured,
+        "captured_per_second": round(captured / seconds, 2),
+        "tracked": after.tracked - before.tracked,
+        "shown": shown,
+        "shown_share": round(shown / max(captured, 1), 4),
+        "dropped": after.dropped - before.dropped,
+        "passed_over": after.passed_over - before.passed_over,
+        "latency_p50_ms": round(float(np.median([p50 for p50, _ in latencies])), 1),
+        "latency_p95_ms": round(float(np.median([p95 for _, p95 in latencies])), 1),
+        "latency_p95_worst_ms": round(max(p95 for _, p95 in latencies), 1),
+        "pulled_p50_ms": round(float(np.percentile(pulled, 50)), 1),
+        "pulled_p95_ms": round(float(np.percentile(pulled, 95)), 1),
+        "readings_per_face_per_second": round((after.readings - before.readings) / seconds / given.faces, 2),
+        "readings_dropped": after.readings_dropped - before.readings_dropped,
+        "cpu_cores_used": round(used / seconds, 2),
+        "recording_queue_max": max(queued),
+        "recording_dropped": None if status.recording is None else status.recording.dropped,
+        "rss_first_third_mib": round(float(np.mean(memory[:third])), 1),
+        "rss_last_third_mib": round(float(np.mean(memory[-third:])), 1),
+        "rss_growth_mib": round(float(np.mean(memory[-third:]) - np.mean(memory[:third])), 1),
+        "counts_add_up": final.captured == final.tracked + final.dropped
+        and final.tracked >= final.shown + final.passed_over,
+    }
+
+
+def main() -> None:
+    """Prints a table."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.live", description=__doc__)
+    parser.add_argument("--minutes", type=float, default=1.0)
+    parser.add_argument("--faces", type=int, default=5)
+    parser.add_argument("--model", type=Path, default=EMBEDDED, help="bundle folder")
+    parser.add_argument("--provider", default="auto")
+    parser.add_argument("--record", type=Path, help="record into this folder meanwhile")
+    parser.add_argument("--json", type=Path, help="write the figures here")
+    given = parser.parse_args()
+    found = measure(given)
+    for name, value in found.items():
+        print(f"{name:30} {value}", flush=True)
+    if given.json is not None:
+        given.json.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+    sys.exit(0 if found["counts_add_up"] else 1)
+
+
+if __name__ == "__main__":
+    from engine.quiet import detach_native_output
+
+    detach_native_output()
+    main()

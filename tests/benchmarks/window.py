@@ -1,0 +1,135 @@
+"""How the window keeps up: longest block of its thread, delay from capture to paint, cold start.
+
+    python -m tests.benchmarks.window [--seconds 60]
+
+Plays a 720p film at 30 fps with three faces into the real window on Qt's offscreen platform.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+ROOT = Path(__file__).parents[2]
+RATE = 30
+
+
+def film(path: Path, seconds: float) -> Path:
+    """Three moving portraits beside each other, 1280 x 720."""
+    import av
+    import cv2
+
+    from engine.demo import DemoSource
+
+    demo = DemoSource()
+    loop = []
+    for index in range(4 * RATE):
+        picture = np.zeros((720, 1280, 3), np.uint8)
+        for number in range(3):
+            face = cv2.resize(demo.picture((3 * index / RATE + 4 * number) % 12), (420, 315))
+            picture[200:515, 5 + number * 425 : 425 + number * 425] = face
+        loop.append(picture)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
+        stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
+        for index in range(round(seconds * RATE)):
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(loop[index % len(loop)], format="rgb24")))
+        out.mux(stream.encode(None))
+    return path
+
+
+def run(path: Path, seconds: float) -> None:
+    """Show the film and print what was measured, after five seconds in which everything is loaded."""
+    from PySide6.QtCore import Qt, QTimer
+    from PySide6.QtWidgets import QApplication
+
+    from app.gui import preferences
+    from app.gui.theme import Theme
+    from app.gui.window import MainWindow
+
+    app = QApplication([])
+    window = MainWindow(Theme(app, "light"), preferences.Preferences(welcomed=True))
+    gaps: list[float] = []
+    delays: list[float] = []
+    last = [0.0]
+    serial = [-1]
+    began = time.monotonic()
+    paint = window.canvas.paintEvent
+
+    def painted(event: object) -> None:
+        paint(event)  # type: ignore[arg-type]
+        view = window.canvas.view
+        if view is not None and view.serial != serial[0] and time.monotonic() - began > 5:
+            serial[0] = view.serial
+            delays.append(time.monotonic() - view.scene.frame.captured_s)
+
+    window.canvas.paintEvent = painted  # type: ignore[method-assign]
+
+    def beat() -> None:
+        now = time.monotonic()
+        if last[0] and now - began > 5:
+            gaps.append(now - last[0])
+        last[0] = now
+
+    watchdog = QTimer()
+    watchdog.setTimerType(Qt.TimerType.PreciseTimer)
+    watchdog.setInterval(5)
+    watchdog.timeout.connect(beat)
+    watchdog.start()
+    window.resize(1400, 900)
+    window.show()
+    window.start(str(path))
+
+    def end() -> None:
+        status = window.link.session.status()
+        print(f"painted {len(delays)} pictures in {seconds:.0f} s; processed {status.processed_fps:.1f} a second")
+        print(f"faces followed: {len(window.people.persons)}; load average {os.getloadavg()[0]:.1f}")
+        shown = np.percentile(np.array(delays) * 1000, [50, 95])
+        print(f"capture to paint: p50 {shown[0]:.0f} ms, p95 {shown[1]:.0f} ms")
+        blocks = np.array(gaps) * 1000 - 5
+        print(
+            f"window's thread: longest block {blocks.max():.0f} ms, 99.9 % under {np.percentile(blocks, 99.9):.0f} ms"
+        )
+        window.close()
+        app.quit()
+
+    QTimer.singleShot(round((seconds + 5) * 1000), end)
+    app.exec()
+
+
+def cold_start() -> None:
+    """The program from its start as a process until the first bars."""
+    with tempfile.TemporaryDirectory() as folder:
+        environment = {**os.environ, "MIEN_CONFIG": folder, "MIEN_STARTUP": "1"}
+        process = subprocess.Popen(
+            [sys.executable, str(ROOT / "main.py")], env=environment, stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout is not None
+        for line in process.stdout:
+            print(f"cold start: {line.strip()}")
+            if line.startswith("first bars"):
+                break
+        process.terminate()
+        process.wait(30)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=60.0)
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder:
+        os.environ["MIEN_CONFIG"] = folder
+        run(film(Path(folder) / "faces.mp4", chosen.seconds + 12), chosen.seconds)
+    cold_start()
+
+
+if __name__ == "__main__":
+    main()
