@@ -83,6 +83,19 @@ class Trainer:
 
     def run(self) -> Scores:
         """Train to the end; returns the test scores of the last epoch."""
+        try:
+            scores = self._run()
+            # Whoever is first to leave would break off what the others still exchange.
+            self.accelerator.wait_for_everyone()
+            return scores
+        finally:
+            # A process group that lives until the interpreter ends may abort it: Gloo's threads then let go of tensors
+            # without an interpreter (https://github.com/pytorch/pytorch/pull/179291). The wrapped model holds the
+            # group, so it has to go first.
+            self.accelerator.free_memory()
+            self.accelerator.end_training()
+
+    def _run(self) -> Scores:
         self.model.to(self.accelerator.device)
         scores: Scores | None = None
         stage_number = -1
