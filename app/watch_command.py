@@ -41,6 +41,7 @@ _NAME: Final = "{source} {time}"
     help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
 )
 @click.option("--clean", is_flag=True, help="Record the picture without anything drawn on it as well.")
+@click.option("--no-sound", is_flag=True, help="Leave the sound of a network stream out of the recording.")
 @click.option(
     "--privacy",
     type=click.Choice(("none", "blur", "pixelate")),
@@ -70,6 +71,7 @@ def watch(
     source: str,
     record: Path | None,
     clean: bool,
+    no_sound: bool,
     privacy: Any,
     seconds: float | None,
     user: str | None,
@@ -88,8 +90,8 @@ def watch(
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
-    if record is None and (clean or privacy != "none"):
-        raise SettingsError("--clean and --privacy are about recordings; add --record FOLDER")
+    if record is None and (clean or no_sound or privacy != "none"):
+        raise SettingsError("--clean, --no-sound and --privacy are about recordings; add --record FOLDER")
 
     # Imported here: the checks above should answer at once.
     from engine.address import SourceAddress
@@ -103,7 +105,7 @@ def watch(
     if password_prompt:
         password = click.prompt("Password", hide_input=True, err=True)
         address = SourceAddress.parse(source, user=user, password=password, transport=transport)
-    plan = None if record is None else _plan(record, clean=clean, privacy=privacy, crf=settings.crf)
+    plan = None if record is None else _plan(record, settings.crf, clean=clean, sound=not no_sound, privacy=privacy)
     bundle = load_bundle(model or embedded_bundle())
     if labels is not None:
         from engine.typed_labels import with_typed_labels
@@ -135,7 +137,7 @@ def watch(
         raise click.exceptions.Exit(130)
 
 
-def _plan(folder: Path, *, clean: bool, privacy: Any, crf: int) -> RecordingPlan:
+def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
     try:
         folder.mkdir(exist_ok=True)
     except FileNotFoundError:
@@ -144,7 +146,7 @@ def _plan(folder: Path, *, clean: bool, privacy: Any, crf: int) -> RecordingPlan
         raise RecordingError(f"{folder}: is no folder and cannot be made one ({error.strerror})") from None
     from engine.live_recording import RecordingPlan
 
-    return RecordingPlan(folder, _NAME, annotated=True, clean=clean, privacy=privacy, crf=crf)
+    return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
 
 
 def _wait_for_model(session: LiveSession) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 import av
 import av.error
@@ -21,6 +21,7 @@ from engine.address import SourceAddress
 from engine.colour import colour_of
 from engine.live_source import LIVE_TIME_BASE, LiveSettings
 from engine.records import SourceInfo
+from engine.stream_sound import Heard, SoundReader
 
 av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would show addresses with their logins
 
@@ -81,6 +82,8 @@ class Connection:
             raise Lost(f"{address.name}: sends no video; check the address")
         self._stream: VideoStream = streams[0]
         self._stream.thread_type = "SLICE"  # threads by frames would hold pictures back
+        self._sound = SoundReader(self._container)
+        self._read_along = [self._stream] if self._sound.stream is None else [self._stream, self._sound.stream]
         format_name = self._container.format.name
         seconds = (self._container.duration or 0) / av.time_base
         playlist = "hls" in format_name
@@ -99,14 +102,17 @@ class Connection:
             Lost: nothing more can be read, or no picture came for `LiveSettings.stall_s`.
         """
         seen_s = waited_s = time.monotonic()
-        hurrying = False
+        hurrying = waited = False
         while not cancelled():
             asked_s = time.monotonic()
             packet = self._read()
             now_s = time.monotonic()
-            waited = now_s - asked_s > _WAITED_S
-            if waited:
-                waited_s = now_s
+            if now_s - asked_s > _WAITED_S:
+                # Whoever waited for the sound between two pictures has no picture queued up either.
+                waited, waited_s = True, now_s
+            if packet is not None and packet.stream is self._sound.stream:
+                self._sound.read(packet)
+                packet = None
             hurrying = hurrying or (not self.paced and now_s - waited_s > _HURRY_S)
             at_end = packet is not None and packet.size == 0  # its decoding gives what the decoder still held back
             # Too slow for all pictures: read without decoding what is queued, and begin again at a keyframe.
@@ -116,6 +122,7 @@ class Connection:
                     self._last_s = math.inf if decoded.time is None else decoded.time
                     yield Arrival(decoded, time.monotonic(), waited)
                     seen_s = time.monotonic()  # what the taker did with it is not the stream's silence
+            waited = waited and packet is None
             if at_end:
                 return
             if time.monotonic() - seen_s > self._settings.stall_s:
@@ -129,6 +136,10 @@ class Connection:
     def stream_s(self, decoded: VideoFrame) -> float | None:
         """The time of a picture in the stream, in seconds; None where the stream does not say."""
         return decoded.time if self._timed else None
+
+    def sounds(self) -> list[Heard]:
+        """What was heard since the last call."""
+        return self._sound.take()
 
     def describe(self, decoded: VideoFrame) -> SourceInfo:
         """What the pictures of this connection are like, from one of them."""
@@ -149,18 +160,23 @@ class Connection:
             sample_aspect=aspect,
             colour=colour_of(decoded),
             codec=self._stream.codec_context.name,
+            audio_codec=self._sound.codec,
         )
 
     def close(self) -> None:
         """Let go of the stream. Only the thread that reads may call this."""
         self._container.close()
 
-    def _read(self) -> Packet[VideoStream] | None:
-        """The next packet, an empty one at the end, None when none came in time; the same container then goes on."""
+    def _read(self) -> Packet[Any] | None:
+        """The next packet of picture or sound, None when none came in time; the same container then goes on.
+
+        At the end it is an empty one of the picture.
+        """
         lost: Lost | None = None
         try:
-            return next(self._container.demux(self._stream))
-        except StopIteration:
+            for packet in self._container.demux(*self._read_along):
+                if packet.size or packet.stream is self._stream:
+                    return packet
             lost = Lost(f"{self._name}: the stream has ended")
         except av.error.ExitError:
             return None
@@ -179,7 +195,7 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
     options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
     if address.scheme in ("rtsp", "rtsps"):
         options["rtsp_transport"] = settings.transport or address.transport
-        options["allowed_media_types"] = "video"
+        options["allowed_media_types"] = "video+audio"
     elif address.scheme in ("http", "https"):
         options |= {"protocol_whitelist": _WEB_PROTOCOLS, "analyzeduration": str(round(_FILE_ANALYSE_S * _MICRO))}
     timeout = (settings.open_timeout_s, settings.read_timeout_s)

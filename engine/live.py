@@ -128,6 +128,12 @@ class LiveSession:
 
     def _take(self, capture: Capture, frame: Frame) -> None:
         self._captured.add()
+        if frame.sound:
+            # Apart from the pictures, of which some may be left out.
+            with self._lock:
+                if capture is self._capture:
+                    self._recording.hear(frame.sound)
+            frame = replace(frame, sound=())
         self._frames.put((capture, frame))
 
     # What is shown
@@ -208,7 +214,8 @@ class LiveSession:
         )  # fmt: skip
         overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
         aspect = Fraction(1) if info is None else info.sample_aspect
-        return LiveRecorder(plan, output_labels(manifest), overlay, about, sample_aspect=aspect)
+        sound = plan.sound and info is not None and info.audio_codec is not None
+        return LiveRecorder(plan, output_labels(manifest), overlay, about, sample_aspect=aspect, sound=sound)
 
     # How it goes
 

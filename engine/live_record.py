@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from engine.belt import Belt
 from engine.errors import RecordingError, explained
 from engine.live_recording import LiveRecorder, PreRoll, RecordingPlan, RecordingStatus
-from engine.records import Scene
+from engine.records import Scene, Sound
 
 _ROOM: Final = 60  # scenes: two seconds in which the disk may stall; 160 MB at 720p
 _COMMANDS: Final = 1000  # more room for what must not be lost: start, stop, markers
+_SOUNDS: Final = 1000  # pieces of about 20 ms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,6 +63,7 @@ class RecordStage:
         self._pre_roll_s = 0.0
         self._dropped = 0  # scenes for which there was no room, not yet told to the recorder
         self._lost_gap_s = 0.0  # the gap before such a scene, to be told with the next one
+        self._heard: deque[Sound] = deque(maxlen=_SOUNDS)  # goes along with the next scene
         self._recorder: LiveRecorder | None = None
         self._status: RecordingStatus | None = None
         # Of the stage's thread alone:
@@ -124,9 +127,16 @@ class RecordStage:
         """The scenes to come are of another source: end the recording, and forget the pre-roll."""
         self.stop(why)
         with self._lock:
+            self._heard.clear()
             seconds = self._pre_roll_s
         if seconds > 0:
             self._belt.put(_KeepPreRoll(seconds))
+
+    def hear(self, sound: Sequence[Sound]) -> None:
+        """Hand over sound of the present source, in order; never waits."""
+        with self._lock:
+            if self._wanted or self._pre_roll_s > 0:
+                self._heard.extend(sound)
 
     def offer(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int]) -> None:
         """Hand over a scene; never waits."""
@@ -134,12 +144,15 @@ class RecordStage:
             if not (self._wanted or self._pre_roll_s > 0):
                 return
             gap_s, self._lost_gap_s = self._lost_gap_s, 0.0
-        if gap_s:
-            scene = replace(scene, frame=replace(scene.frame, gap_s=scene.frame.gap_s + gap_s))
+            sound = tuple(self._heard)
+            self._heard.clear()
+        if gap_s or sound:
+            scene = replace(scene, frame=replace(scene.frame, gap_s=scene.frame.gap_s + gap_s, sound=sound))
         if len(self._belt) >= _ROOM or not self._belt.offer(_Write(scene, names, selected)):
             with self._lock:
                 self._dropped += self._wanted
                 self._lost_gap_s = scene.frame.gap_s
+                self._heard.extendleft(reversed(sound))
 
     def close(self) -> None:
         """Take nothing more; what waits is still written, then the recording is finished."""

@@ -46,6 +46,7 @@ class RecordingPlan:
         clean: write NAME_clean.mp4, with nothing drawn on it.
         privacy: what is done to faces before anything is written, in both videos.
         privacy_scope: to "all" faces, or to those of people who are not selected.
+        sound: record the source's sound, where it has one.
         pre_roll_s: seconds before the start that go along, 0 to 60.
         crf: constant rate factor of H.264, 0 to 51.
         min_free_bytes: the recording ends when less space than this is left.
@@ -60,6 +61,7 @@ class RecordingPlan:
     clean: bool = False
     privacy: Literal["none", "blur", "pixelate"] = "none"
     privacy_scope: Literal["all", "unselected"] = "all"
+    sound: bool = True
     pre_roll_s: float = 0.0
     crf: int = 20
     min_free_bytes: int = 200_000_000
@@ -115,6 +117,7 @@ class LiveRecorder:
         overlay: draws on the annotated video; this recorder's own, as it remembers where it drew.
         about: what is known at the beginning; opens the JSON file. Holds no secrets.
         sample_aspect: width : height of one pixel.
+        sound: the videos get a sound track, from `Frame.sound`.
     """
 
     def __init__(
@@ -125,8 +128,10 @@ class LiveRecorder:
         about: Mapping[str, Any],
         *,
         sample_aspect: Fraction = Fraction(1),
+        sound: bool = False,
     ) -> None:
         self._plan = plan
+        self._sound = sound
         self._labels = tuple(labels)
         self._overlay = overlay
         self._about = dict(about)
@@ -262,7 +267,7 @@ class LiveRecorder:
             for path in files.videos:
                 video = LiveVideo(
                     Outputs.part(path), self._size, crf=plan.crf, start_s=self._start_s, rate=rate,
-                    sample_aspect=self._sample_aspect,
+                    sample_aspect=self._sample_aspect, sound=self._sound,
                 )  # fmt: skip
                 self._videos.append(video)
         except RecordingError:
@@ -359,6 +364,7 @@ class LiveRecorder:
                 "videos": [path.name for path in files.videos],
                 "privacy": plan.privacy,
                 "privacy_scope": plan.privacy_scope,
+                "sound": self._sound,
                 "pre_roll_s": plan.pre_roll_s,
                 "crf": plan.crf,
             },

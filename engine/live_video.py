@@ -30,6 +30,7 @@ class LiveVideo:
         start_s: time of the first picture, on the source's clock; 0 in the file.
         rate: frames per second that are expected; a hint only.
         sample_aspect: width : height of one pixel.
+        sound: add a track for `Frame.sound`.
 
     Raises:
         RecordingError: the file cannot be created.
@@ -44,6 +45,7 @@ class LiveVideo:
         start_s: float,
         rate: float | None,
         sample_aspect: Fraction = Fraction(1),
+        sound: bool = False,
     ) -> None:
         self._path = path
         self._start_s = start_s
@@ -62,11 +64,12 @@ class LiveVideo:
             sample_aspect=sample_aspect,
             colour=_BT709,
         )
-        self._writer = Mp4Writer(path, info, crf=crf, live=True)
+        self._writer = Mp4Writer(path, info, crf=crf, live=True, sound=sound)
+        self._sound = sound
         self._closed = False
 
     def write(self, frame: Frame, picture: Picture) -> None:
-        """Add `picture` ((H,W,3) uint8 RGB) at the time of `frame`.
+        """Add `picture` ((H,W,3) uint8 RGB) at the time of `frame`, and the frame's sound.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
@@ -77,6 +80,8 @@ class LiveVideo:
             self.repeated += 1
         self._put(frame, picture, pts)
         self._last = frame, picture
+        for sound in frame.sound if self._sound else ():
+            self._writer.hear(sound, sound.time_s - self._start_s)
 
     def close(self, chapters: Sequence[Chapter] = ()) -> None:
         """Finish the file. Safe to call twice.

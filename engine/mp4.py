@@ -19,7 +19,8 @@ from av.video.reformatter import VideoReformatter
 
 from engine.colour import recorded, to_yuv420p
 from engine.errors import RecordingError
-from engine.records import Frame, Picture, SourceInfo
+from engine.live_sound import SoundTrack
+from engine.records import Frame, Picture, Sound, SourceInfo
 from engine.video_file import OPEN_OPTIONS
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
@@ -62,6 +63,7 @@ class Mp4Writer:
         live: frames come at an uneven pace: none waits in the encoder for later ones, and key frames are placed by
             time.
         threads: of the encoder; 0: as it likes.
+        sound: add a track for what `hear` is given; not together with `audio_path`.
 
     Raises:
         RecordingError: the file cannot be created.
@@ -76,6 +78,7 @@ class Mp4Writer:
         audio_path: Path | None = None,
         live: bool = False,
         threads: int = 0,
+        sound: bool = False,
     ) -> None:
         self._path = path
         self._info = info
@@ -90,9 +93,12 @@ class Mp4Writer:
         try:
             # In what a kill leaves, an edit list makes players pass over the first picture: none without sound.
             options = {**_CONTAINER_OPTIONS, "use_editlist": "0" if audio_path is None else "1"}
+            if sound:
+                options["max_interleave_delta"] = "500000"  # µs; pictures wait no longer for sound that fails to come
             self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
             self._stream = self._add_video(crf)
             self._stream.codec_context.thread_count = threads
+            self._sound = SoundTrack(self._container) if sound else None
             self._audio = None if audio_path is None else _AudioTrack(audio_path, self._container, info.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
@@ -123,6 +129,19 @@ class Mp4Writer:
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
 
+    def hear(self, sound: Sound, time_s: float) -> None:
+        """Add a piece of sound that begins `time_s` seconds after the first picture.
+
+        Raises:
+            RecordingError: the disk is full.
+        """
+        assert self._sound is not None
+        try:
+            self._written = True
+            self._sound.write(time_s, sound.rate, sound.samples)
+        except _FAILURES as error:
+            raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
+
     def close(self, *, rest_of_audio: bool = False, chapters: Sequence[Chapter] = ()) -> None:
         """Finish the file. With `rest_of_audio` the sound goes on to its own end, else it ends with the picture.
 
@@ -132,6 +151,8 @@ class Mp4Writer:
         try:
             if self._written:
                 self._mux(self._stream.encode(None))
+                if self._sound is not None:
+                    self._sound.close()
                 if self._audio is not None:
                     self._audio.finish(everything=rest_of_audio)
                 # The index is written only now, so the chapters need no second pass over the file.

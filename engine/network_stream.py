@@ -17,7 +17,7 @@ from engine.errors import SourceError
 from engine.live_condition import QUIET_S, LiveCondition
 from engine.live_source import LIVE_TIME_BASE, LiveSettings
 from engine.reconnect import KNOCK_EVERY_S, Backoff, answers
-from engine.records import Frame, SourceCondition, SourceInfo, SourceState
+from engine.records import Frame, Sound, SourceCondition, SourceInfo, SourceState
 from engine.source import require_usable_size
 from engine.stream_clock import PlaybackClock, StreamClock
 from engine.video_file import upright
@@ -43,6 +43,7 @@ class NetworkStream:
         self._clock = StreamClock(0.0)
         self._playback = PlaybackClock()
         self._index = 0
+        self._sounds: list[Sound] = []  # since the newest picture that was handed over
         self._shown_s = -math.inf  # when its taker came back for more
         self._last_s: float | None = None  # the time of that picture; None: there was none yet
         self._lost = False  # the signal was lost since then
@@ -113,10 +114,18 @@ class NetworkStream:
             time_s = self._due(arrival, stream_s, paced=connection.paced)
             if self._condition.cancelled:
                 return
+            self._hear(connection)
             if time_s is not None:
                 yield self._frame(connection, arrival.decoded, time_s)
                 self._shown_s = time.monotonic()
             self._condition.waiting()
+
+    def _hear(self, connection: Connection) -> None:
+        clock = self._playback if connection.paced else self._clock
+        for heard in connection.sounds():
+            time_s = clock.at(heard.stream_s)
+            if time_s is not None:
+                self._sounds.append(Sound(time_s, heard.rate, heard.samples))
 
     def _due(self, arrival: Arrival, stream_s: float | None, *, paced: bool) -> float | None:
         """The time of a picture, after having waited for it; None: a newer one makes it needless."""
@@ -154,7 +163,8 @@ class NetworkStream:
         duration = round((decoded.duration or 0) * float(decoded.time_base or 0) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
-        return Frame(index, pts, duration, time_s, picture, arrived_s, gap_s)
+        sound, self._sounds = tuple(self._sounds), []
+        return Frame(index, pts, duration, time_s, picture, arrived_s, gap_s, sound)
 
     def _wait(self, wait_s: float, reason: Lost) -> None:
         """Wait until the next try is due; a server that did not answer is tried as soon as it does again."""

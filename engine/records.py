@@ -61,6 +61,21 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class Sound:
+    """A piece of a live source's sound.
+
+    Attributes:
+        time_s: of its first sample, on the clock of `Frame.time_s`.
+        rate: samples per second.
+        samples: (2, n) float32, left and right, full scale from -1 to 1.
+    """
+
+    time_s: float
+    rate: int
+    samples: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One picture of a source.
 
@@ -72,6 +87,7 @@ class Frame:
         picture: (H,W,3) uint8 RGB.
         captured_s: `time.monotonic()` when a live picture was there; 0 for files that are annotated.
         gap_s: seconds without signal just before this picture, where a live source was lost; normally 0.
+        sound: of a live source, what was heard since the picture before.
     """
 
     index: int
@@ -81,6 +97,7 @@ class Frame:
     picture: Picture
     captured_s: float = 0.0
     gap_s: float = 0.0
+    sound: tuple[Sound, ...] = ()
 
 
 class SourceState(StrEnum):

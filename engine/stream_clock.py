@@ -41,6 +41,10 @@ class StreamClock:
         """Whether the times of this connection are known to lie on our clock."""
         return self._offset_s is not None
 
+    def at(self, stream_s: float) -> float | None:
+        """Where `stream_s` lies among the pictures' times, in seconds; None before the first of a connection."""
+        return None if self._offset_s is None else stream_s + self._offset_s
+
     def connected(self) -> None:
         """A new connection counts its times anew."""
         self._offset_s = None
@@ -97,6 +101,10 @@ class PlaybackClock:
     def __init__(self) -> None:
         self._offset_s: float | None = None
         self._last_s: float | None = None
+
+    def at(self, stream_s: float) -> float | None:
+        """As `StreamClock.at`."""
+        return None if self._offset_s is None else stream_s + self._offset_s
 
     def connected(self) -> None:
         """A new connection counts its times anew."""

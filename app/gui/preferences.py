@@ -64,6 +64,7 @@ class Preferences:
     record_name: str = "mien {time}"
     record_annotated: bool = True
     record_clean: bool = False
+    record_sound: bool = True
     record_privacy: str = "none"
     record_privacy_scope: str = "all"
     record_pre_roll_s: float = 0.0

@@ -137,6 +137,7 @@ class Recording(QObject):
             clean=p.record_clean,
             privacy=p.record_privacy,  # type: ignore[arg-type]
             privacy_scope=p.record_privacy_scope,  # type: ignore[arg-type]
+            sound=p.record_sound,
             pre_roll_s=p.record_pre_roll_s,
             crf=p.record_crf,
         )

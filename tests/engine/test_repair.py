@@ -20,12 +20,15 @@ ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
-def test_a_killed_recording_loses_less_than_a_second_and_is_repaired(tmp_path: Path) -> None:
-    times = record_and_kill(tmp_path, 2.0, size=(320, 240))
+@pytest.mark.parametrize("sound", [False, True])
+def test_a_killed_recording_loses_less_than_a_second_and_is_repaired(tmp_path: Path, sound: bool) -> None:
+    times = record_and_kill(tmp_path, 2.0, size=(320, 240), sound=sound)
     last_s = times[-1]
     loss = examine(tmp_path, times)
     # On a machine too busy for two pictures a second, it is the newest two that may be lost.
     assert loss.video_lost_s < 1.0 or loss.frames_lost <= 2
+    assert (loss.sound_lost_s is not None) == sound
+    assert loss.sound_lost_s is None or loss.sound_lost_s < 1.0 or loss.frames_lost <= 2
     assert loss.rows_lost_s < 1.0
     assert loss.rows_whole
     assert loss.same_pictures and loss.frames_killed == loss.frames_repaired > 0

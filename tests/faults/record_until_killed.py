@@ -14,7 +14,7 @@ import numpy as np
 from engine.demo import DemoSource
 from engine.live_recording import LiveRecorder, RecordingPlan
 from engine.overlay import Overlay
-from engine.records import Box, Detection, Face, Frame, Prediction, Scene
+from engine.records import Box, Detection, Face, Frame, Prediction, Scene, Sound
 
 LABELS = ("happiness", "sadness", "neutral", "anger")
 
@@ -30,6 +30,13 @@ def live_frames(seconds: float, *, rate: float = 25.0, width: int = 640, height:
         yield Frame(index, round(time_s * 90_000), round(90_000 / rate), time_s, pictures[index % len(pictures)])
 
 
+def tone(start_s: float, end_s: float) -> Sound:
+    """440 Hz."""
+    first, last = round(start_s * 16_000), round(end_s * 16_000)
+    wave = 0.3 * np.sin(np.arange(first, last) * (2 * np.pi * 440 / 16_000))
+    return Sound(first / 16_000, 16_000, np.stack([wave, wave]).astype(np.float32))
+
+
 def scene_of(frame: Frame, *, box: Box | None = None, track_id: int = 1) -> Scene:
     """A scene with one face in the middle."""
     height, width = frame.picture.shape[:2]
@@ -41,18 +48,19 @@ def scene_of(frame: Frame, *, box: Box | None = None, track_id: int = 1) -> Scen
 
 
 def main() -> None:
-    """Usage: record_until_killed.py FOLDER [RATE WIDTH HEIGHT]."""
-    folder = Path(sys.argv[1])
-    rate, width, height = (
-        (float(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])) if len(sys.argv) > 2 else (25, 640, 480)
-    )
+    """Usage: record_until_killed.py FOLDER RATE WIDTH HEIGHT SOUND; SOUND is 1 for a tone, 0 for none."""
+    folder, rate, width, height, sound = Path(sys.argv[1]), float(sys.argv[2]), *map(int, sys.argv[3:6])
     plan = RecordingPlan(folder, name="take", clean=True, min_free_bytes=0)
-    recorder = LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {"source": {"name": "demo", "frame_rate": rate}})
+    recorder = LiveRecorder(
+        plan, LABELS, Overlay(LABELS, steps=16), {"source": {"name": "demo", "frame_rate": rate}}, sound=bool(sound)
+    )
+    before_s = 0.0
     began = time.monotonic()
     for frame in live_frames(3600, rate=rate, width=width, height=height):
         time.sleep(max(0.0, began + frame.time_s - time.monotonic()))
         now = time.monotonic() - began  # where the machine is too slow, time goes on all the same
-        frame = replace(frame, pts=round(now * 90_000), time_s=now)
+        frame = replace(frame, pts=round(now * 90_000), time_s=now, sound=(tone(before_s, now),) if sound else ())
+        before_s = now
         recorder.write(scene_of(frame), names={1: "Anna"}, selected=frozenset())
         if frame.index % 50 == 20:
             recorder.mark(frame.time_s, f"mark {frame.index}")

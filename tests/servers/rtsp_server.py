@@ -1,7 +1,8 @@
 """A camera for tests: serves H.264 pictures for ever over RTSP. Needs Debian's own Python (PyGObject).
 
 Usage: rtsp_server.py FOLDER PORT PATH [USER PASSWORD]. FOLDER holds one access unit in each of 00000.h264, 00001.h264
-and so on. Prints its port once it listens; PORT 0 takes a free one.
+and so on, and, where there is sound, sound.alaw: to each picture 320 bytes of A-law at 8 kHz. Prints its port once it
+listens; PORT 0 takes a free one.
 """
 
 import itertools
@@ -19,19 +20,32 @@ folder, port, path, *login = sys.argv[1:]
 Gst.init(None)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_shared(True)
+pictures = [file.read_bytes() for file in sorted(Path(folder).glob("*.h264"))]
+sound = Path(folder, "sound.alaw")
+pieces = [sound.read_bytes()[at : at + 320] for at in range(0, 320 * len(pictures), 320)] if sound.exists() else []
+microphone = (
+    " appsrc name=microphone is-live=true do-timestamp=true format=time caps=audio/x-alaw,rate=8000,channels=1"
+    " ! rtppcmapay name=pay1 pt=8"
+)
 factory.set_launch(
     "( appsrc name=camera is-live=true do-timestamp=true format=time"
     ' caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate=25/1"'
-    " ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96 )"
+    " ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96" + (microphone if pieces else "") + " )"
 )
-pictures = [file.read_bytes() for file in sorted(Path(folder).glob("*.h264"))]
 
 
 def film(_factory, media):
-    camera = media.get_element().get_by_name_recurse_up("camera")
-    order = itertools.cycle(pictures)
-    # A camera's pictures carry the time at which they were taken; this ends when the last client has left.
-    GLib.timeout_add(40, lambda: camera.emit("push-buffer", Gst.Buffer.new_wrapped(next(order))) == Gst.FlowReturn.OK)
+    camera, microphone = (media.get_element().get_by_name_recurse_up(name) for name in ("camera", "microphone"))
+    order = itertools.cycle(range(len(pictures)))
+
+    def take():
+        # A camera's pictures carry the time at which they were taken; this ends when the last client has left.
+        index = next(order)
+        if pieces:
+            microphone.emit("push-buffer", Gst.Buffer.new_wrapped(pieces[index]))
+        return camera.emit("push-buffer", Gst.Buffer.new_wrapped(pictures[index])) == Gst.FlowReturn.OK
+
+    GLib.timeout_add(40, take)
 
 
 factory.connect("media-configure", film)
