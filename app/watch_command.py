@@ -25,8 +25,8 @@ from engine.settings import Settings
 
 if TYPE_CHECKING:
     from engine.live import LiveSession
-    from engine.live_recording import RecordingPlan
     from engine.live_status import LiveStatus
+    from engine.recording_plan import RecordingPlan
 
 _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
@@ -144,7 +144,7 @@ def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
         raise RecordingError(f"{folder.parent}: no such folder; create it first") from None
     except OSError as error:
         raise RecordingError(f"{folder}: is no folder and cannot be made one ({error.strerror})") from None
-    from engine.live_recording import RecordingPlan
+    from engine.recording_plan import RecordingPlan
 
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
 

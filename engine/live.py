@@ -21,10 +21,11 @@ from engine.live_capture import Capture
 from engine.live_model import ModelStage
 from engine.live_reading import LiveReading, Model
 from engine.live_record import RecordStage
-from engine.live_recording import LiveRecorder, RecordingPlan
+from engine.live_recording import LiveRecorder
 from engine.live_status import LiveCounts, LiveStatus, Meter
 from engine.live_view import Shown, ViewStage
 from engine.overlay import Overlay
+from engine.recording_plan import RecordingPlan
 from engine.records import Face, Frame, Prediction, Scene
 from engine.settings import Provider, Settings
 from engine.slot import Latest

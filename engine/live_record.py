@@ -10,7 +10,9 @@ from typing import Any, Final
 
 from engine.belt import Belt
 from engine.errors import RecordingError, explained
-from engine.live_recording import LiveRecorder, PreRoll, RecordingPlan, RecordingStatus
+from engine.live_recording import LiveRecorder
+from engine.pre_roll import PreRoll
+from engine.recording_plan import RecordingPlan, RecordingStatus
 from engine.records import Scene, Sound
 
 _ROOM: Final = 60  # scenes: two seconds in which the disk may stall; 160 MB at 720p

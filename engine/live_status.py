@@ -14,7 +14,7 @@ import numpy as np
 from engine.records import SourceCondition, SourceInfo
 
 if TYPE_CHECKING:
-    from engine.live_recording import RecordingStatus
+    from engine.recording_plan import RecordingStatus
 
 ModelState = Literal["loading", "ready", "failed"]
 

@@ -12,7 +12,7 @@ from app.gui.icons import icon
 from app.gui.widgets import button, clock, gigabytes, label, restyle, row, tool
 
 if TYPE_CHECKING:
-    from engine.live_recording import RecordingStatus
+    from engine.recording_plan import RecordingStatus
 
 
 class ControlBar(QWidget):

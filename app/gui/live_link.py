@@ -16,7 +16,7 @@ from app.gui.tasks import Task
 if TYPE_CHECKING:
     from engine.address import SourceAddress
     from engine.live import LiveSession, LiveStatus, View
-    from engine.live_recording import RecordingPlan
+    from engine.recording_plan import RecordingPlan
     from engine.settings import Provider, Settings
     from models.bundle import Bundle
 

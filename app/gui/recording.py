@@ -14,8 +14,8 @@ from engine.errors import MienError
 
 if TYPE_CHECKING:
     from app.gui.window import MainWindow
-    from engine.live_recording import RecordingStatus
     from engine.live_status import LiveStatus
+    from engine.recording_plan import RecordingStatus
 
 _FREE_EVERY_S = 5.0
 
@@ -125,7 +125,7 @@ class Recording(QObject):
         return self._free
 
     def _plan(self) -> Any:
-        from engine.live_recording import RecordingPlan
+        from engine.recording_plan import RecordingPlan
 
         p = self._window.preferences
         folder = Path(p.record_folder).expanduser()

@@ -72,7 +72,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.05)
         time.sleep(_WARM_UP_S)
         if given.record is not None:
-            from engine.live_recording import RecordingPlan
+            from engine.recording_plan import RecordingPlan
 
             session.record(RecordingPlan(given.record, "benchmark {time}"))
         before, began, used = session.status().counts, time.monotonic(), time.process_time()

@@ -11,7 +11,7 @@ import pytest
 
 from engine.errors import RecordingError
 from engine.live import LiveSession
-from engine.live_recording import RecordingPlan, RecordingStatus
+from engine.recording_plan import RecordingPlan, RecordingStatus
 from engine.records import Picture
 from engine.settings import Settings
 from models.bundle import Bundle, load_bundle

@@ -16,11 +16,13 @@ import numpy as np
 import pytest
 
 from engine.errors import RecordingError
-from engine.live_recording import DiskFullError, LiveRecorder, PreRoll, RecordingPlan
+from engine.live_recording import DiskFullError, LiveRecorder
 from engine.mp4_boxes import whole_length
 from engine.overlay import Overlay
+from engine.pre_roll import PreRoll
 from engine.recorder import Outputs
 from engine.recording_files import file_name
+from engine.recording_plan import RecordingPlan
 from engine.records import Box, Scene
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.videos import probe

@@ -12,8 +12,9 @@ import pytest
 
 from engine.errors import ReviewError
 from engine.exports import Selection, export_csv, export_elan, export_webvtt
-from engine.live_recording import LiveRecorder, RecordingPlan
+from engine.live_recording import LiveRecorder
 from engine.overlay import Overlay
+from engine.recording_plan import RecordingPlan
 from engine.review import read_session
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 

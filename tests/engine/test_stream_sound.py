@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 
 from engine.address import SourceAddress
 from engine.live import LiveSession
-from engine.live_recording import LiveRecorder, RecordingPlan
+from engine.live_recording import LiveRecorder
 from engine.live_sound import RATE as SOUND_RATE
 from engine.live_sound import SoundTrack
 from engine.overlay import Overlay
+from engine.recording_plan import RecordingPlan
 from engine.records import Scene, Sound
 from engine.settings import Settings
 from models.bundle import Bundle

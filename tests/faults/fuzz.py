@@ -74,8 +74,9 @@ class Corpus:
     """Whole inputs of every kind, made once in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        from engine.live_recording import LiveRecorder, RecordingPlan
+        from engine.live_recording import LiveRecorder
         from engine.overlay import Overlay
+        from engine.recording_plan import RecordingPlan
         from tests.conftest import build_tiny_bundle
         from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 

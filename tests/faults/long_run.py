@@ -28,9 +28,9 @@ from app.embedded import embedded_bundle
 from engine.address import SourceAddress
 from engine.demo import RATE, DemoSource
 from engine.live import LiveSession
-from engine.live_recording import RecordingPlan
 from engine.live_status import LiveStatus
 from engine.model_store import resolve_detector
+from engine.recording_plan import RecordingPlan
 from engine.records import SourceState
 from engine.settings import Settings
 from engine.view import ViewRequest

@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from engine.demo import DemoSource
-from engine.live_recording import LiveRecorder, RecordingPlan
+from engine.live_recording import LiveRecorder
 from engine.overlay import Overlay
+from engine.recording_plan import RecordingPlan
 from engine.records import Box, Detection, Face, Frame, Prediction, Scene, Sound
 
 LABELS = ("happiness", "sadness", "neutral", "anger")
