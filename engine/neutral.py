@@ -2,7 +2,8 @@
 
 Some faces at rest are read as an expression: low brows, drooping corners of the mouth. A few seconds in which a
 person is known to be neutral show how far the logits of that face lie from those of the average neutral face; that
-offset is taken off from then on. It is a shift in logit space: no network is changed.
+offset is taken off from then on. It is a shift in logit space: no network is changed. A face that is clearly read as
+neutral at rest is left alone: it needs no correction, and what is measured of it is chance.
 """
 
 from __future__ import annotations
@@ -18,7 +19,13 @@ from engine.records import FloatArray
 from models.bundle import Manifest
 
 # Readings come eight a second and are much alike; with this many, half of the measured offset is believed.
-_HALF_BELIEVED: Final = 3.0
+_HALF_BELIEVED: Final = 8.0
+
+# Of the average neutral face's lead of neutral over the next class. A face that has this much of it is left alone.
+# Both were chosen on the validation split, with 400 persons made as in tests/benchmarks/neutral_calibration.py:
+# correcting everybody, and believing more, cost unbiased faces 1.4 points of WAR and gained clearly biased ones 1.7; so
+# it costs nothing (+0.01, standard error 0.05) and gains 1.4.
+_CLEARLY_NEUTRAL: Final = 0.7
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +92,13 @@ class NeutralCalibration:
         count = self._counts.get(track_id, 0)
         if count == 0:
             return np.zeros_like(self._reference)
+        at_rest = self._sums[track_id] / count
+        if self._lead(at_rest) >= _CLEARLY_NEUTRAL * self._lead(self._reference):
+            return np.zeros_like(self._reference)
         belief = count / (count + _HALF_BELIEVED)
-        return np.asarray(belief * (self._reference - self._sums[track_id] / count), dtype=np.float32)
+        return np.asarray(belief * (self._reference - at_rest), dtype=np.float32)
+
+    def _lead(self, logits: FloatArray) -> float:
+        """By how much neutral, which leads the average neutral face, is ahead of the next class."""
+        neutral = int(self._reference.argmax())
+        return float(logits[neutral] - np.delete(logits, neutral).max(initial=-np.inf))

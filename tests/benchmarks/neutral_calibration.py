@@ -21,7 +21,7 @@ from engine.neutral import NeutralCalibration, NeutralPeriod
 from engine.predictor import Predictor
 from models.bundle import load_bundle
 
-PERSONS, NEUTRAL, OTHERS = 60, 8, 60
+PERSONS, NEUTRAL, OTHERS = 300, 8, 60
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 # Fractions of the crop: inner brows, outer brows, corners of the mouth.
 PLACES = {
@@ -78,7 +78,7 @@ def main() -> None:
         return predictor.logits(np.repeat(predictor.embed(crops)[:, np.newaxis], manifest.steps, axis=1))
 
     results = {}
-    print(f"{'persons':<24}{'without':>9}{'with':>9}{'gain':>8}   WAR in % over {PERSONS} persons x {OTHERS} stills")
+    print(f"{'persons':<24}{'without':>9}{'with':>9}{'gain':>8}{'error':>7}   WAR in % over {PERSONS} persons x {OTHERS} stills")
     for title, strength in (("not warped (control)", 0.0), ("a little", 0.7), ("clearly", 1.4)):
         random = np.random.default_rng(5)
         before, after = [], []
@@ -93,8 +93,9 @@ def main() -> None:
             before.append((read[NEUTRAL:].argmax(axis=1) == truth[others]).mean())
             after.append((corrected.argmax(axis=1) == truth[others]).mean())
         without, using = 100 * np.mean(before), 100 * np.mean(after)
-        print(f"{title:<24}{without:>9.2f}{using:>9.2f}{using - without:>+8.2f}")
-        results[title] = {"without": without, "with": using}
+        error = 100 * np.std(np.subtract(after, before)) / np.sqrt(PERSONS)
+        print(f"{title:<24}{without:>9.2f}{using:>9.2f}{using - without:>+8.2f}{error:>7.2f}")
+        results[title] = {"without": without, "with": using, "standard_error_of_gain": error}
     if args.json:
         args.json.write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
 
