@@ -15,10 +15,10 @@ import numpy as np
 from engine.address import SourceAddress
 from engine.cameras import list_cameras
 from engine.errors import SourceError
-from engine.live_condition import LiveCondition
+from engine.live_condition import ToldSource
 from engine.live_source import LIVE_TIME_BASE, LiveSettings
 from engine.reconnect import Backoff
-from engine.records import Frame, SourceCondition, SourceInfo, SourceState
+from engine.records import Frame, SourceInfo, SourceState
 from engine.source import require_usable_size
 from engine.stream_clock import StreamClock
 
@@ -26,7 +26,7 @@ _BACKENDS: Final = {"linux": cv2.CAP_V4L2, "win32": cv2.CAP_DSHOW, "darwin": cv2
 _RATE: Final = int(1 / LIVE_TIME_BASE)
 
 
-class CameraSource:
+class CameraSource(ToldSource):
     """A camera as a `LiveSource`. Unplugged, it is looked for until it is back.
 
     A camera that hangs blocks a read up to 10 s with Video4Linux, OpenCV's own limit; so long may `cancel` take then.
@@ -43,33 +43,15 @@ class CameraSource:
         settings: LiveSettings,
         device: Callable[[str], cv2.VideoCapture] | None = None,
     ) -> None:
-        self.name = address.name
-        self.mirrored = True
+        super().__init__(address.name, mirrored=True)
         self._which = address.target
         self._settings = settings
         self._device = device or open_device
-        self._condition = LiveCondition(address.name)
-        self._info: SourceInfo | None = None
         self._clock = StreamClock(0.0)
         self._began_s = 0.0
         self._index = 0
         self._last_s: float | None = None
         self._lost = False
-
-    @property
-    def condition(self) -> SourceCondition:
-        return self._condition.now
-
-    @property
-    def info(self) -> SourceInfo | None:
-        return self._info
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return ()
-
-    def cancel(self) -> None:
-        self._condition.cancel()
 
     def frames(self) -> Iterator[Frame]:
         self._began_s = time.monotonic()

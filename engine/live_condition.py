@@ -6,7 +6,7 @@ import threading
 import time
 from typing import Final
 
-from engine.records import SourceCondition, SourceState
+from engine.records import SourceCondition, SourceInfo, SourceState
 
 QUIET_S: Final = 2.0
 """So long without a picture and a live source is shown as stalled, before it is given up and opened again."""
@@ -73,3 +73,39 @@ class LiveCondition:
     def pause(self, seconds: float) -> bool:
         """Wait so long, or until cancelled; True when the reader should go on."""
         return not self._cancelled.wait(max(0.0, seconds))
+
+
+class ToldSource:
+    """What every `engine.live_source.LiveSource` tells in the same way; the reading itself is the subclass's.
+
+    Args:
+        name: for people; holds no login.
+        mirrored: whether people expect to see themselves as in a mirror.
+        quiet_s: as for `LiveCondition`.
+    """
+
+    def __init__(self, name: str, *, mirrored: bool = False, quiet_s: float = QUIET_S) -> None:
+        self.name = name
+        self.mirrored = mirrored
+        self._condition = LiveCondition(name, quiet_s=quiet_s)
+        self._info: SourceInfo | None = None
+        self._warnings: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> SourceCondition:
+        """What the source is doing now."""
+        return self._condition.now
+
+    @property
+    def info(self) -> SourceInfo | None:
+        """What the pictures are like; None before the first."""
+        return self._info
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong though it could be read, each in one line."""
+        return self._warnings
+
+    def cancel(self) -> None:
+        """Let the reading end soon."""
+        self._condition.cancel()

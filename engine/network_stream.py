@@ -14,10 +14,10 @@ from engine.address import SourceAddress
 from engine.colour import to_rgb
 from engine.connection import Arrival, Connection, Lost
 from engine.errors import SourceError
-from engine.live_condition import QUIET_S, LiveCondition
+from engine.live_condition import QUIET_S, ToldSource
 from engine.live_source import LIVE_TIME_BASE, LiveSettings
 from engine.reconnect import KNOCK_EVERY_S, Backoff, answers
-from engine.records import Frame, Sound, SourceCondition, SourceInfo, SourceState
+from engine.records import Frame, Sound, SourceState
 from engine.source import require_usable_size
 from engine.stream_clock import PlaybackClock, StreamClock
 from engine.video_file import upright
@@ -28,16 +28,13 @@ _SHOW_S: Final = 0.1  # but so often one is handed over all the same
 _SETTLED_S: Final = 5.0  # a connection that held so long was a good one
 
 
-class NetworkStream:
+class NetworkStream(ToldSource):
     """A network stream as a `LiveSource`."""
 
     def __init__(self, address: SourceAddress, settings: LiveSettings) -> None:
-        self.name = address.name
-        self.mirrored = False
+        super().__init__(address.name, quiet_s=min(QUIET_S, settings.stall_s / 2))
         self._address = address
         self._settings = settings
-        self._condition = LiveCondition(address.name, quiet_s=min(QUIET_S, settings.stall_s / 2))
-        self._info: SourceInfo | None = None
         self._shape: tuple[object, ...] = ()  # what of a picture tells that `info` is out of date
         self._began_s = 0.0
         self._clock = StreamClock(0.0)
@@ -47,21 +44,6 @@ class NetworkStream:
         self._shown_s = -math.inf  # when its taker came back for more
         self._last_s: float | None = None  # the time of that picture; None: there was none yet
         self._lost = False  # the signal was lost since then
-
-    @property
-    def condition(self) -> SourceCondition:
-        return self._condition.now
-
-    @property
-    def info(self) -> SourceInfo | None:
-        return self._info
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return ()
-
-    def cancel(self) -> None:
-        self._condition.cancel()
 
     def frames(self) -> Iterator[Frame]:
         self._began_s = time.monotonic()

@@ -92,7 +92,7 @@ class NeutralCalibration:
         count = self._counts.get(track_id, 0)
         if count == 0:
             return np.zeros_like(self._reference)
-        at_rest = self._sums[track_id] / count
+        at_rest = np.asarray(self._sums[track_id] / count, dtype=np.float32)
         if self._lead(at_rest) >= _CLEARLY_NEUTRAL * self._lead(self._reference):
             return np.zeros_like(self._reference)
         belief = count / (count + _HALF_BELIEVED)

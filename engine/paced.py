@@ -9,15 +9,15 @@ from typing import Final
 
 from engine.address import SourceAddress
 from engine.errors import SourceError
-from engine.live_condition import LiveCondition
+from engine.live_condition import ToldSource
 from engine.live_source import LIVE_TIME_BASE
-from engine.records import Frame, SourceCondition, SourceInfo, SourceState
+from engine.records import Frame, SourceState
 from engine.source import Source, open_source
 
 _RATE: Final = 1 / LIVE_TIME_BASE
 
 
-class PacedSource:
+class PacedSource(ToldSource):
     """A file, played once, or the demo, played for ever, as a `LiveSource`.
 
     The times are those of the video, from 0 on: a machine that cannot keep up plays it slower, it does not bend it.
@@ -28,31 +28,12 @@ class PacedSource:
     """
 
     def __init__(self, address: SourceAddress, *, demo_s: float | None = None) -> None:
-        self.name = address.name
-        self.mirrored = False
+        super().__init__(address.name)
         self._demo = address.kind == "demo"
         self._demo_s = demo_s
         self._spec = address.target
-        self._condition = LiveCondition(address.name)
-        self._info: SourceInfo | None = None
-        self._warnings: tuple[str, ...] = ()
         self._index = 0
         self._next_pts = 0
-
-    @property
-    def condition(self) -> SourceCondition:
-        return self._condition.now
-
-    @property
-    def info(self) -> SourceInfo | None:
-        return self._info
-
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return self._warnings
-
-    def cancel(self) -> None:
-        self._condition.cancel()
 
     def frames(self) -> Iterator[Frame]:
         try:

@@ -78,7 +78,9 @@ def main() -> None:
         return predictor.logits(np.repeat(predictor.embed(crops)[:, np.newaxis], manifest.steps, axis=1))
 
     results = {}
-    print(f"{'persons':<24}{'without':>9}{'with':>9}{'gain':>8}{'error':>7}   WAR in % over {PERSONS} persons x {OTHERS} stills")
+    print(
+        f"{'persons':<24}{'without':>9}{'with':>9}{'gain':>8}{'error':>7}   WAR in % over {PERSONS} persons x {OTHERS} stills"
+    )
     for title, strength in (("not warped (control)", 0.0), ("a little", 0.7), ("clearly", 1.4)):
         random = np.random.default_rng(5)
         before, after = [], []
