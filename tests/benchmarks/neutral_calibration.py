@@ -79,7 +79,8 @@ def main() -> None:
 
     results = {}
     print(
-        f"{'persons':<24}{'without':>9}{'with':>9}{'gain':>8}{'error':>7}   WAR in % over {PERSONS} persons x {OTHERS} stills"
+        f"{'persons':<24}{'without':>9}{'with':>9}{'gain':>8}{'error':>7}   "
+        f"WAR in % over {PERSONS} persons x {OTHERS} stills"
     )
     for title, strength in (("not warped (control)", 0.0), ("a little", 0.7), ("clearly", 1.4)):
         random = np.random.default_rng(5)

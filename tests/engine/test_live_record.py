@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import csv
 import json
+import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
+import av
+import numpy as np
 import pytest
 
 from engine.errors import RecordingError
 from engine.live import LiveSession
+from engine.live_record import RecordStage
+from engine.live_recording import LiveRecorder
+from engine.overlay import Overlay
 from engine.recording_plan import RecordingPlan, RecordingStatus
-from engine.records import Picture
+from engine.records import Picture, Scene, Sound
 from engine.settings import Settings
 from models.bundle import Bundle, load_bundle
 from tests.conftest import REPOSITORY
+from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.live_sources import Reel, live_threads, until
 from tests.videos import plain, portrait, probe
 
@@ -161,3 +169,40 @@ def test_the_pre_roll_comes_before_the_start(session: LiveSession, portraits: li
     until(lambda: is_over(session))
     first = min(float(row["pts_s"]) for row in rows(tmp_path))
     assert scene.frame.time_s - 1.0 <= first < scene.frame.time_s
+
+
+def test_a_scene_without_room_leaves_its_gap_and_its_sound_to_the_next(tmp_path: Path) -> None:
+    """Nobody empties the queue at first; then there is room for one more scene."""
+    parts = [scene_of(frame) for frame in live_frames(4, width=64, height=48)]
+    stage = RecordStage(dict)
+
+    def make(plan: RecordingPlan) -> LiveRecorder:
+        return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, sound=True)
+
+    def offer(scene: Scene, *, gap_s: float = 0.0) -> None:
+        start_s = scene.frame.time_s
+        wave = np.full((2, 640), 0.5 if gap_s else 0.0, np.float32)
+        stage.hear([Sound(start_s, 16_000, wave)])
+        stage.offer(replace(scene, frame=replace(scene.frame, gap_s=gap_s)), {}, frozenset())
+
+    stage.start(plan(tmp_path, annotated=False, clean=True), make)
+    room = 0
+    while stage.queued == room + 1:  # the command to start and what was taken so far
+        offer(parts[room])
+        room += 1
+    lost = parts[room - 1].frame.time_s
+    offer(parts[room], gap_s=0.02)
+    thread = threading.Thread(target=stage.run)
+    thread.start()
+    until(lambda: stage.queued == 0)
+    offer(parts[room + 1])
+    stage.stop()
+    stage.close()
+    thread.join(30)
+    status = stage.status()
+    assert status is not None and (status.state, status.frames, status.dropped) == ("done", room, 2)
+    told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
+    assert [round(gap["seconds"], 3) for gap in told["gaps"]] == [0.02]
+    with av.open(str(tmp_path / "take_clean.mp4")) as opened:
+        loud = [frame.time for frame in opened.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.3]
+    assert loud and min(loud) == pytest.approx(lost + 0.04, abs=0.03)
