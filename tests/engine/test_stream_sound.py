@@ -179,6 +179,18 @@ def test_both_videos_have_the_sound_at_its_time(tmp_path: Path, night_s: float) 
         assert firsts == pytest.approx(expected, abs=0.05), f"began at {start_s}"
 
 
+def test_sound_that_stops_keeps_no_picture_from_the_disk(tmp_path: Path) -> None:
+    recording = recorder(tmp_path, sound=True)
+    parts = scenes(6)
+    for index, scene in enumerate(parts):
+        silent = replace(scene, frame=replace(scene.frame, sound=()))
+        recording.write(silent if index >= 50 else scene, names={}, selected=NOBODY)
+    with av.open(str(tmp_path / "take_clean.part.mp4")) as opened:  # as a kill would leave it now
+        pictures = [frame.time for frame in opened.decode(video=0)]
+    recording.finish({})
+    assert pictures[-1] is not None and parts[-1].frame.time_s - pictures[-1] < 1.1
+
+
 def test_without_sound_there_is_no_track(tmp_path: Path) -> None:
     recording = recorder(tmp_path, sound=False)
     for scene in scenes(0.4):
