@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from engine.about import live_results, session_about
+from engine.allocator import share_one_arena
 from engine.errors import explained
 from engine.live_capture import Capture
 from engine.live_model import ModelStage
@@ -60,6 +61,7 @@ class LiveSession:
     """
 
     def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
+        share_one_arena()
         self._settings = settings
         self._detector_file = detector_file
         self._lock = threading.Lock()

@@ -91,6 +91,7 @@ def main() -> None:
             session.open(SourceAddress.parse(f"rtsp://127.0.0.1:{server.port}/cam"))
             wait_for("the model", lambda: session.status().model_state == "ready", 60)
             wait_for("pictures", lambda: session.status().counts.tracked > 50, 60)
+            dropped_before = session.status().counts.dropped
             session.record(RecordingPlan(folder, "long {time}"))
             began = time.monotonic()
             while time.monotonic() - began < given.minutes * 60:
@@ -118,7 +119,7 @@ def main() -> None:
             "frames in MP4 = in JSON": (in_mp4, about["counts"]["frames_written"]),
             "indices in CSV, first to last = frames + dropped": (
                 int(of_frames[-1]["frame"]) - int(of_frames[0]["frame"]) + 1,
-                in_csv + about["counts"]["frames_dropped"] + counts.dropped,
+                in_csv + about["counts"]["frames_dropped"] + counts.dropped - dropped_before,
             ),
         }
         broken = 0
