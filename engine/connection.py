@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
+import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _HURRY_S: Final = 2.0  # so long without a single wait: decoding cannot keep up
 _FILE_ANALYSE_S: Final = 2.0  # over HTTP comes much that is not live, read as fast as the network gives it
 _END_S: Final = 1.0  # announced lengths are rounded
 _HIGHEST_RATE: Final = 1000
+_REFUSALS: Final = (av.error.HTTPError, av.error.HTTPClientError)
 _WEB_PROTOCOLS: Final = "http,https,httpproxy,tcp,tls,crypto,data"  # no playlist may make this program read files
 
 
@@ -191,11 +193,11 @@ class Connection:
             return []  # damaged, or cut by a loss; whether any picture comes is watched elsewhere
 
 
-def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
+def _open(address: SourceAddress, settings: LiveSettings, *, sound: bool = True) -> InputContainer:
     options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
     if address.scheme in ("rtsp", "rtsps"):
         options["rtsp_transport"] = settings.transport or address.transport
-        options["allowed_media_types"] = "video+audio"
+        options["allowed_media_types"] = "video+audio" if sound else "video"
     elif address.scheme in ("http", "https"):
         options |= {"protocol_whitelist": _WEB_PROTOCOLS, "analyzeduration": str(round(_FILE_ANALYSE_S * _MICRO))}
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
@@ -204,6 +206,10 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
     except Exception as error:
         # Any error of PyAV carries the whole address in its text.
         lost = _explain(error, address.name, address.port, has_login=address.login is not None)
+        refused = isinstance(error, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login"
+    if refused and sound and "allowed_media_types" in options:
+        # Some cameras announce a sound that they then refuse to send, which ends FFmpeg's whole attempt.
+        return _open(address, settings, sound=False)
     raise lost
 
 
@@ -215,7 +221,7 @@ def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost
         return Lost(f"{name}: user name or password is wrong; correct them and open it again", "login")
     if isinstance(error, av.error.HTTPNotFoundError):
         return Lost(f"{name}: the server does not know this path; correct the address", "path")
-    if isinstance(error, av.error.HTTPError):
+    if isinstance(error, _REFUSALS):
         return Lost(f"{name}: the server refuses ({_title(error)})")
     if isinstance(error, ConnectionRefusedError):
         return Lost(f"{name}: nobody answers on port {port}; is it switched on?", "gone")
@@ -233,4 +239,8 @@ def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost
 
 
 def _title(error: Exception) -> str:
-    return type(error).__name__.removesuffix("Error").removeprefix("HTTP") or "HTTP error"
+    """The kind of an error in words: "bad request" of an `HTTPBadRequestError`."""
+    if isinstance(error, av.error.HTTPOtherClientError):
+        return "4xx"  # FFmpeg keeps the rest of the number to itself
+    name = type(error).__name__.removesuffix("Error").removeprefix("HTTP")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() or "HTTP error"

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import http.server
 import json
+import re
+import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +33,7 @@ from models.bundle import Bundle
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.live_sources import until
 from tests.rtsp import RATE, RtspServer, beeps, camera_clip, require_rtsp_server
+from tests.viewer import view
 
 NOBODY: frozenset[int] = frozenset()
 
@@ -131,6 +135,61 @@ def test_an_rtsp_camera_with_a_microphone_over_a_loss(session: LiveSession, tmp_
     missing = sound[round((start + 0.1) * SOUND_RATE) : round((start + gap["seconds"] - 0.1) * SOUND_RATE)]
     assert not np.any(np.abs(missing) > 0.01)
     assert len(sound) / SOUND_RATE == pytest.approx(data["duration_s"], abs=0.2)
+
+
+@pytest.fixture
+def refusing_port() -> Iterator[Callable[[int], int]]:
+    """Opens ports that pass everything on to the given port of an RTSP server, but refuse its second stream."""
+    opened: list[socket.socket] = []
+
+    def serve(server: int, listener: socket.socket) -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            camera = socket.create_connection(("127.0.0.1", server))
+            opened.extend([client, camera])
+            for task, ends in ((ask, (client, camera)), (answer, (camera, client))):
+                threading.Thread(target=task, args=ends, daemon=True).start()
+
+    def ask(client: socket.socket, camera: socket.socket) -> None:
+        with suppress(OSError):
+            while said := client.recv(65536):
+                if said.startswith(b"SETUP") and b"stream=1" in said.splitlines()[0]:
+                    number = re.search(rb"CSeq: (\d+)", said)
+                    assert number is not None
+                    client.sendall(b"RTSP/1.0 415 Unsupported Media Type\r\nCSeq: " + number[1] + b"\r\n\r\n")
+                else:
+                    camera.sendall(said)
+
+    def answer(camera: socket.socket, client: socket.socket) -> None:
+        with suppress(OSError):
+            while said := camera.recv(65536):
+                client.sendall(said)
+
+    def open_port(server: int) -> int:
+        listener = socket.create_server(("127.0.0.1", 0))
+        opened.append(listener)
+        threading.Thread(target=serve, args=(server, listener), daemon=True).start()
+        return int(listener.getsockname()[1])
+
+    yield open_port
+    for one in opened:
+        with suppress(OSError):
+            one.shutdown(socket.SHUT_RDWR)
+        one.close()
+
+
+def test_a_camera_that_refuses_its_sound_is_seen_without(refusing_port: Callable[[int], int], tmp_path: Path) -> None:
+    require_rtsp_server()
+    with RtspServer(camera_clip(tmp_path / "clip", sound=True)) as server:
+        port = refusing_port(server.port)
+        with view(server.url().replace(str(server.port), str(port))) as viewer:
+            viewer.wait_pictures(10)
+            info = viewer.source.info
+    assert info is not None and info.audio_codec is None and info.codec == "h264"
+    assert viewer.source.condition.reconnects == 0
 
 
 @pytest.mark.parametrize("name", ["clip.ts", "clip.mp4", "clip.m3u8"])
