@@ -5,6 +5,7 @@ from __future__ import annotations
 import glob
 from pathlib import Path
 
+from app.output_folder import make_output_folder
 from engine.errors import RecordingError, SourceError
 
 # What cameras, phones and editors write; other files in a folder are passed over.
@@ -38,12 +39,7 @@ def plan(source: str, output: Path) -> list[tuple[str, Path]]:
         return [(source, output)]
     if output.suffix.lower() == ".mp4":
         raise RecordingError(f"{output}: for several videos give a folder, not a file")
-    try:
-        output.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise RecordingError(f"{output.parent}: no such folder; create it first") from None
-    except OSError as error:
-        raise RecordingError(f"{output}: is no folder and cannot be made one ({error.strerror})") from None
+    make_output_folder(output)
     stems = [item.stem for item in found]
     # Two videos that differ only in folder or ending would be written to one name.
     names = [item.stem if stems.count(item.stem) == 1 else item.name.replace(".", "_") for item in found]

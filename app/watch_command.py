@@ -20,6 +20,7 @@ from app.options import (
     quiet_option,
     range_option,
 )
+from app.output_folder import make_output_folder
 from engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from engine.settings import Settings
 
@@ -138,12 +139,7 @@ def watch(
 
 
 def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
-    try:
-        folder.mkdir(exist_ok=True)
-    except FileNotFoundError:
-        raise RecordingError(f"{folder.parent}: no such folder; create it first") from None
-    except OSError as error:
-        raise RecordingError(f"{folder}: is no folder and cannot be made one ({error.strerror})") from None
+    make_output_folder(folder)
     from engine.recording_plan import RecordingPlan
 
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
