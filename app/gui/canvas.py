@@ -14,15 +14,15 @@ from PySide6.QtGui import (
     QPalette,
     QResizeEvent,
 )
-from PySide6.QtWidgets import QSizePolicy, QWidget
+from PySide6.QtWidgets import QSizePolicy
 
-from app.gui.picture_view import INK, paint_message
+from app.gui.picture_view import INK, MessageView, paint_message
 
 if TYPE_CHECKING:
     from engine.live import View
 
 
-class Canvas(QWidget):
+class Canvas(MessageView):
     """Paints the newest view, centred; over it, where needed, what there is to know."""
 
     resized = Signal(int, int)
@@ -39,7 +39,6 @@ class Canvas(QWidget):
         self.setAccessibleName(self.tr("Live picture"))
         self._view: View | None = None
         self._image: QImage | None = None
-        self._message = ("", "", "")
         self._badge = ""
         self.painted = 0
         """How many views were painted."""
@@ -60,13 +59,6 @@ class Canvas(QWidget):
         """Forget the picture."""
         self._view = self._image = None
         self.update()
-
-    def show_message(self, icon: str, title: str, detail: str = "") -> None:
-        """Say something over the picture; an empty title takes it away."""
-        if self._message != (icon, title, detail):
-            self._message = (icon, title, detail)
-            self.setAccessibleDescription(f"{title}. {detail}" if title else "")
-            self.update()
 
     def show_badge(self, text: str) -> None:
         """A short word in the corner, such as "Paused"."""

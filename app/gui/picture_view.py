@@ -14,7 +14,22 @@ INK = QColor("#F2F4F8")
 MUTED = QColor("#B4BCC9")
 
 
-class PictureView(QWidget):
+class MessageView(QWidget):
+    """A place for a picture, over which something can be said; what is in it is painted by the subclass."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._message = ("", "", "")
+
+    def show_message(self, icon: str, title: str, detail: str = "") -> None:
+        """Say something over the picture; an empty title takes it away."""
+        if self._message != (icon, title, detail):
+            self._message = (icon, title, detail)
+            self.setAccessibleDescription(f"{title}. {detail}" if title else "")
+            self.update()
+
+
+class PictureView(MessageView):
     """Shows (H,W,3) uint8 RGB pictures, scaled to fit."""
 
     def __init__(self) -> None:
@@ -25,7 +40,6 @@ class PictureView(QWidget):
         self.setAccessibleName(self.tr("Picture"))
         self._picture: Picture | None = None
         self._image: QImage | None = None
-        self._message = ("", "", "")
 
     def show_picture(self, picture: Picture) -> None:
         """Paint `picture` next."""
@@ -34,13 +48,6 @@ class PictureView(QWidget):
         # The image borrows the memory of the picture.
         self._image = QImage(self._picture.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         self.update()
-
-    def show_message(self, icon: str, title: str, detail: str = "") -> None:
-        """Say something over the picture; an empty title takes it away."""
-        if self._message != (icon, title, detail):
-            self._message = (icon, title, detail)
-            self.setAccessibleDescription(f"{title}. {detail}" if title else "")
-            self.update()
 
     def sizeHint(self) -> QSize:
         return QSize(960, 540)
