@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable
 from importlib import metadata
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
 import click
 
@@ -15,6 +16,10 @@ from engine import version
 from engine.errors import MienError
 from engine.system_libraries import missing_library
 
+if TYPE_CHECKING:
+    from models.bundle import Bundle
+
+_T = TypeVar("_T")
 _PACKAGES = (
     "numpy", "mediapipe", "opencv-contrib-python", "onnxruntime-gpu", "onnxruntime", "av", "PySide6-Essentials",
 )  # fmt: skip
@@ -38,12 +43,11 @@ def doctor(model: Path | None, detector: Path | None) -> None:
             if not name.startswith("onnxruntime"):
                 _line(name, "not installed")
     problems: list[str] = []
-    bundle_path = model or embedded_bundle()
-    bundle = _try(problems, "model", lambda: _bundle(bundle_path))
-    providers = bundle and _try(problems, "providers", lambda: _providers(bundle_path))
+    bundle = _try(problems, "model", lambda: _bundle(model or embedded_bundle()))
+    providers = None if bundle is None else _try(problems, "providers", lambda: _providers(bundle))
     file = _try(problems, "detector", lambda: _detector(detector))
-    if providers and file:
-        _try(problems, "pipeline", lambda: _pipeline(bundle_path, Path(file)))
+    if bundle is not None and providers and file:
+        _try(problems, "pipeline", lambda: _pipeline(bundle, file))
     if problems:
         raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))
     click.echo("all is well")
@@ -53,8 +57,8 @@ def _line(name: str, value: str) -> None:
     click.echo(f"{name + ':':<28}{value}")
 
 
-def _try(problems: list[str], name: str, check: Callable[[], str]) -> str:
-    """Run one check; its result, or an empty text after noting what failed."""
+def _try(problems: list[str], name: str, check: Callable[[], _T]) -> _T | None:
+    """Run one check; its result, or None after noting what failed."""
     try:
         return check()
     except MienError as error:
@@ -63,17 +67,15 @@ def _try(problems: list[str], name: str, check: Callable[[], str]) -> str:
         problem = missing_library(error) or f"{type(error).__name__}: {error}"
     problems.append(problem)
     _line(name, f"failed: {problem}")
-    return ""
+    return None
 
 
-def _providers(bundle_path: Path) -> str:
-    """Every provider that ONNX Runtime offers, with what happens when it is really used."""
+def _providers(bundle: Bundle) -> list[str]:
+    """Every provider that ONNX Runtime offers, with what happens when it is really used; those that run."""
     from engine.graph import offered_providers
     from engine.predictor import Predictor
     from engine.providers import choice_of
-    from models.bundle import load_bundle
 
-    bundle = load_bundle(bundle_path)
     running = []
     for name in offered_providers():
         choice = choice_of(name)
@@ -88,10 +90,10 @@ def _providers(bundle_path: Path) -> str:
             _line(name, f"does not run: {error}")
     if not running:
         raise MienError("no provider of ONNX Runtime runs; reinstall Mien")
-    return ", ".join(running)
+    return running
 
 
-def _bundle(path: Path) -> str:
+def _bundle(path: Path) -> Bundle:
     from models.bundle import load_bundle
 
     bundle = load_bundle(path)
@@ -101,30 +103,29 @@ def _bundle(path: Path) -> str:
         f"{manifest.name} {manifest.version}, whole (SHA-256 {bundle.sha256[:12]}…), licence {manifest.licence}",
     )
     _line("labels", ", ".join(manifest.labels))
-    return manifest.name
+    return bundle
 
 
-def _detector(explicit: Path | None) -> str:
+def _detector(explicit: Path | None) -> Path:
     from engine.model_store import DETECTORS, cache_folder, cached, resolve_detector
 
     path = resolve_detector("short", explicit=explicit, report=lambda text: _line("detector", text))
     _line("detector", f"short range, {path}")
     state = "in the cache" if cached(DETECTORS["full"], cache_folder()) else "fetched when first used"
     _line("detector", f"full range, {state}")
-    return str(path)
+    return path
 
 
-def _pipeline(bundle_path: Path, detector_file: Path) -> str:
+def _pipeline(bundle: Bundle, detector_file: Path) -> None:
     """One second of the demo through everything, into a file that is read back."""
     from engine.annotate import Annotator
     from engine.demo import DemoSource
     from engine.settings import Settings
     from engine.video_file import VideoFile
-    from models.bundle import load_bundle
 
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         mp4 = Path(folder) / "doctor.mp4"
-        with Annotator(load_bundle(bundle_path), detector_file, Settings()) as annotator, DemoSource(1.0) as demo:
+        with Annotator(bundle, detector_file, Settings()) as annotator, DemoSource(1.0) as demo:
             stats = annotator.annotate_source(demo, mp4).stats
             provider = annotator.provider
         with VideoFile(mp4) as video:
@@ -134,6 +135,4 @@ def _pipeline(bundle_path: Path, detector_file: Path) -> str:
             f"the pipeline wrote {read_back} of {stats.frames_read} frames and found "
             f"{stats.frames_with_face} faces; reinstall Mien"
         )
-    text = f"{stats.frames_done} frames, {stats.frames_per_second:.0f} a second, on {provider}"
-    _line("pipeline", text)
-    return text
+    _line("pipeline", f"{stats.frames_done} frames, {stats.frames_per_second:.0f} a second, on {provider}")
