@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import base64
-import functools
-import http.server
 import os
 import socket
 import threading
@@ -25,6 +23,7 @@ from engine.records import SourceState
 from tests.rtsp import RATE, camera_clip
 from tests.videos import plain, write_video
 from tests.viewer import Viewer, assert_times, view
+from tests.web import Quiet, served
 
 PASSWORD = "TOPSECRET-word"
 
@@ -33,11 +32,7 @@ PASSWORD = "TOPSECRET-word"
 def web(tmp_path: Path) -> Iterator[str]:
     """An HTTP server for the test's folder."""
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def handle(self) -> None:
-            with suppress(ConnectionError):  # a client that has heard enough is no fault
-                super().handle()
-
+    class Guarded(Quiet):
         def do_GET(self) -> None:
             login = tmp_path / ".login"
             if login.exists() and self.headers["Authorization"] != f"Basic {login.read_text(encoding='ascii')}":
@@ -48,16 +43,8 @@ def web(tmp_path: Path) -> Iterator[str]:
             else:
                 super().do_GET()
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    handler = functools.partial(Quiet, directory=str(tmp_path))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        thread = threading.Thread(target=serving.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{serving.server_address[1]}"
-        serving.shutdown()
-        thread.join()
+    with served(tmp_path, Guarded) as address:
+        yield address
 
 
 # Files and the demo

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-import http.server
-import threading
 import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,6 +13,7 @@ import pytest
 from engine import model_store
 from engine.errors import ModelError
 from engine.model_store import DETECTORS, ModelFile, cached, resolve_detector
+from tests.web import served
 
 CONTENT = b"a detector" * 100
 NOWHERE = "http://127.0.0.1:9/file.tflite"  # the discard port: refused at once
@@ -34,17 +32,8 @@ def published(tmp_path: Path) -> Iterator[str]:
     (folder / "wrong.tflite").write_bytes(CONTENT[:-1] + b"!")
     (folder / "endless.tflite").write_bytes(CONTENT * 1000)
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *args: object) -> None:
-            pass
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
-    thread.join(5)
+    with served(folder) as address:
+        yield address
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import json
 import re
 import socket
@@ -34,6 +32,7 @@ from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.live_sources import until
 from tests.rtsp import RATE, RtspServer, beeps, camera_clip, require_rtsp_server
 from tests.viewer import view
+from tests.web import served
 
 NOBODY: frozenset[int] = frozenset()
 
@@ -49,17 +48,10 @@ def session(tiny_bundle: Bundle, detector_file: Path) -> Iterator[LiveSession]:
 def web(tmp_path: Path) -> Iterator[tuple[Path, str]]:
     """A folder, and the address under which it is served."""
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: object) -> None:
-            pass
-
     folder = tmp_path / "web"
     folder.mkdir()
-    handler = functools.partial(Quiet, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as serving:
-        threading.Thread(target=serving.serve_forever, daemon=True).start()
-        yield folder, f"http://127.0.0.1:{serving.server_address[1]}"
-        serving.shutdown()
+    with served(folder) as address:
+        yield folder, address
 
 
 def sound_of(path: Path) -> NDArray[np.float32]:
