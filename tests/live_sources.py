@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.records import Frame, Picture, SourceCondition, SourceInfo, SourceState
+from mien.engine.types import Frame, Picture, SourceCondition, SourceInfo, SourceState
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:

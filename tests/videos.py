@@ -9,7 +9,7 @@ from typing import Any
 import av
 import numpy as np
 
-from engine.demo import DemoSource
+from mien.engine.sources.demo import DemoSource
 
 
 def portrait(count: int, *, width: int = 320, height: int = 240) -> list[np.ndarray]:

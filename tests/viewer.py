@@ -13,9 +13,10 @@ from typing import Self
 import numpy as np
 import pytest
 
-from engine.address import SourceAddress
-from engine.live_source import LIVE_TIME_BASE, LiveSettings, LiveSource, open_live
-from engine.records import Frame, SourceCondition, SourceState
+from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, LiveSource
+from mien.engine.sources.open import open_live
+from mien.engine.types import Frame, SourceCondition, SourceState
 
 # Less patient than the defaults, so that the tests are quick.
 QUICK = LiveSettings(open_timeout_s=1.0, read_timeout_s=0.3, stall_s=1.5, backoff_min_s=0.05, backoff_max_s=0.4)

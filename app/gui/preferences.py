@@ -34,7 +34,7 @@ class Preferences:
     """The user's choices; every field has a default, and what a file holds beyond them is passed over.
 
     Attributes:
-        theme: one of `app.gui.theme.CHOICES`.
+        theme: one of `mien.app.gui.look.theme.CHOICES`.
         geometry: the window's, as Qt writes it, in hexadecimal.
         side_panel, overlay, mirrored: what is shown; mirrored None: as the source suggests.
         screen_privacy: "none", "blur" or "pixelate" in the live view.

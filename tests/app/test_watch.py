@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle import Bundle
+from mien.engine.inference.bundle import Bundle
 from tests.videos import plain, portrait, write_video
 
 ROOT = Path(__file__).parents[2]

@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from engine.demo import RATE, SECONDS, DemoSource
+from mien.engine.sources.demo import RATE, SECONDS, DemoSource
 
 WIDTH, HEIGHT = 1280, 720
 # Left, top and width of each face's tile.

@@ -19,11 +19,11 @@ from typing import Any
 
 import av
 
-from engine.annotate import Annotator
-from engine.mp4 import _ENCODER_OPTIONS
-from engine.settings import Settings
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE
+from mien.engine.batch.annotator import Annotator
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.media.mp4 import _ENCODER_OPTIONS
+from mien.engine.settings import Settings
+from mien.models.embedded.evaluate import BUNDLE
 from tests.benchmarks.clips import write_clip
 
 TARGETS = {1: 0.6, 5: 0.4}

@@ -19,13 +19,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.demo import SECONDS, DemoSource
-from engine.live import LiveSession
-from engine.model_store import resolve_detector
-from engine.records import Picture, SourceState
-from engine.settings import Settings
-from engine.view import ViewRequest
-from models.bundle import load_bundle
+from mien.engine.drawing.view import ViewRequest
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.live.session import LiveSession
+from mien.engine.settings import Settings
+from mien.engine.sources.demo import SECONDS, DemoSource
+from mien.engine.types import Picture, SourceState
 from tests.live_sources import Reel, crowd
 
 WIDTH, HEIGHT, RATE = 1280, 720, 30
@@ -72,7 +72,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.05)
         time.sleep(_WARM_UP_S)
         if given.record is not None:
-            from engine.recording_plan import RecordingPlan
+            from mien.engine.recording.plan import RecordingPlan
 
             session.record(RecordingPlan(given.record, "benchmark {time}"))
         before, began, used = session.status().counts, time.monotonic(), time.process_time()
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from engine.quiet import detach_native_output
+    from mien.engine.system import detach_native_output
 
     detach_native_output()
     main()

@@ -16,10 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.embedded import embedded_bundle
-from engine.neutral import NeutralCalibration, NeutralPeriod
-from engine.predictor import Predictor
-from models.bundle import load_bundle
+from mien.app.embedded import embedded_bundle
+from mien.engine.faces.neutral import NeutralCalibration, NeutralPeriod
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
 
 PERSONS, NEUTRAL, OTHERS = 300, 8, 60
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")

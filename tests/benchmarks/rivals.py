@@ -27,19 +27,19 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from app.embedded import embedded_bundle
-from engine.crops import align
-from engine.demo import DemoSource
-from engine.detector import FaceDetector
-from engine.model_store import resolve_detector
-from engine.predictor import Predictor
-from engine.recogniser import Recogniser
-from engine.records import Frame, Picture
-from engine.source import Source
-from engine.tracker import Tracker
-from engine.video_file import VideoFile
-from models.bundle import load_bundle
-from models.openclip import open_clip
+from mien.app.embedded import embedded_bundle
+from mien.engine.faces.crops import align
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.inference.predictor import Predictor
+from mien.engine.sources.base import Source
+from mien.engine.sources.demo import DemoSource
+from mien.engine.sources.file import VideoFile
+from mien.engine.types import Frame, Picture
+from mien.models.networks.openclip import open_clip
 from tests.benchmarks.measuring import interleaved, write_json
 
 THREADS = 2

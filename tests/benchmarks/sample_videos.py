@@ -15,15 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.crops import align
-from engine.detector import FaceDetector
-from engine.predictor import Predictor
-from engine.recogniser import Recogniser
-from engine.records import Face
-from engine.tracker import Tracker
-from engine.video_file import VideoFile
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE
+from mien.engine.faces.crops import align
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.engine.sources.file import VideoFile
+from mien.engine.types import Face
+from mien.models.embedded.evaluate import BUNDLE
 
 EXPECTED = {
     "single_face.mp4": (("happiness", 0, 71, 0.5),),

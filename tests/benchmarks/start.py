@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from models.embedded.evaluate import BUNDLE
+from mien.models.embedded.evaluate import BUNDLE
 
 TARGET = 2.5
 ROOT = Path(__file__).parents[2]

@@ -19,16 +19,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.embedded import embedded_bundle
-from engine.crops import align
-from engine.detector import FaceDetector
-from engine.model_store import resolve_detector
-from engine.predictor import Predictor
-from engine.recogniser import Recogniser
-from engine.records import Frame, Picture
-from engine.tracker import Tracker
-from engine.video_file import VideoFile
-from models.bundle import load_bundle
+from mien.app.embedded import embedded_bundle
+from mien.engine.faces.crops import align
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.inference.predictor import Predictor
+from mien.engine.sources.file import VideoFile
+from mien.engine.types import Frame, Picture
 
 # Parts of WolfgangLanger_Pexels.mp4 (frames at 24 a second) that plainly show one expression each.
 SPLICED = "WolfgangLanger_Pexels.mp4"

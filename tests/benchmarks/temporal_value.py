@@ -14,12 +14,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.predictor import Predictor
-from models import metrics
-from models.bundle import load_bundle
-from models.embedded.clips import STEPS, clean_clips, troubled_clips
-from models.embedded.evaluate import BUNDLE
-from models.embedded.stills import LABELS, read_stills
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.embedded.evaluate import BUNDLE
+from mien.models.embedded.ferplus import LABELS, read_stills
+from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
+from mien.models.training import metrics
 
 SEED = 4242
 

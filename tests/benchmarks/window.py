@@ -27,7 +27,7 @@ def film(path: Path, seconds: float) -> Path:
     import av
     import cv2
 
-    from engine.demo import DemoSource
+    from mien.engine.sources.demo import DemoSource
 
     demo = DemoSource()
     loop = []
@@ -51,9 +51,9 @@ def run(path: Path, seconds: float) -> None:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
-    from app.gui import preferences
-    from app.gui.theme import Theme
-    from app.gui.window import MainWindow
+    from mien.app.gui import preferences
+    from mien.app.gui.look.theme import Theme
+    from mien.app.gui.window import MainWindow
 
     app = QApplication([])
     window = MainWindow(Theme(app, "light"), preferences.Preferences(welcomed=True))

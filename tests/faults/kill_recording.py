@@ -20,7 +20,7 @@ from pathlib import Path
 
 import av
 
-from engine.repair import repair
+from mien.engine.recording.repair import repair
 
 ROOT = Path(__file__).parents[2]
 

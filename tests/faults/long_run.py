@@ -24,17 +24,17 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from app.embedded import embedded_bundle
-from engine.address import SourceAddress
-from engine.demo import RATE, DemoSource
-from engine.live import LiveSession
-from engine.live_status import LiveStatus
-from engine.model_store import resolve_detector
-from engine.recording_plan import RecordingPlan
-from engine.records import SourceState
-from engine.settings import Settings
-from engine.view import ViewRequest
-from models.bundle import load_bundle
+from mien.app.embedded import embedded_bundle
+from mien.engine.drawing.view import ViewRequest
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.live.session import LiveSession
+from mien.engine.live.status import LiveStatus
+from mien.engine.recording.plan import RecordingPlan
+from mien.engine.settings import Settings
+from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.demo import RATE, DemoSource
+from mien.engine.types import SourceState
 from tests.rtsp import RtspServer
 
 

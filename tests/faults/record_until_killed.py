@@ -11,11 +11,11 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.demo import DemoSource
-from engine.live_recording import LiveRecorder
-from engine.overlay import Overlay
-from engine.recording_plan import RecordingPlan
-from engine.records import Box, Detection, Face, Frame, Prediction, Scene, Sound
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.recording.live_recorder import LiveRecorder
+from mien.engine.recording.plan import RecordingPlan
+from mien.engine.sources.demo import DemoSource
+from mien.engine.types import Box, Detection, Face, Frame, Prediction, Scene, Sound
 
 LABELS = ("happiness", "sadness", "neutral", "anger")
 

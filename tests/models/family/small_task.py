@@ -89,7 +89,7 @@ def pretrain_on_ferplus(clip: Any, epochs: int = 8, seed: int = 0) -> list[float
     import torch
     from torch.nn import functional
 
-    from models.openclip import OPENAI_MEAN, OPENAI_STD
+    from mien.models.networks.openclip import OPENAI_MEAN, OPENAI_STD
 
     with np.load(FERPLUS) as data:
         votes = data["votes"][:, :8].astype(np.float32)

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_task import configuration, draw_faces
 
-from app.cli import mien
-from models import samplers
-from models.annotations import read_entries
-from models.augment import AugmentConfig, plain_pixels, training_pixels
-from models.clip_entries import DataError, frame_files
-from models.clips_dataset import ClipDataset, ClipSettings, EpochBatches, TestBatches, collate
-from models.data_check import check_data
-from models.labels import dataset_labels
-from models.train_config import parse_config
-from models.video_crops import crop_videos, face_crops
+from mien.app.cli import mien
+from mien.models.data import samplers
+from mien.models.data.annotations import read_entries
+from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
+from mien.models.data.dataset import ClipDataset, ClipSettings, EpochBatches, TestBatches, collate
+from mien.models.data.entries import DataError, frame_files
+from mien.models.data.video_crops import crop_videos, face_crops
+from mien.models.networks.labels import dataset_labels
+from mien.models.training.config import parse_config
+from mien.models.training.data_check import check_data
 from tests.videos import plain, portrait, write_video
 
 LABELS = dataset_labels("dfew")
@@ -247,7 +247,7 @@ def test_faces_out_of_videos(tmp_path: Path, detector_file: Path) -> None:
     (tmp_path / "videos/happiness").mkdir(parents=True)
     write_video(tmp_path / "videos/happiness/a.mp4", portrait(12))
     write_video(tmp_path / "videos/happiness/b.mp4", plain(5))
-    from models.export import DATASET_FRAMING
+    from mien.models.export.export import DATASET_FRAMING
 
     written, problems = crop_videos(tmp_path / "videos", tmp_path / "frames", detector_file, DATASET_FRAMING, 64)
     assert written == 1
