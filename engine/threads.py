@@ -12,13 +12,13 @@ T = TypeVar("T")
 
 
 class Closed(Exception):
-    """The belt was closed: nothing more goes in."""
+    """The queue was closed: nothing more goes in."""
 
 
-class Belt(Generic[T]):
-    """First in, first out. `put` blocks while the belt is full, `get` while it is empty.
+class BoundedQueue(Generic[T]):
+    """First in, first out. `put` blocks while the queue is full, `get` while it is empty.
 
-    After `close` nothing more goes in; what lies on the belt can still be taken. After `close(discard=True)`
+    After `close` nothing more goes in; what lies on the queue can still be taken. After `close(discard=True)`
     that is thrown away as well. Both wake every waiting thread, so no thread is left behind at the end.
     """
 
@@ -34,7 +34,7 @@ class Belt(Generic[T]):
         """Add `item`, waiting for room.
 
         Raises:
-            Closed: the belt was closed before there was room.
+            Closed: the queue was closed before there was room.
         """
         with self._changed:
             self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
@@ -44,7 +44,7 @@ class Belt(Generic[T]):
             self._changed.notify_all()
 
     def offer(self, item: T) -> bool:
-        """Add `item` if there is room now; False: there is none, or the belt is closed."""
+        """Add `item` if there is room now; False: there is none, or the queue is closed."""
         with self._changed:
             if self._closed or len(self._items) >= self._capacity:
                 return False
@@ -53,7 +53,7 @@ class Belt(Generic[T]):
             return True
 
     def __iter__(self) -> Iterator[T]:
-        """Take items, waiting for each, until the belt is closed and empty."""
+        """Take items, waiting for each, until the queue is closed and empty."""
         while True:
             with self._changed:
                 self._changed.wait_for(lambda: self._closed or bool(self._items))

@@ -1,6 +1,6 @@
 """The nouns of the engine: what flows from source to recording. All are immutable.
 
-Pictures are RGB, uint8, (H,W,3). Coordinates are pixels of the picture, origin top left, x to the right, y down.
+Frames are RGB, uint8, (H,W,3). Coordinates are pixels of the frame, origin top left, x to the right, y down.
 Times are seconds of the source's own clock (its PTS), not of the wall clock.
 """
 
@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 import numpy.typing as npt
 
-Picture = npt.NDArray[np.uint8]
+RgbImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -30,20 +30,20 @@ class Colour:
 
 @dataclass(frozen=True, slots=True)
 class SourceInfo:
-    """What a source says of itself before its first picture.
+    """What a source says of itself before its first frame.
 
     Attributes:
         name: for people and for files; never holds a password.
-        width, height: of the upright pictures that the source gives, in pixels.
+        width, height: of the upright frames that the source gives, in pixels.
         frame_rate: average frames per second; None where the source does not say.
-        frames: how many pictures there should be; None where unknown. An announcement, not a promise.
+        frames: how many frames there should be; None where unknown. An announcement, not a promise.
         duration_s: announced length in seconds; None where unknown.
         time_base: seconds per PTS unit.
         start_s: PTS of the file's beginning in seconds; usually 0, not so for transport streams.
         sample_aspect: width : height of one pixel.
-        colour: how the pictures were encoded, so that the recording can say the same.
+        colour: how the frames were encoded, so that the recording can say the same.
         codec: name of the video codec, or what the source is.
-        audio_codec: name of the audio codec; None: no sound.
+        audio_codec: name of the audio codec; None: no audio.
     """
 
     name: str
@@ -61,8 +61,8 @@ class SourceInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sound:
-    """A piece of a live source's sound.
+class AudioChunk:
+    """A piece of a live source's audio.
 
     Attributes:
         time_s: of its first sample, on the clock of `Frame.time_s`.
@@ -77,27 +77,27 @@ class Sound:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One picture of a source.
+    """One frame of a source.
 
     Attributes:
-        index: counts the pictures of the source from 0.
+        index: counts the frames of the source from 0.
         pts: presentation time in units of `SourceInfo.time_base`; strictly increasing.
-        duration: of the picture in the same units; 0 where the source does not say.
+        duration: of the frame in the same units; 0 where the source does not say.
         time_s: `pts` in seconds.
-        picture: (H,W,3) uint8 RGB.
-        captured_s: `time.monotonic()` when a live picture was there; 0 for files that are annotated.
-        gap_s: seconds without signal just before this picture, where a live source was lost; normally 0.
-        sound: of a live source, what was heard since the picture before.
+        image: (H,W,3) uint8 RGB.
+        captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
+        gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
+        audio: of a live source, what was heard since the frame before.
     """
 
     index: int
     pts: int
     duration: int
     time_s: float
-    picture: Picture
+    image: RgbImage
     captured_s: float = 0.0
     gap_s: float = 0.0
-    sound: tuple[Sound, ...] = ()
+    audio: tuple[AudioChunk, ...] = ()
 
 
 class SourceState(StrEnum):
@@ -106,7 +106,7 @@ class SourceState(StrEnum):
     CONNECTING = "connecting"
     LIVE = "live"
     STALLED = "stalled"
-    """Connected, but no picture for a while."""
+    """Connected, but no frame for a while."""
     RECONNECTING = "reconnecting"
     """Lost; waiting to try again."""
     ENDED = "ended"
@@ -134,7 +134,7 @@ class SourceCondition:
 
 @dataclass(frozen=True, slots=True)
 class Box:
-    """An axis-aligned rectangle in pixels; may reach beyond the picture."""
+    """An axis-aligned rectangle in pixels; may reach beyond the frame."""
 
     x: float
     y: float
@@ -172,7 +172,7 @@ KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Detection:
-    """A face found in one picture.
+    """A face found in one frame.
 
     Attributes:
         box: around the face.
@@ -187,12 +187,12 @@ class Detection:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Face:
-    """A tracked face in one picture.
+    """A tracked face in one frame.
 
     Attributes:
         track_id: from 1, the same for one face over time; never given to another within a session.
         box: the tracker's estimate.
-        detection: what was found in this picture; None while the face is hidden and `box` is a guess.
+        detection: what was found in this frame; None while the face is hidden and `box` is a guess.
     """
 
     track_id: int
@@ -205,7 +205,7 @@ class Face:
 
 
 class Status(StrEnum):
-    """How far the numbers of one face in one picture can be trusted."""
+    """How far the numbers of one face in one frame can be trusted."""
 
     OK = "ok"
     WARMING = "warming"
@@ -213,7 +213,7 @@ class Status(StrEnum):
     UNCERTAIN = "uncertain"
     """Even the most probable class is less probable than the model's threshold: better no answer than a wrong one."""
     OCCLUDED = "occluded"
-    """Not found in this picture; the box is where the tracker expects it, and there are no new numbers."""
+    """Not found in this frame; the box is where the tracker expects it, and there are no new numbers."""
     NO_FACE = "no face"
 
 
@@ -231,14 +231,14 @@ class Prediction:
     """What the model read in the last window of one face.
 
     Attributes:
-        time_s: time of the newest picture in the window.
+        time_s: time of the newest frame in the window.
         logits: (C,) float32, before temperature.
         probabilities: (C,) float32, sum 1.
         label: index of the class to show: the most probable, but a lead over the one shown before must be clear.
         steps: how many of the T steps are filled by time, 1 to T; fewer than T means "warming up".
         warming: steps < T.
         uncertain: the largest probability is below the model's threshold.
-        flaws: what was wrong with the newest picture in the window.
+        flaws: what was wrong with the newest frame in the window.
     """
 
     time_s: float
@@ -258,10 +258,10 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scene:
-    """One picture with everything known about it.
+    """One frame with everything known about it.
 
     Attributes:
-        frame: the picture.
+        frame: the frame.
         faces: the tracked faces, by track id.
         predictions: the newest prediction of each face that has one, by track id.
     """
@@ -271,7 +271,7 @@ class Scene:
     predictions: Mapping[int, Prediction]
 
     def status(self, face: Face) -> Status:
-        """How far the numbers of `face` can be trusted in this picture."""
+        """How far the numbers of `face` can be trusted in this frame."""
         if not face.observed:
             return Status.OCCLUDED
         prediction = self.predictions.get(face.track_id)
@@ -285,11 +285,11 @@ class Stats:
     """Counts of a running or finished session.
 
     Attributes:
-        frames_read: pictures taken from the source.
-        frames_done: pictures that left the last stage.
-        frames_with_face: of those, pictures with at least one observed face.
-        frames_dropped: pictures read but not processed; always 0 for files.
-        time_s: source time of the newest finished picture, relative to the source's start.
+        frames_read: frames taken from the source.
+        frames_done: frames that left the last stage.
+        frames_with_face: of those, frames with at least one observed face.
+        frames_dropped: frames read but not processed; always 0 for files.
+        time_s: source time of the newest finished frame, relative to the source's start.
         encoder_calls, temporal_calls: runs of the two graphs.
         elapsed_s: wall-clock seconds since the start.
     """

@@ -1,4 +1,4 @@
-"""Opens every view and dialog of the window and writes pictures of them, to be looked at.
+"""Opens every view and dialog of the window and writes frames of them, to be looked at.
 
 xvfb-run -a -s "-screen 0 1440x900x24" python tests/screenshots.py FOLDER [--theme dark] [--only main,model]
 """

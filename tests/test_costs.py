@@ -56,14 +56,14 @@ def test_a_picture_goes_to_the_encoder_without_a_copy(monkeypatch: pytest.Monkey
 
     class Watching:
         @staticmethod
-        def from_numpy_buffer(picture: np.ndarray, format: str) -> object:
-            taken.append(picture)
-            return real.from_numpy_buffer(picture, format=format)
+        def from_numpy_buffer(image: np.ndarray, format: str) -> object:
+            taken.append(image)
+            return real.from_numpy_buffer(image, format=format)
 
     monkeypatch.setattr(mien.engine.media.colour, "VideoFrame", Watching)
-    picture = np.zeros((48, 64, 3), np.uint8)
-    mien.engine.media.colour.to_yuv420p(picture, Colour())
-    assert len(taken) == 1 and np.shares_memory(taken[0], picture)
+    image = np.zeros((48, 64, 3), np.uint8)
+    mien.engine.media.colour.to_yuv420p(image, Colour())
+    assert len(taken) == 1 and np.shares_memory(taken[0], image)
 
 
 def test_annotating_loads_no_module_that_it_does_not_need(tmp_path: Path, detector_file: Path) -> None:
@@ -71,7 +71,7 @@ def test_annotating_loads_no_module_that_it_does_not_need(tmp_path: Path, detect
         "import sys\n"
         "sys.argv = ['mien', 'annotate', 'demo', '-q', '-o', sys.argv[1], '--detector', sys.argv[2]]\n"
         "from mien.engine.sources.demo import DemoSource\n"
-        "import mien.engine.sources.base\n"
+        "import mien.engine.sources.open\n"
         "mien.engine.sources.open.open_source = lambda spec, **rest: DemoSource(0.2)\n"
         "import mien.engine.batch.annotator\n"
         "mien.engine.batch.annotator.open_source = mien.engine.sources.open.open_source\n"

@@ -65,7 +65,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
     "--neutral",
     metavar="START-END",
     callback=_neutral_period,
-    help="Seconds in which all faces are neutral, for example 0-3: later readings of each face are corrected by them.",
+    help="Seconds in which all faces are neutral, for example 0-3: later predictions of each face are corrected so.",
 )
 @provider_option
 @crf_option

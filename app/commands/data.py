@@ -17,7 +17,7 @@ def data() -> None:
 @data.command()
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--fold", type=int, help="Default: every fold.")
-@click.option("--decode/--no-decode", default=True, show_default=True, help="Read every picture, not only its name.")
+@click.option("--decode/--no-decode", default=True, show_default=True, help="Read every frame, not only its name.")
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not the first {_SHOWN}.")
 def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
     """List what is missing or damaged in the data of a training CONFIG."""
@@ -28,7 +28,7 @@ def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
     run = read_config(config)
     wrong = 0
     for number in [fold] if fold else range(1, run.data.folds + 1):
-        # Folds share their clips: the first one reads the pictures, the others check the lists.
+        # Folds share their clips: the first one reads the frames, the others check the lists.
         found = check_data(run, number, decode=decode and (fold is not None or number == 1))
         click.echo(f"fold {number}: {found.clips} clips, {found.frames} frames")
         for kind, lines in (("error", found.errors), ("warning", found.warnings)):

@@ -14,7 +14,7 @@ from mien.engine.errors import MienError
 def repair(files: tuple[Path, ...]) -> None:
     """Finish recordings that were cut off: NAME.part.mp4 with the data beside it.
 
-    The picture is copied as it is into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
+    The frame is copied as it is into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
     JSON says what happened. The unfinished files are removed once the new ones were checked.
     """
     from mien.engine.recording.repair import repair as finish  # PyAV is slow to load

@@ -41,8 +41,9 @@ _NAME: Final = "{source} {time}"
     metavar="FOLDER",
     help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
 )
-@click.option("--clean", is_flag=True, help="Record the picture without anything drawn on it as well.")
-@click.option("--no-sound", is_flag=True, help="Leave the sound of a network stream out of the recording.")
+@click.option("--clean", is_flag=True, help="Record the frame without anything drawn on it as well.")
+@click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
+@click.option("--no-audio", is_flag=True, help="Leave the audio of a network stream out of the recording.")
 @click.option(
     "--privacy",
     type=click.Choice(("none", "blur", "pixelate")),
@@ -72,7 +73,7 @@ def watch(
     source: str,
     record: Path | None,
     clean: bool,
-    no_sound: bool,
+    no_audio: bool,
     privacy: Any,
     seconds: float | None,
     user: str | None,
@@ -91,8 +92,8 @@ def watch(
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
-    if record is None and (clean or no_sound or privacy != "none"):
-        raise SettingsError("--clean, --no-sound and --privacy are about recordings; add --record FOLDER")
+    if record is None and (clean or no_audio or privacy != "none"):
+        raise SettingsError("--clean, --no-audio and --privacy are about recordings; add --record FOLDER")
 
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.bundle import load_bundle
@@ -106,7 +107,7 @@ def watch(
     if password_prompt:
         password = click.prompt("Password", hide_input=True, err=True)
         address = SourceAddress.parse(source, user=user, password=password, transport=transport)
-    plan = None if record is None else _plan(record, settings.crf, clean=clean, sound=not no_sound, privacy=privacy)
+    plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = load_bundle(model or embedded_bundle())
     if labels is not None:
         from mien.engine.inference.typed_labels import with_typed_labels
@@ -204,7 +205,7 @@ class _Warned:
         self._tell("model", status.model_message if status.model_state == "failed" else "")
         recording = status.recording
         dropped = recording is not None and recording.dropped
-        self._tell("dropped", "the disk or this machine is too slow to record every picture" if dropped else "")
+        self._tell("dropped", "the disk or this machine is too slow to record every frame" if dropped else "")
 
     def _tell(self, about: str, message: str) -> None:
         # The seconds in "trying again in 3 s" would make a new message of it every second.

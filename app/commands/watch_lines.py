@@ -48,7 +48,7 @@ def _now_and_then(write: Callable[[str], None]) -> Show:
     def show(status: LiveStatus, scene: Scene | None, *, last: bool = False) -> None:
         nonlocal due
         now = time.monotonic()
-        # The first line as soon as there is a picture.
+        # The first line as soon as there is a frame.
         if last or (now >= due and scene is not None):
             due = now + _LINE_S
             write(describe(status, scene))

@@ -53,7 +53,7 @@ def _tell_startup(window: MainWindow) -> None:
         view = window.canvas.view
         for what, there in {
             "window painted": window.canvas.isVisible(),
-            "first picture": window.canvas.painted > 0,
+            "first frame": window.canvas.painted > 0,
             "first boxes": view is not None and bool(view.scene.faces) and window.canvas.painted > 0,
             "first bars": view is not None and bool(view.scene.predictions),
         }.items():

@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
         self.side.setVisible(on and not self.isFullScreen())
 
     def show_fullscreen(self, on: bool) -> None:
-        """Only the picture; Escape or F comes back."""
+        """Only the frame; Escape or F comes back."""
         if on == self.isFullScreen():
             return
         self.actions_by_name["fullscreen"].setChecked(on)
@@ -282,7 +282,7 @@ class MainWindow(QMainWindow):
         self.theme.choose(choice)
 
     def snapshot(self) -> None:
-        """Save the picture as it is on the screen."""
+        """Save a snapshot as it is on the screen."""
         image = self.canvas.snapshot()
         if image is None:
             return

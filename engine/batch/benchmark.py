@@ -76,7 +76,7 @@ def stages(bundle: Bundle, detector_file: Path, settings: Settings, *, seconds: 
                 speed, frames = _per_second(video)
             yield StageSpeed("decode", speed)
             with FaceDetector(detector_file) as detector:
-                yield StageSpeed("detect", _rate(lambda frame: detector.detect(frame.picture), frames))
+                yield StageSpeed("detect", _rate(lambda frame: detector.detect(frame.image), frames))
             predictor = Predictor(bundle, provider=settings.provider)
             update = _update_ms(predictor, 1, 0.3)
             # Each face is read once per step of the model's window, not once per frame.

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mien.engine.errors import RecordingError, SourceError
 
-# What cameras, phones and editors write; other files in a folder are passed over.
+# What cameras, phones and editors write; other files in a folder are skipped.
 VIDEO_SUFFIXES = frozenset(
     {
         *(".3gp", ".avi", ".flv", ".gif", ".m2ts", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg"),

@@ -1,7 +1,7 @@
 """Runs a source through all stages at once.
 
-capture -> belt -> track and read -> belt -> draw and record: three threads, joined by belts of a few frames. A
-belt blocks when it is full, so no frame is dropped and memory stays constant, and what is predicted for a frame
+capture -> queue -> track and read -> queue -> draw and record: three threads, joined by queues of a few frames. A
+queue blocks when it is full, so no frame is dropped and memory stays constant, and what is predicted for a frame
 never depends on how busy the machine is.
 """
 
@@ -19,7 +19,7 @@ from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import Tracker
 from mien.engine.recording.file_recorder import Recorder
 from mien.engine.sources.base import Source
-from mien.engine.threads import Belt, Stages
+from mien.engine.threads import BoundedQueue, Stages
 from mien.engine.types import Frame, Scene, Stats
 
 _BELT: Final = 4  # frames between two stages: enough to smooth their jitter
@@ -46,8 +46,8 @@ class Session:
         self._recogniser = recogniser
         self._overlay = overlay
         self._recorder = recorder
-        self._captured: Belt[Frame] = Belt(_BELT)
-        self._tracked: Belt[Scene] = Belt(_BELT)
+        self._captured: BoundedQueue[Frame] = BoundedQueue(_BELT)
+        self._tracked: BoundedQueue[Scene] = BoundedQueue(_BELT)
         self._stopping = threading.Event()
         self._cut_short = False
         self._lock = threading.Lock()
@@ -115,7 +115,7 @@ class Session:
     def _track(self) -> None:
         try:
             for frame in self._captured:
-                faces = self._tracker.update(self._detector.detect(frame.picture), frame.time_s)
+                faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
                 self._tracked.put(Scene(frame, faces, self._recogniser.update(frame, faces)))
         finally:
             # After an error nobody takes frames any more: wake the stage before. After the end this changes nothing.

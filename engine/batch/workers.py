@@ -183,7 +183,7 @@ def run_jobs(
                 workers = [worker for worker in workers if not worker.ended]
                 ready = wait([worker.connection for worker in workers], timeout=0.5)
                 for worker in [worker for worker in workers if worker.connection in ready]:
-                    outcome = worker.hear()
+                    outcome = worker.write_audio()
                     if outcome is not None:
                         outcomes.append(outcome)
                         told(outcome)
@@ -226,7 +226,7 @@ class _Worker:
         """The next job; None: there is none left, and the process ends."""
         try:
             self.connection.send(job)
-        except OSError:  # it has just died: `hear` will say so
+        except OSError:  # it has just died: `write_audio` will say so
             if job is None:
                 self.kill()
         self.job, self.share = job, 0.0
@@ -235,7 +235,7 @@ class _Worker:
             self.connection.close()
             self.ended = True
 
-    def hear(self) -> Outcome | None:
+    def write_audio(self) -> Outcome | None:
         """Take one message; the outcome, where the job has ended."""
         assert self.job is not None
         try:

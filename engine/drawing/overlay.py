@@ -1,4 +1,4 @@
-"""Draws a scene on its picture. Screen and MP4 share it."""
+"""Draws a scene on its frame. Screen and MP4 share it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from mien.engine.drawing.text import Rgb, draw_text, line_height, text_width
-from mien.engine.types import Box, Face, Picture, Prediction, Scene, Status
+from mien.engine.types import Box, Face, Prediction, RgbImage, Scene, Status
 
 # Okabe and Ito's palette, which colour-blind people can tell apart; the darkest (black, blue) left out, as the
 # colours stand on dark panels.
@@ -41,7 +41,7 @@ def colour_of(track_id: int) -> Rgb:
 
 @dataclass(frozen=True, slots=True)
 class _Metrics:
-    """Sizes in pixels that follow from the picture's size."""
+    """Sizes in pixels that follow from the frame's size."""
 
     font: int
     pad: int
@@ -68,7 +68,7 @@ class Overlay:
     Args:
         labels: class names of the model.
         steps: T, how many steps a whole window has.
-        note: a line at the bottom of every picture; "" for none.
+        note: a line at the bottom of every frame; "" for none.
 
     Shows less of each face where there are many. Remembers how much that was, and on which side of each face its
     panel lay, so that panels do not jump. For one thread at a time.
@@ -84,47 +84,47 @@ class Overlay:
 
     def draw(
         self, scene: Scene, *, names: Mapping[int, str] = _NO_NAMES, hidden: Collection[int] = frozenset()
-    ) -> Picture:
-        """A copy of the scene's picture ((H,W,3) uint8 RGB) with everything drawn on it.
+    ) -> RgbImage:
+        """A copy of the scene's frame ((H,W,3) uint8 RGB) with everything drawn on it.
 
         Args:
             scene: what to draw.
             names: what to write on the boxes in place of the track ids, where there is a name.
             hidden: tracks whose numbers are not shown; their boxes are.
         """
-        picture = scene.frame.picture.copy()
-        self.draw_over(picture, scene, names=names, hidden=hidden)
-        return picture
+        image = scene.frame.image.copy()
+        self.draw_over(image, scene, names=names, hidden=hidden)
+        return image
 
     def draw_over(
         self,
-        picture: Picture,
+        image: RgbImage,
         scene: Scene,
         *,
         names: Mapping[int, str] = _NO_NAMES,
         hidden: Collection[int] = frozenset(),
     ) -> None:
-        """As `draw`, into `picture` ((H,W,3) uint8 RGB), which has the size of the scene's own."""
-        height, width = picture.shape[:2]
+        """As `draw`, into `image` ((H,W,3) uint8 RGB), which has the size of the scene's own."""
+        height, width = image.shape[:2]
         if (width, height) not in self._metrics:
             self._metrics[width, height] = self._measure(width, height)
         metrics = self._metrics[width, height]
         self._sides = {key: side for key, side in self._sides.items() if key in {f.track_id for f in scene.faces}}
         for face in scene.faces:
-            _draw_box(picture, face, metrics, names.get(face.track_id) or str(face.track_id))
+            _draw_box(image, face, metrics, names.get(face.track_id) or str(face.track_id))
         panels = self._arrange(scene.faces, metrics, width, height, hidden)
         for face in scene.faces:
             if face.track_id in hidden:
                 continue
             prediction = scene.predictions.get(face.track_id)
-            self._draw_panel(picture, panels[face.track_id], face, scene.status(face), prediction, metrics)
+            self._draw_panel(image, panels[face.track_id], face, scene.status(face), prediction, metrics)
         if self._note:
-            self._draw_note(picture, metrics)
+            self._draw_note(image, metrics)
 
-    def _draw_note(self, picture: Picture, m: _Metrics) -> None:
-        top = picture.shape[0] - m.line - m.pad
-        _shade(picture, 0, top, text_width(self._note, m.font) + 2 * m.pad, m.line + m.pad)
-        draw_text(picture, self._note, m.pad, top, m.font, _WHITE)
+    def _draw_note(self, image: RgbImage, m: _Metrics) -> None:
+        top = image.shape[0] - m.line - m.pad
+        _shade(image, 0, top, text_width(self._note, m.font) + 2 * m.pad, m.line + m.pad)
+        draw_text(image, self._note, m.pad, top, m.font, _WHITE)
 
     def _arrange(
         self, faces: Sequence[Face], m: _Metrics, width: int, height: int, hidden: Collection[int] = frozenset()
@@ -199,7 +199,7 @@ class Overlay:
 
     def _draw_panel(
         self,
-        picture: Picture,
+        image: RgbImage,
         panel: Box,
         face: Face,
         status: Status,
@@ -207,7 +207,7 @@ class Overlay:
         m: _Metrics,
     ) -> None:
         x, y = round(panel.x), round(panel.y)
-        _shade(picture, x, y, round(panel.width), round(panel.height))
+        _shade(image, x, y, round(panel.width), round(panel.height))
         left, top = x + m.pad, y + (m.pad if _LEVELS[self._level] else m.pad // 2)
         colour = colour_of(face.track_id)
         live = status in {Status.OK, Status.UNCERTAIN}
@@ -215,25 +215,25 @@ class Overlay:
         heading = self._heading(status, prediction)
         if sure and prediction is not None and not _LEVELS[self._level]:
             heading += f" {prediction.probabilities[prediction.label] * 100:.0f} %"
-        draw_text(picture, heading, left, top, m.font, colour if sure else _GREY, bold=sure)
+        draw_text(image, heading, left, top, m.font, colour if sure else _GREY, bold=sure)
         best = prediction.label if prediction is not None else -1
         for number, index in enumerate(self._rows(prediction), start=1):
             row = top + number * m.line
             strong = index == best and status is not Status.OCCLUDED
             ink = _WHITE if strong else _GREY if status is not Status.OCCLUDED else _DIM
-            draw_text(picture, _short(self._labels[index]), left, row, m.font, ink, bold=strong)
+            draw_text(image, _short(self._labels[index]), left, row, m.font, ink, bold=strong)
             bar_x = left + m.label_width + m.pad
             bar_y, bar_height = row + m.line // 4, max(2, m.line // 2)
-            _fill(picture, bar_x, bar_y, m.bar_width, bar_height, _TRACK)
+            _fill(image, bar_x, bar_y, m.bar_width, bar_height, _TRACK)
             if prediction is None:
                 continue
             share = float(prediction.probabilities[index])
             # Full colour only for numbers that rest on a whole window.
             tint = colour if live else _DIM
-            _fill(picture, bar_x, bar_y, round(share * m.bar_width), bar_height, tint)
+            _fill(image, bar_x, bar_y, round(share * m.bar_width), bar_height, tint)
             value = f"{share * 100:.0f} %"
             at = bar_x + m.bar_width + m.pad + m.value_width - text_width(value, m.font, bold=strong)
-            draw_text(picture, value, at, row, m.font, ink, bold=strong)
+            draw_text(image, value, at, row, m.font, ink, bold=strong)
 
 
 def _places(box: Box, size: tuple[int, int], m: _Metrics) -> dict[str, tuple[float, float]]:
@@ -260,9 +260,9 @@ def _place(
     Args:
         box: the face.
         places: top left corners to choose from, by side, the preferred first.
-        size, bounds: width and height of the panel and of the picture.
+        size, bounds: width and height of the panel and of the frame.
         others: what should not be covered.
-        last: the side that it was on in the picture before.
+        last: the side that it was on in the frame before.
 
     Returns:
         The panel, the side of the box that it lies on, and the share of it that covers what it should not.
@@ -270,12 +270,12 @@ def _place(
     (w, h), (width, height) = size, bounds
     found: list[tuple[float, Box, str, float]] = []
     for order, (side, (x, y)) in enumerate(places.items()):
-        # Kept inside the picture: a panel that is pushed over its own face is better than one cut off.
+        # Kept inside the frame: a panel that is pushed over its own face is better than one cut off.
         panel = Box(max(0.0, min(x, width - w)), max(0.0, min(y, height - h)), w, h)
         foreign = sum(panel.intersection(other) for other in others) / (w * h)
         own = panel.intersection(box) / max(box.area, 1.0)
         cost = 3 * foreign + own + 0.02 * order - (0.25 if side == last else 0.0)
-        # A fifth of the own face is borne: where a face fills the picture, there is no other place.
+        # A fifth of the own face is borne: where a face fills the frame, there is no other place.
         found.append((cost, panel, side, foreign + max(0.0, own - 0.2)))
     _, panel, side, covered = min(found, key=lambda item: item[0])
     return panel, side, covered
@@ -285,38 +285,38 @@ def _short(label: str) -> str:
     return label if len(label) <= 16 else label[:15] + "…"
 
 
-def _draw_box(picture: Picture, face: Face, m: _Metrics, tag: str) -> None:
+def _draw_box(image: RgbImage, face: Face, m: _Metrics, tag: str) -> None:
     colour = colour_of(face.track_id)
     x0, y0 = round(face.box.x), round(face.box.y)
     x1, y1 = round(face.box.right), round(face.box.bottom)
     if face.observed:
-        cv2.rectangle(picture, (x0, y0), (x1, y1), colour, m.stroke, cv2.LINE_AA)
+        cv2.rectangle(image, (x0, y0), (x1, y1), colour, m.stroke, cv2.LINE_AA)
     else:
-        _dashed(picture, x0, y0, x1, y1, colour, m.stroke)
+        _dashed(image, x0, y0, x1, y1, colour, m.stroke)
     tag = tag if len(tag) <= _NAME_LENGTH else tag[: _NAME_LENGTH - 1] + "…"
     tag_width = text_width(tag, m.font, bold=True) + 2 * m.pad
     top = y0 - m.line if y0 >= m.line else y0
-    left = min(max(x0 - m.stroke // 2, 0), picture.shape[1] - tag_width)
-    _fill(picture, left, top, tag_width, m.line, colour)
-    draw_text(picture, tag, left + m.pad, top, m.font, _DARK, bold=True)
+    left = min(max(x0 - m.stroke // 2, 0), image.shape[1] - tag_width)
+    _fill(image, left, top, tag_width, m.line, colour)
+    draw_text(image, tag, left + m.pad, top, m.font, _DARK, bold=True)
 
 
-def _dashed(picture: Picture, x0: int, y0: int, x1: int, y1: int, colour: Rgb, stroke: int) -> None:
+def _dashed(image: RgbImage, x0: int, y0: int, x1: int, y1: int, colour: Rgb, stroke: int) -> None:
     dash = max(4, 4 * stroke)
     for x in range(x0, x1, 2 * dash):
         for y in (y0, y1):
-            cv2.line(picture, (x, y), (min(x + dash, x1), y), colour, stroke)
+            cv2.line(image, (x, y), (min(x + dash, x1), y), colour, stroke)
     for y in range(y0, y1, 2 * dash):
         for x in (x0, x1):
-            cv2.line(picture, (x, y), (x, min(y + dash, y1)), colour, stroke)
+            cv2.line(image, (x, y), (x, min(y + dash, y1)), colour, stroke)
 
 
-def _shade(picture: Picture, x: int, y: int, width: int, height: int) -> None:
-    """Darken a rectangle so that light text stands out on any picture."""
-    area = picture[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
+def _shade(image: RgbImage, x: int, y: int, width: int, height: int) -> None:
+    """Darken a rectangle so that light text stands out on any frame."""
+    area = image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)]
     if area.size:
         area[:] = cv2.convertScaleAbs(area, alpha=0.35)
 
 
-def _fill(picture: Picture, x: int, y: int, width: int, height: int, colour: Rgb) -> None:
-    picture[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = colour
+def _fill(image: RgbImage, x: int, y: int, width: int, height: int, colour: Rgb) -> None:
+    image[max(y, 0) : max(y + height, 0), max(x, 0) : max(x + width, 0)] = colour

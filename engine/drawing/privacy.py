@@ -11,7 +11,7 @@ from typing import Final, Literal
 import cv2
 import numpy as np
 
-from mien.engine.types import Box, Picture, Scene
+from mien.engine.types import Box, RgbImage, Scene
 
 _MARGIN: Final = 0.25  # of the box on each side: BlazeFace's box leaves out forehead, ears and chin
 _BLOCKS: Final = (
@@ -19,15 +19,15 @@ _BLOCKS: Final = (
 )
 
 
-def conceal(picture: Picture, boxes: Iterable[Box], way: Literal["blur", "pixelate"]) -> None:
+def conceal(image: RgbImage, boxes: Iterable[Box], way: Literal["blur", "pixelate"]) -> None:
     """Replace what lies in and around `boxes` by a few patches of mean colour, in place; what was there is lost.
 
     Args:
-        picture: (H,W,3) uint8 RGB.
+        image: (H,W,3) uint8 RGB.
         boxes: the faces, in pixels; hidden ones, too, as they come back where they are expected.
         way: "pixelate" leaves the patches as squares, "blur" lets them flow into each other.
     """
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     for box in boxes:
         x0 = max(0, math.floor(box.x - _MARGIN * box.width))
         y0 = max(0, math.floor(box.y - _MARGIN * box.height))
@@ -35,13 +35,13 @@ def conceal(picture: Picture, boxes: Iterable[Box], way: Literal["blur", "pixela
         y1 = min(height, math.ceil(box.bottom + _MARGIN * box.height))
         if x1 <= x0 or y1 <= y0:
             continue
-        area = picture[y0:y1, x0:x1]
+        area = image[y0:y1, x0:x1]
         few = cv2.resize(area, (min(_BLOCKS, x1 - x0), min(_BLOCKS, y1 - y0)), interpolation=cv2.INTER_AREA)
         back = cv2.INTER_NEAREST if way == "pixelate" else cv2.INTER_CUBIC
         area[:] = np.asarray(cv2.resize(few, (x1 - x0, y1 - y0), interpolation=back), dtype=np.uint8)
 
 
-_BEFORE_S: Final = 0.2  # the tracker takes up to three pictures to be sure of a weakly detected face
+_BEFORE_S: Final = 0.2  # the tracker takes up to three frames to be sure of a weakly detected face
 _HELD: Final = 8  # scenes at most: memory, and what a kill may lose
 _AFTER_S: Final = 1.0  # a face that turns away is lost to the detector while people still know it
 _GROWN: Final = 1.5  # of boxes that are guesses
@@ -60,9 +60,9 @@ class _Known:
     covered: bool
 
 
-class Shield:
+class Anonymiser:
     """Covers faces generously: every box, larger ones where a face is hidden or was just lost, and for a new face
-    also its place in the pictures just before.
+    also its place in the frames just before.
 
     Args:
         way: how; "none" passes everything on as it is.
@@ -113,9 +113,9 @@ class Shield:
         if not held.boxes:
             return held.scene
         assert self._way != "none"
-        picture = held.scene.frame.picture.copy()  # the screen shows the same array
-        conceal(picture, held.boxes, self._way)
-        return replace(held.scene, frame=replace(held.scene.frame, picture=picture))
+        image = held.scene.frame.image.copy()  # the screen shows the same array
+        conceal(image, held.boxes, self._way)
+        return replace(held.scene, frame=replace(held.scene.frame, image=image))
 
 
 def grown(box: Box) -> Box:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.types import Picture
+from mien.engine.types import RgbImage
 
 Rgb = tuple[int, int, int]
 
@@ -27,20 +27,20 @@ def text_width(text: str, size: int, *, bold: bool = False) -> int:
     return int(_mask(text, size, bold).shape[1])
 
 
-def draw_text(picture: Picture, text: str, x: int, y: int, size: int, colour: Rgb, *, bold: bool = False) -> None:
-    """Draw `text` into `picture` ((H,W,3) uint8 RGB) with its line's top left corner at (x, y); clipped."""
-    blend(picture, _mask(text, size, bold), x, y, colour)
+def draw_text(image: RgbImage, text: str, x: int, y: int, size: int, colour: Rgb, *, bold: bool = False) -> None:
+    """Draw `text` into `image` ((H,W,3) uint8 RGB) with its line's top left corner at (x, y); clipped."""
+    blend(image, _mask(text, size, bold), x, y, colour)
 
 
-def blend(picture: Picture, mask: npt.NDArray[np.uint8], x: int, y: int, colour: Rgb) -> None:
-    """Paint `colour` into `picture` at (x, y) with the opacity `mask` ((h,w) uint8, 255 opaque); clipped."""
-    height, width = picture.shape[:2]
+def blend(image: RgbImage, mask: npt.NDArray[np.uint8], x: int, y: int, colour: Rgb) -> None:
+    """Paint `colour` into `image` at (x, y) with the opacity `mask` ((h,w) uint8, 255 opaque); clipped."""
+    height, width = image.shape[:2]
     x0, y0 = max(x, 0), max(y, 0)
     x1, y1 = min(x + mask.shape[1], width), min(y + mask.shape[0], height)
     if x0 >= x1 or y0 >= y1:
         return
     opacity = mask[y0 - y : y1 - y, x0 - x : x1 - x, np.newaxis].astype(np.uint16)
-    area = picture[y0:y1, x0:x1]
+    area = image[y0:y1, x0:x1]
     area[:] = (area * (255 - opacity) + np.asarray(colour, np.uint16) * opacity + 127) // 255
 
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import conceal
-from mien.engine.types import Box, Detection, Face, Picture, Scene
+from mien.engine.types import Box, Detection, Face, RgbImage, Scene
 
 Privacy = Literal["none", "blur", "pixelate"]
 
@@ -45,13 +45,13 @@ class ViewRequest:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class View:
-    """A picture ready to be painted, and the way back from its pixels to the faces.
+    """A frame ready to be painted, and the way back from its pixels to the faces.
 
     Attributes:
-        picture: (h,w,3) uint8 RGB, C-contiguous; fits the requested area in one direction at least.
-        scene: what it shows; coordinates are those of the unscaled picture.
-        scale: device pixels per picture pixel, across and down; they differ where the source's pixels are not square.
-        offset: (x, y) of the picture's top left corner in the requested area, in device pixels.
+        image: (h,w,3) uint8 RGB, C-contiguous; fits the requested area in one direction at least.
+        scene: what it shows; coordinates are those of the unscaled frame.
+        scale: device pixels per frame pixel, across and down; they differ where the source's pixels are not square.
+        offset: (x, y) of the frame's top left corner in the requested area, in device pixels.
         mirrored: whether left and right are exchanged.
         labels: class names of the scene's predictions.
         serial: counts the views; another number means another view.
@@ -59,7 +59,7 @@ class View:
         ready_s: `time.monotonic()` when it was finished.
     """
 
-    picture: Picture
+    image: RgbImage
     scene: Scene
     scale: tuple[float, float]
     offset: tuple[int, int]
@@ -70,15 +70,15 @@ class View:
     ready_s: float = 0.0
 
     def to_scene(self, x: float, y: float) -> tuple[float, float]:
-        """Where in the scene's picture the point (x, y) of the requested area (device pixels) lies."""
+        """Where in the scene's frame the point (x, y) of the requested area (device pixels) lies."""
         x, y = x - self.offset[0], y - self.offset[1]
         if self.mirrored:
-            x = self.picture.shape[1] - x
+            x = self.image.shape[1] - x
         return x / self.scale[0], y / self.scale[1]
 
     def box(self, face: Face) -> Box:
         """The box of one of the scene's faces in the requested area, in device pixels."""
-        box = _scaled(face.box, self.scale, self.picture.shape[1] if self.mirrored else None)
+        box = _scaled(face.box, self.scale, self.image.shape[1] if self.mirrored else None)
         return Box(box.x + self.offset[0], box.y + self.offset[1], box.width, box.height)
 
     def face_at(self, x: float, y: float) -> Face | None:
@@ -108,28 +108,28 @@ def render(
         labels, serial: for the view.
         names: of people, by track id.
         selected: track ids of the selected people.
-        pixel_aspect: width : height of one pixel of the scene's picture.
+        pixel_aspect: width : height of one pixel of the scene's frame.
     """
-    (width, height), scale = fit(scene.frame.picture, request, pixel_aspect)
+    (width, height), scale = fit(scene.frame.image, request, pixel_aspect)
     offset = ((request.width - width) // 2, (request.height - height) // 2)
-    picture = _resized(scene.frame.picture, width, height)
+    image = _resized(scene.frame.image, width, height)
     if request.mirrored:
-        picture = np.asarray(cv2.flip(picture, 1), dtype=np.uint8)
-    turned = _moved(scene, picture, scale, request.mirrored)
+        image = np.asarray(cv2.flip(image, 1), dtype=np.uint8)
+    turned = _moved(scene, image, scale, request.mirrored)
     if request.privacy != "none":
         spared = selected if request.privacy_scope == "unselected" else frozenset[int]()
         boxes = [face.box for face in turned.faces if face.track_id not in spared]
-        conceal(picture, boxes, request.privacy)
+        conceal(image, boxes, request.privacy)
     if request.overlay:
-        overlay.draw_over(picture, turned, names={**names, **request.names}, hidden=request.hidden)
-    return View(picture, scene, scale, offset, request.mirrored, labels, serial, request)
+        overlay.draw_over(image, turned, names={**names, **request.names}, hidden=request.hidden)
+    return View(image, scene, scale, offset, request.mirrored, labels, serial, request)
 
 
 def fit(
-    picture: Picture, request: ViewRequest, pixel_aspect: Fraction = Fraction(1)
+    image: RgbImage, request: ViewRequest, pixel_aspect: Fraction = Fraction(1)
 ) -> tuple[tuple[int, int], tuple[float, float]]:
-    """Largest (width, height) of `picture` inside the requested area, and the scale across and down."""
-    high, wide = picture.shape[:2]
+    """Largest (width, height) of `image` inside the requested area, and the scale across and down."""
+    high, wide = image.shape[:2]
     shape = wide * float(pixel_aspect) / high
     space = min(max(request.width, 1), _LARGEST), min(max(request.height, 1), _LARGEST)
     width = max(1, min(space[0], round(space[1] * shape)))
@@ -137,30 +137,30 @@ def fit(
     return (width, height), (width / wide, height / high)
 
 
-def _resized(picture: Picture, width: int, height: int) -> Picture:
-    """A copy of `picture` with the given size."""
-    if picture.shape[:2] == (height, width):
-        return picture.copy()
-    shrinks = width < picture.shape[1]
+def _resized(image: RgbImage, width: int, height: int) -> RgbImage:
+    """A copy of `image` with the given size."""
+    if image.shape[:2] == (height, width):
+        return image.copy()
+    shrinks = width < image.shape[1]
     # Averaging keeps fine lines when shrinking; a cubic keeps edges sharp when growing.
     way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(picture, (width, height), interpolation=way), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=way), dtype=np.uint8)
 
 
-def _moved(scene: Scene, picture: Picture, scale: tuple[float, float], mirrored: bool) -> Scene:
-    """`scene` in the coordinates of `picture`."""
-    mirror = picture.shape[1] if mirrored else None
+def _moved(scene: Scene, image: RgbImage, scale: tuple[float, float], mirrored: bool) -> Scene:
+    """`scene` in the coordinates of `image`."""
+    mirror = image.shape[1] if mirrored else None
     faces = tuple(
         Face(
             face.track_id, _scaled(face.box, scale, mirror), _scaled_detection(face.detection, scale, mirror)
         )
         for face in scene.faces
     )  # fmt: skip
-    return Scene(replace(scene.frame, picture=picture), faces, scene.predictions)
+    return Scene(replace(scene.frame, image=image), faces, scene.predictions)
 
 
 def _scaled(box: Box, scale: tuple[float, float], mirror: int | None) -> Box:
-    """`box` scaled and, with the picture's width in `mirror`, mirrored."""
+    """`box` scaled and, with the frame's width in `mirror`, mirrored."""
     x, y, width, height = box.x * scale[0], box.y * scale[1], box.width * scale[0], box.height * scale[1]
     return Box(x if mirror is None else mirror - x - width, y, width, height)
 

@@ -1,4 +1,4 @@
-"""Cuts a face out of a picture so that eyes and mouth lie where the model expects them."""
+"""Cuts a face out of a frame so that eyes and mouth lie where the model expects them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.inference.bundle import CropGeometry
-from mien.engine.types import KEYPOINTS, Detection, Picture
+from mien.engine.types import KEYPOINTS, Detection, RgbImage
 
 _POINTS = [KEYPOINTS.index(name) for name in ("right_eye", "left_eye", "mouth")]
 
@@ -35,17 +35,17 @@ def similarity(source: npt.NDArray[np.floating], target: npt.NDArray[np.floating
     return np.array([[factor.real, -factor.imag, shift.real], [factor.imag, factor.real, shift.imag]])
 
 
-def align(picture: Picture, detection: Detection, geometry: CropGeometry, size: int) -> Picture:
-    """Cut the upright face out of `picture`.
+def align(image: RgbImage, detection: Detection, geometry: CropGeometry, size: int) -> RgbImage:
+    """Cut the upright face out of `image`.
 
     Args:
-        picture: (H,W,3) uint8 RGB.
+        image: (H,W,3) uint8 RGB.
         detection: the face; eyes and mouth decide.
         geometry: where they go.
         size: side of the crop in pixels.
 
     Returns:
-        (size,size,3) uint8 RGB; parts outside the picture repeat its border.
+        (size,size,3) uint8 RGB; parts outside the frame repeat its border.
     """
     matrix = similarity(detection.keypoints[_POINTS], geometry.template(size))
     # Key points and template count from the edge of the first pixel, OpenCV from its middle.
@@ -53,23 +53,23 @@ def align(picture: Picture, detection: Detection, geometry: CropGeometry, size: 
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if scale < 0.5:
         # Bilinear sampling skips pixels when it shrinks by more than two: average whole blocks first.
-        picture, matrix = _averaged(picture, matrix, min(int(0.999 / scale), 64), size)
-    out = cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        image, matrix = _averaged(image, matrix, min(int(0.999 / scale), 64), size)
+    out = cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(out, dtype=np.uint8)
 
 
 def _averaged(
-    picture: Picture, matrix: npt.NDArray[np.float64], factor: int, size: int
-) -> tuple[Picture, npt.NDArray[np.float64]]:
-    """The part of `picture` that the crop shows, `factor` times smaller, and the matrix for it in place of `matrix`."""
+    image: RgbImage, matrix: npt.NDArray[np.float64], factor: int, size: int
+) -> tuple[RgbImage, npt.NDArray[np.float64]]:
+    """The part of `image` that the crop shows, `factor` times smaller, and the matrix for it in place of `matrix`."""
     inverse = cv2.invertAffineTransform(matrix)
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) @ inverse[:, :2].T + inverse[:, 2]
-    room = np.array(picture.shape[1::-1])
+    room = np.array(image.shape[1::-1])
     # A block more on each side, for the bilinear sampling that follows; whole blocks, which OpenCV averages fast.
     low = np.floor(corners.min(axis=0)).astype(int) - factor
     blocks = np.maximum(1, np.minimum(np.ceil((corners.max(axis=0) - low) / factor).astype(int) + 1, room // factor))
     left, top = np.clip(low, 0, np.maximum(0, room - blocks * factor))
-    part = picture[top : top + blocks[1] * factor, left : left + blocks[0] * factor]
+    part = image[top : top + blocks[1] * factor, left : left + blocks[0] * factor]
     small = cv2.resize(part, (int(blocks[0]), int(blocks[1])), interpolation=cv2.INTER_AREA)
     # Pixel middles: u of the smaller part lies at (u + 0.5) * step - 0.5 in the part.
     step = np.array(part.shape[1::-1]) / blocks

@@ -1,4 +1,4 @@
-"""Finds faces in a picture. The only file that imports mediapipe."""
+"""Finds faces in a frame. The only file that imports mediapipe."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ import numpy as np
 
 from mien.engine.errors import ModelError
 from mien.engine.system import missing_library
-from mien.engine.types import Box, Detection, Picture
+from mien.engine.types import Box, Detection, RgbImage
 
 _NOT_NEEDED: Final = ("matplotlib", "matplotlib.pyplot", "sounddevice")
-"""What mediapipe imports for functions that draw charts and record sound; it makes up four fifths of the import."""
+"""What mediapipe imports for functions that draw charts and record audio; it makes up four fifths of the import."""
 
 
 class FaceDetector:
-    """MediaPipe's BlazeFace over single pictures.
+    """MediaPipe's BlazeFace over single frames.
 
     Raises:
         ModelError: the detector file cannot be used.
@@ -53,12 +53,12 @@ class FaceDetector:
                 f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
             ) from None
 
-    def detect(self, picture: Picture) -> list[Detection]:
-        """Faces in `picture` ((H,W,3) uint8 RGB, C-contiguous), best first."""
-        height, width = picture.shape[:2]
-        image = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=picture)
+    def detect(self, image: RgbImage) -> list[Detection]:
+        """Faces in `image` ((H,W,3) uint8 RGB, C-contiguous), best first."""
+        height, width = image.shape[:2]
+        wrapped = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
         found = []
-        for item in self._detector.detect(image).detections:
+        for item in self._detector.detect(wrapped).detections:
             box = item.bounding_box
             keypoints = np.array([(p.x * width, p.y * height) for p in item.keypoints], dtype=np.float32)
             found.append(

@@ -8,15 +8,15 @@ from typing import Final
 from mien.engine.types import FloatArray
 
 EVIDENCE: Final = 0.3
-"""How much lead over the label shown, summed over readings in a row, another class needs before it is shown instead.
+"""How much lead over the label shown, summed over predictions in a row, another class needs before it is shown instead.
 
 Probabilities are 0 to 1 and a face is read eight times a second: a clear change (a lead of 0.3 and more) is shown at
-once, one of 0.1 after three readings. tests/benchmarks/steadiness.py measures what it does to changes of label and to
+once, one of 0.1 after three predictions. tests/benchmarks/steadiness.py measures what it does to label changes and to
 the time until a real change is seen.
 """
 
 
-class SteadyLabels:
+class LabelSmoother:
     """The label shown of every track. For one thread at a time."""
 
     def __init__(self) -> None:

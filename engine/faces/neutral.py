@@ -18,7 +18,7 @@ from mien.engine.errors import ModelError, SettingsError
 from mien.engine.inference.bundle import Manifest
 from mien.engine.types import FloatArray
 
-# Readings come eight a second and are much alike; with this many, half of the measured offset is believed.
+# Predictions come eight a second and are much alike; with this many, half of the measured offset is believed.
 _HALF_BELIEVED: Final = 8.0
 
 # Of the average neutral face's lead of neutral over the next class. A face that has this much of it is left alone.
@@ -30,7 +30,7 @@ _CLEARLY_NEUTRAL: Final = 0.7
 
 @dataclass(frozen=True, slots=True)
 class NeutralPeriod:
-    """When all faces in the picture are known to be neutral, in seconds from the start of the source.
+    """When all faces in the frame are known to be neutral, in seconds from the start of the source.
 
     Raises:
         SettingsError: it does not last, or begins before the source.
@@ -63,7 +63,7 @@ class NeutralCalibration:
         self._counts: dict[int, int] = {}
 
     def correct(self, track_ids: Sequence[int], time_s: float, logits: FloatArray) -> FloatArray:
-        """Take in readings ((n,C) float32 logits of `track_ids`) at `time_s`; returns them corrected.
+        """Take in predictions ((n,C) float32 logits of `track_ids`) at `time_s`; returns them corrected.
 
         During the period they are learnt from and returned as they are; after it, faces that were seen in it are
         corrected and others are not.

@@ -1,4 +1,4 @@
-"""Says when a picture of a face is too poor to be read well."""
+"""Says when a frame of a face is too poor to be read well."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.types import KEYPOINTS, Detection, Flaw, Picture
+from mien.engine.types import KEYPOINTS, Detection, Flaw, RgbImage
 
 # Interpupillary distance of 62 mm (mean of adults: N. A. Dodgson, "Variation and extrema of human interpupillary
 # distance", SPIE 5291, 2004), and a nose tip about 35 mm before the eyes. Seen at yaw a, the nose tip lies
@@ -21,16 +21,16 @@ _MIN_SIDE_PX: Final = 32.0
 _MIN_LUMINANCE: Final = 40.0
 
 _SHARPNESS_SIDE: Final = 48
-# Sharp faces, still pictures and video alike, were measured at 0.10 to 0.5; the same faces blurred by a Gaussian of
+# Sharp faces, still images and video alike, were measured at 0.10 to 0.5; the same faces blurred by a Gaussian of
 # 2 pixels in a crop of 48 at 0.003 to 0.03.
 _MIN_SHARPNESS: Final = 0.035
 
 
-def flaws(detection: Detection, crop: Picture) -> tuple[Flaw, ...]:
+def flaws(detection: Detection, crop: RgbImage) -> tuple[Flaw, ...]:
     """What is wrong with this face; nothing, where it can be read well.
 
     Args:
-        detection: the face in its picture.
+        detection: the face in its frame.
         crop: the aligned face as the model sees it, (S,S,3) uint8 RGB.
     """
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
@@ -44,7 +44,7 @@ def flaws(detection: Detection, crop: Picture) -> tuple[Flaw, ...]:
 
 
 def yaw_deg(detection: Detection) -> float:
-    """How far the face is turned to the side, in degrees; positive towards the picture's right. An estimate.
+    """How far the face is turned to the side, in degrees; positive towards the frame's right. An estimate.
 
     From the place of the nose tip between the eyes, along the line of the eyes.
     """
@@ -63,7 +63,7 @@ def sharpness(grey: npt.NDArray[np.uint8]) -> float:
     """Variance of the Laplacian over the variance of a face crop ((S,S) uint8), at 48 pixels; about 0 to 1.
 
     The Laplacian's variance as a focus measure: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield
-    microscopy", ICPR 2000. Divided by the picture's own variance, it does not depend on contrast; a little smoothing
+    microscopy", ICPR 2000. Divided by the frame's own variance, it does not depend on contrast; a little smoothing
     first keeps sensor noise from passing for detail.
     """
     if grey.shape[0] != _SHARPNESS_SIDE:

@@ -1,6 +1,6 @@
 """From tracked faces to predictions, in two halves that may run in two threads.
 
-`FaceCutter` decides which faces are due and cuts them out; `FaceReader` encodes the crops and reads the windows. A file
+`FaceCutter` decides which faces are due and crops them; `FacePredictor` encodes the crops and reads the windows. A file
 goes through both in turn (`Recogniser`), so that its numbers never depend on how busy the machine is; live, the first
 half runs beside the tracker, which then never waits for the second.
 """
@@ -13,29 +13,29 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.faces.crops import align
-from mien.engine.faces.label_smoothing import SteadyLabels
+from mien.engine.faces.label_smoothing import LabelSmoother
 from mien.engine.faces.neutral import NeutralCalibration
 from mien.engine.faces.quality import flaws
 from mien.engine.faces.windows import RollingClips, Schedule, cell_of
 from mien.engine.inference.bundle import Manifest
 from mien.engine.inference.predictor import Predictor
-from mien.engine.types import Detection, Face, Frame, Picture, Prediction
+from mien.engine.types import Detection, Face, Frame, Prediction, RgbImage
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class FaceCrop:
-    """One face that is due, cut out of its picture.
+    """One face that is due, cut out of its frame.
 
     Attributes:
         track_id: whose.
-        time_s: time of the picture.
+        time_s: time of the frame.
         crop: (S,S,3) uint8 RGB, as the model sees it: mirrored where its step is one of those to be mirrored.
-        detection: the face in its picture.
+        detection: the face in its frame.
     """
 
     track_id: int
     time_s: float
-    crop: Picture
+    crop: RgbImage
     detection: Detection
 
 
@@ -53,13 +53,13 @@ class FaceCutter:
         mirrored = self._manifest.mirror_steps and cell_of(frame.time_s, self._manifest.step_s) % 2 == 1
         found = []
         for track_id in self._schedule.take_due(seen, frame.time_s):
-            crop = align(frame.picture, seen[track_id], self._manifest.crop, self._manifest.size)
+            crop = align(frame.image, seen[track_id], self._manifest.crop, self._manifest.size)
             found.append(FaceCrop(track_id, frame.time_s, crop[:, ::-1] if mirrored else crop, seen[track_id]))
         return found
 
 
-class FaceReader:
-    """Encodes crops, all of a picture in one call of the encoder, and reads the windows that end with them in one more.
+class FacePredictor:
+    """Encodes crops, all of a frame in one call of the encoder, and reads the windows that end with them in one more.
 
     With `neutral`, the logits of each face are corrected by its own neutral face. For one thread at a time.
     """
@@ -69,7 +69,7 @@ class FaceReader:
         self.predictor = predictor
         self._neutral = neutral
         self._clips = RollingClips(steps=manifest.steps, step_s=manifest.step_s)
-        self._labels = SteadyLabels()
+        self._labels = LabelSmoother()
 
     def forget(self, keep: Collection[int]) -> None:
         """Drop what is known of all tracks but `keep`."""
@@ -87,7 +87,7 @@ class FaceReader:
         ]
         logits = self.predictor.logits(np.stack([clip.embeddings for clip in clips]))
         if self._neutral is not None:
-            # The crops of one call belong to one picture, or to pictures a fraction of a step apart.
+            # The crops of one call belong to one frame, or to frames a fraction of a step apart.
             logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
         threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
         found = {}
@@ -106,7 +106,7 @@ class FaceReader:
 
 
 class Recogniser:
-    """Both halves in turn, for files: every frame is given the readings of its own time.
+    """Both halves in turn, for files: every frame is given the predictions of its own time.
 
     In each cell of the model's window one crop per face is encoded, all faces in one encoder call; then one
     temporal call reads the windows. With `neutral`, the logits of each face are corrected by its own neutral face. For
@@ -116,7 +116,7 @@ class Recogniser:
     def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:
         self.predictor = predictor
         self._cutter = FaceCutter(predictor.bundle.manifest)
-        self._reader = FaceReader(predictor, neutral=neutral)
+        self._reader = FacePredictor(predictor, neutral=neutral)
         self._predictions: dict[int, Prediction] = {}
 
     def update(self, frame: Frame, faces: Sequence[Face]) -> Mapping[int, Prediction]:

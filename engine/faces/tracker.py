@@ -18,11 +18,11 @@ _ACCELERATION_STD: Final = 4.0  # per s^2: a head may start or stop turning with
 _FIRST_SPEED_STD: Final = 1.0  # per s, before anything is known of the motion
 _DAMPING_S: Final = 0.3  # a hidden face is expected to come to rest, not to fly on
 
-_GATE: Final = 1.4  # largest association cost for a face seen in the last picture
+_GATE: Final = 1.4  # largest association cost for a face seen in the last frame
 _GATE_GROWTH: Final = 0.6  # added for each second it was hidden
 _SURE_SCORE: Final = 0.75  # a detection this good is a face at once
-_CONFIRM_HITS: Final = 3  # a weaker one only after so many pictures in a row
-_TRUST_S: Final = 0.1  # a face waits hidden for this long per picture that it was seen in: flickers leave no ghost
+_CONFIRM_HITS: Final = 3  # a weaker one only after so many frames in a row
+_TRUST_S: Final = 0.1  # a face waits hidden for this long per frame that it was seen in: flickers leave no ghost
 _SAME_FACE_IOU: Final = 0.5  # a second box over a followed face is not a second face
 
 KEEP_SCORE_RATIO: Final = 0.6
@@ -72,7 +72,7 @@ class _Track:
         size = self.size
         step = np.array([[1.0, dt], [0.0, math.exp(-dt / _DAMPING_S) if self.seen_s < time_s - 2 * dt else 1.0]])
         self.position = self.position + self.speed * dt
-        # The face keeps its size while hidden: a few noisy pictures must not make it shrink to nothing.
+        # The face keeps its size while hidden: a few noisy frames must not make it shrink to nothing.
         self.position[2:] = np.clip(self.position[2:], 0.5 * size, 2.0 * size)
         self.speed = self.speed * step[1, 1]
         noise = np.array([[dt**4 / 4, dt**3 / 2], [dt**3 / 2, dt**2]]) * _ACCELERATION_STD**2
@@ -122,7 +122,7 @@ class Tracker:
         return self._last_id + 1
 
     def update(self, detections: Sequence[Detection], time_s: float) -> tuple[Face, ...]:
-        """Take in the detections of the picture at `time_s` (seconds, not decreasing).
+        """Take in the detections of the frame at `time_s` (seconds, not decreasing).
 
         Returns:
             The confirmed faces, by id. Faces that are out of the occlusion time are gone.
@@ -162,7 +162,7 @@ class Tracker:
 
     def _alive(self, track: _Track, time_s: float) -> bool:
         if track.track_id == 0:
-            return track.detection is not None  # an unconfirmed face may not miss a picture
+            return track.detection is not None  # an unconfirmed face may not miss a frame
         return time_s - track.seen_s <= min(self._occlusion_s, _TRUST_S * track.hits)
 
     def _start(self, detections: Sequence[Detection], time_s: float) -> None:

@@ -21,8 +21,8 @@ def cell_of(time_s: float, step_s: float) -> int:
 class Schedule:
     """Says when a face needs a new embedding.
 
-    Time is cut into cells of `step_s` seconds, the same for all faces, so that all faces of a picture fall due
-    together and share one encoder call. A face is due in the first picture of each cell in which it is seen.
+    Time is cut into cells of `step_s` seconds, the same for all faces, so that all faces of a frame fall due
+    together and share one encoder call. A face is due in the first frame of each cell in which it is seen.
     """
 
     def __init__(self, step_s: float) -> None:
@@ -69,7 +69,7 @@ class Clip:
 class RollingClips:
     """Keeps, for each track, the embeddings of the last `steps` cells of time.
 
-    A cell without a picture (a slow camera, a short occlusion) holds the embedding of the cell before it.
+    A cell without a frame (a slow camera, a short occlusion) holds the embedding of the cell before it.
     """
 
     def __init__(self, *, steps: int, step_s: float) -> None:

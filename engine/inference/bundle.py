@@ -164,7 +164,7 @@ def load_bundle(path: Path) -> Bundle:
 def write_bundle(path: Path, manifest: Manifest) -> Bundle:
     """Write ``bundle.json`` for the files that already lie in folder `path`, and load the result.
 
-    Every other file in the folder except Markdown and pictures (the model card) is listed with its
+    Every other file in the folder except Markdown and frames (the model card) is listed with its
     checksum; `manifest.files` is ignored.
 
     Raises:
@@ -288,7 +288,7 @@ class _Reader:
                 raise self.fail("crop", "right_eye, left_eye and mouth as [x, y], fractions of the crop's side")
             points[name] = (float(point[0]), float(point[1]))
         if points["left_eye"][0] - points["right_eye"][0] < 0.05:
-            raise self.fail("crop", "an upright face (the right eye left of the left eye in the picture)")
+            raise self.fail("crop", "an upright face (the right eye left of the left eye in the frame)")
         return CropGeometry(**points)
 
     def files(self) -> dict[str, str]:

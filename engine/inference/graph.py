@@ -244,7 +244,7 @@ class Graph:
         }
 
     def _trial(self, random: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
-        """A few rows of noise for each input, of numbers as they occur in pictures."""
+        """A few rows of noise for each input, of numbers as they occur in frames."""
         return {
             name: random.random((_TRIAL_ROWS, *array.shape[1:])).astype(array.dtype)
             for name, array in self._trial_of(self._session).items()

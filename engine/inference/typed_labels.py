@@ -62,7 +62,7 @@ def output_labels(manifest: Manifest) -> tuple[str, ...]:
 
 
 def label_note(manifest: Manifest) -> str:
-    """What is written on every picture: "" for labels that the model was trained on."""
+    """What is written on every frame: "" for labels that the model was trained on."""
     return "typed labels, unvalidated" if is_unvalidated(manifest) else ""
 
 

@@ -1,4 +1,4 @@
-"""Takes pictures from one live source in a thread of its own."""
+"""Takes frames from one live source in a thread of its own."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ class Capture:
     what it may still give is ignored.
 
     Args:
-        source: where pictures come from.
-        give: called with this object and each picture; must not wait.
+        source: where frames come from.
+        give: called with this object and each frame; must not wait.
         after: the source before; where both are cameras it is waited for, as they may be the same device.
     """
 
@@ -51,7 +51,7 @@ class Capture:
 
     @property
     def ended(self) -> bool:
-        """Whether there will be no more pictures."""
+        """Whether there will be no more frames."""
         return self.join(0)
 
     @property

@@ -94,7 +94,7 @@ class ModelStage:
                     with self._lock:
                         self._detector = detector
                 model = Model(bundle, Predictor(bundle, provider=provider))
-            except Exception as error:  # the picture goes on without a model
+            except Exception as error:  # the frame goes on without a model
                 self._settle(asked, "failed", explained(error, f"{bundle.manifest.name} cannot be loaded"))
                 continue
             if model.labels != self.model.labels:

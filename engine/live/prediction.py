@@ -6,7 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from mien.engine.faces.recogniser import FaceCrop, FaceCutter, FaceReader
+from mien.engine.faces.recogniser import FaceCrop, FaceCutter, FacePredictor
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.types import Face, Frame, Prediction
@@ -36,8 +36,8 @@ class Model:
         return tuple(self.bundle.manifest.labels)
 
 
-class LiveReading:
-    """The readings of one source by one model.
+class LivePredictor:
+    """The predictions of one source by one model.
 
     `cut` and `predictions` are for the tracking thread, `read` for the thread of the model.
     """
@@ -45,7 +45,7 @@ class LiveReading:
     def __init__(self, model: Model) -> None:
         self.model = model
         self._cutter = FaceCutter(model.bundle.manifest)
-        self._reader = None if model.predictor is None else FaceReader(model.predictor)
+        self._reader = None if model.predictor is None else FacePredictor(model.predictor)
         self._lock = threading.Lock()
         self._waiting: dict[int, FaceCrop] = {}
         self._known: frozenset[int] = frozenset()

@@ -12,12 +12,12 @@ from mien.engine.errors import RecordingError, explained
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 from mien.engine.recording.pre_roll import PreRoll
-from mien.engine.threads import Belt
-from mien.engine.types import Scene, Sound
+from mien.engine.threads import BoundedQueue
+from mien.engine.types import AudioChunk, Scene
 
 _ROOM: Final = 60  # scenes: two seconds in which the disk may stall; 160 MB at 720p
 _COMMANDS: Final = 1000  # more room for what must not be lost: start, stop, markers
-_SOUNDS: Final = 1000  # pieces of about 20 ms
+_CHUNKS: Final = 1000  # pieces of about 20 ms
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,14 +58,14 @@ class RecordStage:
 
     def __init__(self, results: Callable[[], Mapping[str, Any]]) -> None:
         self._results = results
-        self._belt: Belt[_Write | _Start | _Stop | _Mark | _KeepPreRoll] = Belt(_ROOM + _COMMANDS)
+        self._queue: BoundedQueue[_Write | _Start | _Stop | _Mark | _KeepPreRoll] = BoundedQueue(_ROOM + _COMMANDS)
         self._lock = threading.Lock()
         self._wanted = False  # a recording was asked for and not stopped since
         self._busy = False  # a recording was asked for and is not finished yet
         self._pre_roll_s = 0.0
         self._dropped = 0  # scenes for which there was no room, not yet told to the recorder
         self._lost_gap_s = 0.0  # the gap before such a scene, to be told with the next one
-        self._heard: deque[Sound] = deque(maxlen=_SOUNDS)  # goes along with the next scene
+        self._heard: deque[AudioChunk] = deque(maxlen=_CHUNKS)  # goes along with the next scene
         self._recorder: LiveRecorder | None = None
         self._status: RecordingStatus | None = None
         # Of the stage's thread alone:
@@ -82,7 +82,7 @@ class RecordStage:
     @property
     def queued(self) -> int:
         """Scenes and commands that wait."""
-        return len(self._belt)
+        return len(self._queue)
 
     def status(self) -> RecordingStatus | None:
         """Of the recording that runs, or of the last one; None before the first."""
@@ -102,7 +102,7 @@ class RecordStage:
                 raise RecordingError(f"a recording {how} before starting another")
             self._wanted, self._busy, self._dropped = True, True, 0
             self._status = RecordingStatus("recording", (), 0.0, 0, 0, 0, "")
-        self._belt.put(_Start(plan, make))
+        self._queue.put(_Start(plan, make))
 
     def stop(self, why: str = "") -> None:
         """End the recording, if there is one; `why` goes into its status where that was not the user's wish."""
@@ -112,18 +112,18 @@ class RecordStage:
             self._wanted = False
             if self._status is not None and self._recorder is None:
                 self._status = replace(self._status, state="finishing")
-        self._belt.put(_Stop(why))
+        self._queue.put(_Stop(why))
 
     def mark(self, time_s: float, text: str) -> None:
         """Put a marker at `time_s` seconds of the source, if a recording runs."""
         if self.wanted:
-            self._belt.put(_Mark(time_s, text))
+            self._queue.put(_Mark(time_s, text))
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` of scenes, for recordings that begin before their beginning; 0 for none."""
         with self._lock:
             self._pre_roll_s = seconds
-        self._belt.put(_KeepPreRoll(seconds))
+        self._queue.put(_KeepPreRoll(seconds))
 
     def new_source(self, why: str) -> None:
         """The scenes to come are of another source: end the recording, and forget the pre-roll."""
@@ -132,13 +132,13 @@ class RecordStage:
             self._heard.clear()
             seconds = self._pre_roll_s
         if seconds > 0:
-            self._belt.put(_KeepPreRoll(seconds))
+            self._queue.put(_KeepPreRoll(seconds))
 
-    def hear(self, sound: Sequence[Sound]) -> None:
-        """Hand over sound of the present source, in order; never waits."""
+    def write_audio(self, audio: Sequence[AudioChunk]) -> None:
+        """Hand over audio of the present source, in order; never waits."""
         with self._lock:
             if self._wanted or self._pre_roll_s > 0:
-                self._heard.extend(sound)
+                self._heard.extend(audio)
 
     def offer(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int]) -> None:
         """Hand over a scene; never waits."""
@@ -146,30 +146,30 @@ class RecordStage:
             if not (self._wanted or self._pre_roll_s > 0):
                 return
             gap_s, self._lost_gap_s = self._lost_gap_s, 0.0
-            sound = tuple(self._heard)
+            audio = tuple(self._heard)
             self._heard.clear()
-        if gap_s or sound:
-            scene = replace(scene, frame=replace(scene.frame, gap_s=scene.frame.gap_s + gap_s, sound=sound))
-        if len(self._belt) >= _ROOM or not self._belt.offer(_Write(scene, names, selected)):
+        if gap_s or audio:
+            scene = replace(scene, frame=replace(scene.frame, gap_s=scene.frame.gap_s + gap_s, audio=audio))
+        if len(self._queue) >= _ROOM or not self._queue.offer(_Write(scene, names, selected)):
             with self._lock:
                 self._dropped += self._wanted
                 self._lost_gap_s = scene.frame.gap_s
-                self._heard.extendleft(reversed(sound))
+                self._heard.extendleft(reversed(audio))
 
     def close(self) -> None:
         """Take nothing more; what waits is still written, then the recording is finished."""
-        self._belt.close()
+        self._queue.close()
 
     def run(self) -> None:
         """The stage's thread: until `close`."""
         try:
-            for item in self._belt:
+            for item in self._queue:
                 try:
                     self._handle(item)
-                except Exception as error:  # a fault in a recording must not end the live picture
+                except Exception as error:  # a fault in a recording must not end the live view
                     self._fail(explained(error, "the recording stopped"))
         finally:
-            self._belt.close(discard=True)
+            self._queue.close(discard=True)
             self._finish("")
 
     def _handle(self, item: _Write | _Start | _Stop | _Mark | _KeepPreRoll) -> None:
@@ -215,7 +215,7 @@ class RecordStage:
     def _finish(self, why: str) -> None:
         """Close the files."""
         if self._pending is not None:
-            self._fail(why or "stopped before the first picture; nothing was recorded")
+            self._fail(why or "stopped before the first frame; nothing was recorded")
         elif self._open is not None:
             self._end({"ended": why} if why else {}, why)
 
@@ -234,7 +234,7 @@ class RecordStage:
         trouble = ""
         try:
             recorder.finish({**self._results(), **results})
-        except Exception as error:  # what else is wrong with the files must not end the live picture
+        except Exception as error:  # what else is wrong with the files must not end the live view
             trouble = explained(error, "the recording could not be finished")
         status = recorder.status()
         if trouble:

@@ -1,7 +1,7 @@
-"""The live session: a source that may change, faces followed in every picture, a view and a recording of it.
+"""The live session: a source that may change, faces followed in every frame, a view and a recording of it.
 
 capture -> Latest -> track -> Latest -> read (the model), and track -> Latest -> view, track -> queue -> record.
-No stage waits for a later one: where one is slow, the newest picture wins and the others are counted. Whoever shows
+No stage waits for a later one: where one is slow, the newest frame wins and the others are counted. Whoever shows
 the session pulls what it wants; nothing is pushed, and nothing called from outside waits for a device, model or disk.
 """
 
@@ -23,7 +23,7 @@ from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.typed_labels import label_note, output_labels
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
-from mien.engine.live.prediction import LiveReading, Model
+from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.live.record_stage import RecordStage
 from mien.engine.live.status import LiveCounts, LiveStatus, Meter, live_results
 from mien.engine.live.view_stage import Shown, ViewStage
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from mien.engine.sources.base import LiveSource
 
 _IDLE_S: Final = 0.25  # how often a stage without work looks whether the source has ended
-_FRAMES: Final = 3  # pictures that may wait while another program has the processor: a tenth of a second
+_FRAMES: Final = 3  # frames that may wait while another program has the processor: a tenth of a second
 CLOSE_S: Final = 15.0
 """How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
 FINISH_S: Final = 60.0
@@ -51,7 +51,7 @@ class LiveSession:
     """Opens sources, follows and reads faces, renders views, records. A context manager: leaving it joins all threads.
 
     Everything may be called from any thread and returns at once, `close` apart. Detector and model are loaded in the
-    background; pictures are shown meanwhile, and also where loading fails (see `LiveStatus.model_state`).
+    background; frames are shown meanwhile, and also where loading fails (see `LiveStatus.model_state`).
 
     Args:
         bundle: the model to begin with.
@@ -75,7 +75,7 @@ class LiveSession:
         self._read_dropped = 0
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._frames: Latest[tuple[Capture, Frame]] = Latest(_FRAMES)
-        self._due: Latest[LiveReading] = Latest()
+        self._due: Latest[LivePredictor] = Latest()
         self._views = ViewStage(self._people)
         self._recording = RecordStage(lambda: live_results(self.status()))
         self._models = ModelStage(
@@ -84,7 +84,7 @@ class LiveSession:
         stages = {
             "load": self._models.run,
             "track": self._track_stage,
-            "read": self._read_stage,
+            "read": self._predict_stage,
             "view": self._views.run,
         }
         self._stages = Stages(stages, on_error=self._close_slots)
@@ -111,7 +111,7 @@ class LiveSession:
             self._capture.start()
 
     def close_source(self) -> None:
-        """Leave the present source; there are no pictures until another is opened."""
+        """Leave the present source; there are no frames until another is opened."""
         with self._lock:
             self._leave("the source was closed")
 
@@ -130,12 +130,12 @@ class LiveSession:
 
     def _take(self, capture: Capture, frame: Frame) -> None:
         self._captured.add()
-        if frame.sound:
-            # Apart from the pictures, of which some may be left out.
+        if frame.audio:
+            # Apart from the frames, of which some may be left out.
             with self._lock:
                 if capture is self._capture:
-                    self._recording.hear(frame.sound)
-            frame = replace(frame, sound=())
+                    self._recording.write_audio(frame.audio)
+            frame = replace(frame, audio=())
         self._frames.put((capture, frame))
 
     # What is shown
@@ -182,7 +182,7 @@ class LiveSession:
     # Recording
 
     def record(self, plan: RecordingPlan) -> None:
-        """Record from the next picture on; `status` tells how it goes.
+        """Record from the next frame on; `status` tells how it goes.
 
         Raises:
             RecordingError: a recording is running or being finished.
@@ -194,7 +194,7 @@ class LiveSession:
         self._recording.stop()
 
     def mark(self, text: str = "") -> None:
-        """Put a marker on the newest picture of the recording."""
+        """Put a marker on the newest frame of the recording."""
         scene = self.scene()
         if scene is not None:
             self._recording.mark(scene.frame.time_s, text)
@@ -216,8 +216,8 @@ class LiveSession:
         )  # fmt: skip
         overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
         aspect = Fraction(1) if info is None else info.sample_aspect
-        sound = plan.sound and info is not None and info.audio_codec is not None
-        return LiveRecorder(plan, output_labels(manifest), overlay, about, sample_aspect=aspect, sound=sound)
+        audio = plan.audio and info is not None and info.audio_codec is not None
+        return LiveRecorder(plan, output_labels(manifest), overlay, about, sample_aspect=aspect, audio=audio)
 
     # How it goes
 
@@ -264,13 +264,13 @@ class LiveSession:
                 dropped=self._frames.dropped + self._stale,
                 shown=self._views.meter.count,
                 passed_over=self._views.passed_over,
-                readings=self._read.count,
-                readings_dropped=self._read_dropped,
+                predictions=self._read.count,
+                predictions_dropped=self._read_dropped,
             )
 
     @property
     def source_ended(self) -> bool:
-        """Whether the present source has ended or failed for good, and its last picture has been through."""
+        """Whether the present source has ended or failed for good, and its last frame has been through."""
         with self._lock:
             capture = self._capture
         if capture is None or not capture.ended:
@@ -324,7 +324,7 @@ class LiveSession:
     # Stages
 
     def _track_stage(self) -> None:
-        tracker, reading = Tracker(), LiveReading(self._models.model)
+        tracker, predictor = Tracker(), LivePredictor(self._models.model)
         capture: Capture | None = None
         while True:
             item = self._frames.take(_IDLE_S)
@@ -342,10 +342,10 @@ class LiveSession:
             model = self._models.model
             if item[0] is not capture:
                 self._next_id = max(self._next_id, tracker.next_id)
-                capture, tracker, reading = item[0], self._new_tracker(), LiveReading(model)
-            elif reading.model is not model:
-                reading = LiveReading(model)
-            self._publish(capture, self._look(item[1], tracker, reading), model)
+                capture, tracker, predictor = item[0], self._new_tracker(), LivePredictor(model)
+            elif predictor.model is not model:
+                predictor = LivePredictor(model)
+            self._publish(capture, self._look(item[1], tracker, predictor), model)
 
     def _new_tracker(self) -> Tracker:
         s = self._settings
@@ -353,18 +353,18 @@ class LiveSession:
             min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces, first_id=self._next_id
         )  # fmt: skip
 
-    def _look(self, frame: Frame, tracker: Tracker, reading: LiveReading) -> Scene:
+    def _look(self, frame: Frame, tracker: Tracker, predictor: LivePredictor) -> Scene:
         faces: tuple[Face, ...] = ()
         predictions: dict[int, Prediction] = {}
         detector = self._models.detector
         if detector is not None:
             try:
-                faces = tracker.update(detector.detect(frame.picture), frame.time_s)
+                faces = tracker.update(detector.detect(frame.image), frame.time_s)
             except (ValueError, RuntimeError) as error:
-                self._models.failed(explained(error, "the face detector failed on a picture"))
-            if reading.cut(frame, faces):
-                self._due.put(reading)
-            predictions = reading.predictions(faces)
+                self._models.failed(explained(error, "the face detector failed on a frame"))
+            if predictor.cut(frame, faces):
+                self._due.put(predictor)
+            predictions = predictor.predictions(faces)
         return Scene(frame, faces, predictions)
 
     def _publish(self, capture: Capture, scene: Scene, model: Model) -> None:
@@ -379,14 +379,14 @@ class LiveSession:
         captured_s = scene.frame.captured_s
         self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 
-    def _read_stage(self) -> None:
-        for reading in self._due:
+    def _predict_stage(self) -> None:
+        for predictor in self._due:
             try:
-                found, dropped = reading.read()
-            except Exception as error:  # the session goes on without readings
-                reading.fail()
-                if reading.model is self._models.model:
-                    name = reading.model.bundle.manifest.name
+                found, dropped = predictor.read()
+            except Exception as error:  # the session goes on without predictions
+                predictor.fail()
+                if predictor.model is self._models.model:
+                    name = predictor.model.bundle.manifest.name
                     self._models.failed(explained(error, f"{name} stopped working; choose the model again, or cpu"))
                 continue
             with self._lock:

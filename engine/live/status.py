@@ -27,12 +27,12 @@ class LiveCounts:
     """Counts since the session began; captured = tracked + dropped + the one that is on its way, if any.
 
     Attributes:
-        captured: pictures that sources gave.
-        tracked: pictures in which faces were looked for.
-        dropped: pictures that a newer one replaced before they were looked at, or that came from a source left since.
-        shown: views rendered from new pictures.
-        passed_over: tracked pictures that were not rendered because a newer one was there, or the view was off.
-        readings: predictions made.
+        captured: frames that sources gave.
+        tracked: frames in which faces were looked for.
+        dropped: frames that a newer one replaced before they were looked at, or that came from a source left since.
+        shown: views rendered from new frames.
+        passed_over: tracked frames that were not rendered because a newer one was there, or the view was off.
+        predictions: predictions made.
         readings_dropped: face crops that a newer one of the same face replaced before the model took them.
     """
 
@@ -41,8 +41,8 @@ class LiveCounts:
     dropped: int = 0
     shown: int = 0
     passed_over: int = 0
-    readings: int = 0
-    readings_dropped: int = 0
+    predictions: int = 0
+    predictions_dropped: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,14 +52,14 @@ class LiveStatus:
     Attributes:
         condition: of the source; None without a source.
         source_name: safe for titles; "" without a source.
-        info: what the source says of itself; None before its first picture.
+        info: what the source says of itself; None before its first frame.
         mirrored: whether people expect to see this source as a mirror does: a camera that looks at them.
-        source_fps: pictures a second that the source gives, over the last seconds.
-        processed_fps: pictures a second in which faces were looked for.
-        shown_fps: views a second made from new pictures.
+        source_fps: frames a second that the source gives, over the last seconds.
+        processed_fps: frames a second in which faces were looked for.
+        shown_fps: views a second made from new frames.
         latency_ms: median and 95th percentile of the milliseconds from capture to the finished view (to the finished
-            scene while no view is asked for), over the last seconds; None without pictures.
-        dropped: pictures of this session that were captured and never looked at.
+            scene while no view is asked for), over the last seconds; None without frames.
+        dropped: frames of this session that were captured and never looked at.
         counts: all counts.
         provider: what runs the model, as ONNX Runtime reports it; "" while there is none.
         model: name of the model in use, or of the one that is loading first.

@@ -34,7 +34,7 @@ class ViewStage:
     """`run` is the stage's thread; all else is for any thread and waits for nothing.
 
     Attributes:
-        meter: views of new pictures, and the seconds from capture to the finished view.
+        meter: views of new frames, and the seconds from capture to the finished view.
     """
 
     def __init__(self, people: People) -> None:

@@ -1,4 +1,4 @@
-"""The sound of a live recording: one AAC track whose times are those of the picture, whatever the network loses."""
+"""The audio of a live recording: one AAC track whose times are those of the frame, whatever the network loses."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ RATE: Final = 48_000
 _BLOCK: Final = 1024  # samples in one packet of AAC, and what its encoder puts before the first
 _BIT_RATE: Final = 128_000
 _LONGEST_SILENCE_S: Final = 10.0  # longer gaps are left out of the track: encoding a night of silence takes minutes
-_LONGEST_S: Final = 3600.0  # of one packet; as for pictures, MP4 keeps durations in 32 bits
-_STRETCH: Final = 1000  # samples per second by which sound is bent to follow its clock; 2 %, which nobody hears
+_LONGEST_S: Final = 3600.0  # of one packet; as for frames, MP4 keeps durations in 32 bits
+_STRETCH: Final = 1000  # samples per second by which audio is bent to follow its clock; 2 %, which nobody hears
 _OUT_OF_STEP_S: Final = 0.05  # further off, samples are left out or silence is put in; lips and voice still fit
 
 
-class SoundTrack:
+class AudioTrack:
     """Adds a track to a file whose header is not written yet.
 
-    Silence fills what is missing, up to ten seconds; over longer gaps the track's times jump, as the picture's do.
+    Silence fills what is missing, up to ten seconds; over longer gaps the track's times jump, as the frame's do.
 
     Args:
         target: the file.
@@ -39,15 +39,15 @@ class SoundTrack:
         self._target = target
         self._stream = target.add_stream("aac", rate=RATE, layout="stereo")
         self._stream.bit_rate = _BIT_RATE
-        # The first packet holds what the encoder puts before the sound. So the track begins with the picture, without
+        # The first packet holds what the encoder puts before the audio. So the track begins with the frame, without
         # an edit list, in which some players would get lost after a kill.
         self._next = _BLOCK
         self._resampler: _Resampler | None = None
 
     def write(self, time_s: float, rate: int, samples: FloatArray) -> None:
-        """Add `samples` ((2, n) float32, `rate` per second) that begin `time_s` seconds after the first picture.
+        """Add `samples` ((2, n) float32, `rate` per second) that begin `time_s` seconds after the first frame.
 
-        What lies before the first picture, or before what was written, is left out.
+        What lies before the first frame, or before what was written, is left out.
 
         Raises:
             av.error.FFmpegError, OSError, ValueError: the file cannot be written.

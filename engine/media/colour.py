@@ -1,4 +1,4 @@
-"""Turns decoded pictures into RGB and back without shifting their colours."""
+"""Turns decoded frames into RGB and back without shifting their colours."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
-from mien.engine.types import Colour, Picture
+from mien.engine.types import Colour, RgbImage
 
 _MATRICES: Final = {1, 4, 5, 6, 7, 9}  # FFmpeg's numbers of the YUV matrices that swscale knows
 _RGB: Final = 0
@@ -17,15 +17,15 @@ _BT709: Final = 1
 
 
 def colour_of(frame: VideoFrame) -> Colour:
-    """The colour tags of a decoded picture."""
+    """The colour tags of a decoded frame."""
     full = frame.color_range == ColorRange.JPEG or frame.format.name.startswith("yuvj")
     return Colour(int(frame.colorspace), int(frame.color_primaries), int(frame.color_trc), full)
 
 
 def recorded(colour: Colour) -> Colour:
-    """The tags of a recording made from pictures tagged `colour`.
+    """The tags of a recording made from frames tagged `colour`.
 
-    The recording uses the source's own matrix, so a picture that nothing is drawn on keeps its values. A source
+    The recording uses the source's own matrix, so a frame that nothing is drawn on keeps its values. A source
     without a matrix (RGB) gets BT.709. Full range becomes limited range, which every player shows rightly.
     """
     if colour.space == _RGB:
@@ -33,8 +33,8 @@ def recorded(colour: Colour) -> Colour:
     return Colour(colour.space, colour.primaries, colour.transfer)
 
 
-def to_rgb(frame: VideoFrame, colour: Colour, converter: VideoReformatter | None = None) -> Picture:
-    """(H,W,3) uint8 RGB of a decoded picture; a `converter` that is kept for the next ones spares its preparation."""
+def to_rgb(frame: VideoFrame, colour: Colour, converter: VideoReformatter | None = None) -> RgbImage:
+    """(H,W,3) uint8 RGB of a decoded frame; a `converter` that is kept for the next ones spares its preparation."""
     converter = converter or VideoReformatter()
     if VideoFormat(frame.format.name).is_rgb:
         converted = converter.reformat(frame, format="rgb24", threads=1)
@@ -51,16 +51,16 @@ def to_rgb(frame: VideoFrame, colour: Colour, converter: VideoReformatter | None
     return np.asarray(converted.to_ndarray(), dtype=np.uint8)
 
 
-def to_yuv420p(picture: Picture, colour: Colour, converter: VideoReformatter | None = None) -> VideoFrame:
-    """A yuv420p frame, limited range, of an (H,W,3) uint8 RGB picture with even sides, tagged as `recorded(colour)`.
+def to_yuv420p(image: RgbImage, colour: Colour, converter: VideoReformatter | None = None) -> VideoFrame:
+    """A yuv420p frame, limited range, of an (H,W,3) uint8 RGB frame with even sides, tagged as `recorded(colour)`.
 
-    A `converter` that is kept for the next pictures spares its preparation.
+    A `converter` that is kept for the next frames spares its preparation.
     """
     tags = recorded(colour)
     converter = converter or VideoReformatter()
-    # Taken as it is: copying the picture into a frame of FFmpeg's own took longer than converting it.
+    # Taken as it is: copying the frame into a frame of FFmpeg's own took longer than converting it.
     frame = converter.reformat(
-        VideoFrame.from_numpy_buffer(np.ascontiguousarray(picture), format="rgb24"),
+        VideoFrame.from_numpy_buffer(np.ascontiguousarray(image), format="rgb24"),
         threads=1,
         format="yuv420p",
         dst_colorspace=_matrix(tags.space),

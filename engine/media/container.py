@@ -21,7 +21,7 @@ def open_container(path: Path) -> InputContainer:
     """Open a file with FFmpeg's demuxers.
 
     Raises:
-        SourceError: it does not exist, may not be read, is a still picture, or is no video at all.
+        SourceError: it does not exist, may not be read, is a still image, or is no video at all.
     """
     if not path.exists():
         raise SourceError(f"{path}: no such file")
@@ -41,5 +41,5 @@ def open_container(path: Path) -> InputContainer:
     name = container.format.name
     if name == "image2" or name.endswith("_pipe"):
         container.close()
-        raise SourceError(f"{path}: is a still picture; give a video")
+        raise SourceError(f"{path}: is a still image; give a video")
     return container

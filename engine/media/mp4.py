@@ -18,10 +18,10 @@ from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from mien.engine.errors import RecordingError
-from mien.engine.media.audio_track import SoundTrack
+from mien.engine.media.audio_track import AudioTrack
 from mien.engine.media.colour import recorded, to_yuv420p
 from mien.engine.media.container import OPEN_OPTIONS
-from mien.engine.types import Frame, Picture, Sound, SourceInfo
+from mien.engine.types import AudioChunk, Frame, RgbImage, SourceInfo
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
 # file that is closed in order is a plain seekable MP4. B-frames and lookahead would delay what reaches the disk.
@@ -29,7 +29,7 @@ _CONTAINER_OPTIONS: Final = {
     "movflags": "hybrid_fragmented",
     "frag_duration": "500000",
     "flush_packets": "1",
-    # Compressed sound begins a little before the picture. Without an edit list the picture would be moved instead.
+    # Compressed audio begins a little before the frame. Without an edit list the frame would be moved instead.
     "use_editlist": "1",
 }
 _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
@@ -53,17 +53,17 @@ class Chapter:
 
 
 class Mp4Writer:
-    """One MP4 file with the picture given frame by frame and the sound taken from the source's own file.
+    """One MP4 file with the frame given frame by frame and the audio taken from the source's own file.
 
     Args:
         path: written at once; an existing file is replaced.
         info: of the source; size, timing and colour tags are taken over.
         crf: constant rate factor, 0 to 51.
-        audio_path: file whose first audio track goes along; None: no sound.
+        audio_path: file whose first audio track goes along; None: no audio.
         live: frames come at an uneven pace: none waits in the encoder for later ones, and key frames are placed by
             time.
         threads: of the encoder; 0: as it likes.
-        sound: add a track for what `hear` is given; not together with `audio_path`.
+        audio: add a track for what `write_audio` is given; not together with `audio_path`.
 
     Raises:
         RecordingError: the file cannot be created.
@@ -78,7 +78,7 @@ class Mp4Writer:
         audio_path: Path | None = None,
         live: bool = False,
         threads: int = 0,
-        sound: bool = False,
+        audio: bool = False,
     ) -> None:
         self._path = path
         self._info = info
@@ -91,29 +91,29 @@ class Mp4Writer:
         self._written = False
         self._durations: dict[int, int] = {}  # by PTS, of the frames that are inside the encoder
         try:
-            # In what a kill leaves, an edit list makes players pass over the first picture: none without sound.
+            # In what a kill leaves, an edit list makes players pass over the first frame: none without audio.
             options = {**_CONTAINER_OPTIONS, "use_editlist": "0" if audio_path is None else "1"}
-            if sound:
-                options["max_interleave_delta"] = "500000"  # µs; pictures wait no longer for sound that fails to come
+            if audio:
+                options["max_interleave_delta"] = "500000"  # µs; frames wait no longer for audio that fails to come
             self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
             self._stream = self._add_video(crf)
             self._stream.codec_context.thread_count = threads
-            self._sound = SoundTrack(self._container) if sound else None
+            self._live_audio = AudioTrack(self._container) if audio else None
             self._audio = None if audio_path is None else _AudioTrack(audio_path, self._container, info.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
 
-    def write(self, frame: Frame, picture: Picture) -> None:
-        """Add `picture` ((H,W,3) uint8 RGB) at the time of `frame`.
+    def write(self, frame: Frame, image: RgbImage) -> None:
+        """Add `image` ((H,W,3) uint8 RGB) at the time of `frame`.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
         """
-        if picture.shape[:2] != (self._height, self._width):
-            bottom, right = self._height - picture.shape[0], self._width - picture.shape[1]
-            padded = cv2.copyMakeBorder(picture, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
-            picture = np.asarray(padded, dtype=np.uint8)
-        encoded = to_yuv420p(picture, self._info.colour, self._converter)
+        if image.shape[:2] != (self._height, self._width):
+            bottom, right = self._height - image.shape[0], self._width - image.shape[1]
+            padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
+            image = np.asarray(padded, dtype=np.uint8)
+        encoded = to_yuv420p(image, self._info.colour, self._converter)
         encoded.pts = frame.pts - self._start_pts
         encoded.duration = frame.duration
         self._durations[encoded.pts] = frame.duration
@@ -129,21 +129,21 @@ class Mp4Writer:
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
 
-    def hear(self, sound: Sound, time_s: float) -> None:
-        """Add a piece of sound that begins `time_s` seconds after the first picture.
+    def write_audio(self, audio: AudioChunk, time_s: float) -> None:
+        """Add a piece of audio that begins `time_s` seconds after the first frame.
 
         Raises:
             RecordingError: the disk is full.
         """
-        assert self._sound is not None
+        assert self._live_audio is not None
         try:
             self._written = True
-            self._sound.write(time_s, sound.rate, sound.samples)
+            self._live_audio.write(time_s, audio.rate, audio.samples)
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
 
     def close(self, *, rest_of_audio: bool = False, chapters: Sequence[Chapter] = ()) -> None:
-        """Finish the file. With `rest_of_audio` the sound goes on to its own end, else it ends with the picture.
+        """Finish the file. With `rest_of_audio` the audio goes on to its own end, else it ends with the frame.
 
         Raises:
             RecordingError: the end could not be written; what is there so far still plays.
@@ -151,8 +151,8 @@ class Mp4Writer:
         try:
             if self._written:
                 self._mux(self._stream.encode(None))
-                if self._sound is not None:
-                    self._sound.close()
+                if self._live_audio is not None:
+                    self._live_audio.close()
                 if self._audio is not None:
                     self._audio.finish(everything=rest_of_audio)
                 # The index is written only now, so the chapters need no second pass over the file.
@@ -207,7 +207,7 @@ def set_chapters(container: av.container.OutputContainer, chapters: Sequence[Cha
 
 
 class _AudioTrack:
-    """Brings the sound of a file along, a little at a time, so that it is interleaved and nothing piles up.
+    """Brings the audio of a file along, a little at a time, so that it is interleaved and nothing piles up.
 
     What MP4 players know is copied bit for bit; the rest becomes AAC.
     """
@@ -248,7 +248,7 @@ class _AudioTrack:
                 if packet.dts is not None:  # the last, empty packet only flushes the decoder
                     yield packet
         except av.error.FFmpegError:
-            return  # damaged: the picture goes on without sound
+            return  # damaged: the frame goes on without audio
 
     def _begin(self, packet: Packet[Any]) -> float:
         return float((packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base) - self._start_s
@@ -268,10 +268,10 @@ class _AudioTrack:
             decoded: list[Any] = packet.decode()
         except av.error.FFmpegError:
             return
-        for sound in decoded:
-            if sound.pts is not None:
-                sound.pts -= shift
-            for encoded in self._out.encode(sound):
+        for audio in decoded:
+            if audio.pts is not None:
+                audio.pts -= shift
+            for encoded in self._out.encode(audio):
                 self._target.mux(encoded)
 
 

@@ -11,7 +11,7 @@ from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.recording.files import Outputs, write_json
 from mien.engine.recording.table import TableWriter
-from mien.engine.types import Picture, Scene, SourceInfo
+from mien.engine.types import RgbImage, Scene, SourceInfo
 
 
 class Recorder:
@@ -23,7 +23,7 @@ class Recorder:
         labels: class names of the model.
         about: what is known before the first frame; begins the JSON file.
         crf: constant rate factor of the MP4.
-        audio_path: file whose sound goes along; None: no sound.
+        audio_path: file whose audio goes along; None: no audio.
         threads: of the encoder; 0: as it likes.
 
     Raises:
@@ -54,14 +54,14 @@ class Recorder:
             self.discard()
             raise
 
-    def write(self, scene: Scene, picture: Picture) -> None:
-        """Add one scene with its annotated `picture` ((H,W,3) uint8 RGB).
+    def write(self, scene: Scene, image: RgbImage) -> None:
+        """Add one scene with its annotated `image` ((H,W,3) uint8 RGB).
 
         Raises:
             RecordingError: the disk is full or the encoder failed; `finish` can still save what is there.
         """
         assert self._video is not None and self._table is not None
-        self._video.write(scene.frame, picture)
+        self._video.write(scene.frame, image)
         self._table.write(scene)
         self.frames_written += 1
 
@@ -70,7 +70,7 @@ class Recorder:
 
         Args:
             results: what is known at the end; completes the JSON file.
-            whole: the source was read to its end, so its sound is taken to its end, too.
+            whole: the source was read to its end, so its audio is taken to its end, too.
 
         Raises:
             RecordingError: an end could not be written; what is there keeps its ``.part`` name.

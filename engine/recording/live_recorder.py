@@ -1,4 +1,4 @@
-"""Records a live session so that it survives: a killed program, a full disk, a lost signal, another picture size."""
+"""Records a live session so that it survives: a killed program, a full disk, a lost signal, another frame size."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.drawing.overlay import Overlay
-from mien.engine.drawing.privacy import Shield
+from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.media.geometry import fitted
 from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
@@ -43,7 +43,7 @@ class LiveRecorder:
         overlay: draws on the annotated video; this recorder's own, as it remembers where it drew.
         about: what is known at the beginning; opens the JSON file. Holds no secrets.
         sample_aspect: width : height of one pixel.
-        sound: the videos get a sound track, from `Frame.sound`.
+        audio: the videos get an audio track, from `Frame.audio`.
     """
 
     def __init__(
@@ -54,15 +54,15 @@ class LiveRecorder:
         about: Mapping[str, Any],
         *,
         sample_aspect: Fraction = Fraction(1),
-        sound: bool = False,
+        audio: bool = False,
     ) -> None:
         self._plan = plan
-        self._sound = sound
+        self._audio = audio
         self._labels = tuple(labels)
         self._overlay = overlay
         self._about = dict(about)
         self._sample_aspect = sample_aspect
-        self._shield = Shield(plan.privacy, plan.privacy_scope)
+        self._anonymiser = Anonymiser(plan.privacy, plan.privacy_scope)
         self._notes = Notes()
         self._files: RecordingFiles | None = None
         self._table: TableWriter | None = None
@@ -83,7 +83,7 @@ class LiveRecorder:
         """Add one scene.
 
         Args:
-            scene: times must not go back; its picture is not changed.
+            scene: times must not go back; its frame is not changed.
             names: what people are called, by track id.
             selected: tracks whose faces stay visible where the plan conceals the unselected.
 
@@ -101,7 +101,7 @@ class LiveRecorder:
 
     def _take(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int]) -> None:
         self._look_at_disk()
-        height, width = scene.frame.picture.shape[:2]
+        height, width = scene.frame.image.shape[:2]
         if self._files is None:
             self._open(scene, width, height)
         if (width, height) != self._newest_size:
@@ -110,7 +110,7 @@ class LiveRecorder:
         if dict(names) != self._names:
             self._names = dict(names)
             self._notes.call(names)
-        for ready in self._shield.push(fitted(scene, *self._size), selected):
+        for ready in self._anonymiser.push(fitted(scene, *self._size), selected):
             self._write(ready)
         self._save_notes()
 
@@ -126,7 +126,7 @@ class LiveRecorder:
             self._save_notes()
 
     def note_dropped(self, count: int) -> None:
-        """Count `count` pictures that came faster than they could be written."""
+        """Count `count` frames that came faster than they could be written."""
         with self._lock:
             self._status = replace(self._status, dropped=self._status.dropped + count)
 
@@ -155,11 +155,11 @@ class LiveRecorder:
         trouble: list[str] = []
         if self._files is None:
             self._finished = ()
-            self._set(state="failed", message=self._failure or "no picture came; nothing was recorded")
+            self._set(state="failed", message=self._failure or "no frame came; nothing was recorded")
             return ()
         try:
             with suppress(RecordingError):  # said by `write`, where it is the reason to finish
-                for ready in self._shield.flush():
+                for ready in self._anonymiser.flush():
                     self._write(ready)
             trouble += self._close(results)
         except RecordingError as error:
@@ -193,7 +193,7 @@ class LiveRecorder:
             for path in files.videos:
                 video = LiveVideo(
                     Outputs.part(path), self._size, crf=plan.crf, start_s=self._start_s, rate=rate,
-                    sample_aspect=self._sample_aspect, sound=self._sound,
+                    sample_aspect=self._sample_aspect, audio=self._audio,
                 )  # fmt: skip
                 self._videos.append(video)
         except RecordingError:
@@ -219,11 +219,11 @@ class LiveRecorder:
         if frame.gap_s > 0 and self._written_s is not None:
             gap = self._notes.lose(max(frame.time_s - frame.gap_s, self._written_s), frame.time_s)
             self._table.note(gap.start_s, GAP, f"{gap.seconds:.3f}")
-        pictures = {self._files.clean: frame.picture} if self._files.clean is not None else {}
+        images = {self._files.clean: frame.image} if self._files.clean is not None else {}
         if self._files.annotated is not None:
-            pictures[self._files.annotated] = self._overlay.draw(scene, names=self._names)
+            images[self._files.annotated] = self._overlay.draw(scene, names=self._names)
         for path, video in zip(self._files.videos, self._videos, strict=True):
-            video.write(frame, pictures[path])
+            video.write(frame, images[path])
         self._table.write(scene)
         self._written_s = frame.time_s
         self._with_face += any(face.observed for face in scene.faces)
@@ -290,7 +290,7 @@ class LiveRecorder:
                 "videos": [path.name for path in files.videos],
                 "privacy": plan.privacy,
                 "privacy_scope": plan.privacy_scope,
-                "sound": self._sound,
+                "audio": self._audio,
                 "pre_roll_s": plan.pre_roll_s,
                 "crf": plan.crf,
             },

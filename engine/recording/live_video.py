@@ -1,4 +1,4 @@
-"""One H.264 file of a live source: pictures at the times at which they were taken, however uneven."""
+"""One H.264 file of a live source: frames at the times at which they were taken, however uneven."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Final
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Chapter, Mp4Writer
 from mien.engine.media.mp4_boxes import whole_length
-from mien.engine.types import Colour, Frame, Picture, SourceInfo
+from mien.engine.types import Colour, Frame, RgbImage, SourceInfo
 
 TIME_BASE: Final = Fraction(1, 90_000)
 _BT709: Final = Colour(1, 1, 1)
-_LONGEST_S: Final = 3600.0  # of one picture: MP4 keeps durations in 32 bits, and FFmpeg wraps after 6.6 hours
+_LONGEST_S: Final = 3600.0  # of one frame: MP4 keeps durations in 32 bits, and FFmpeg wraps after 6.6 hours
 
 
 class LiveVideo:
@@ -27,10 +27,10 @@ class LiveVideo:
         path: written at once.
         size: width and height in pixels, even.
         crf: constant rate factor.
-        start_s: time of the first picture, on the source's clock; 0 in the file.
+        start_s: time of the first frame, on the source's clock; 0 in the file.
         rate: frames per second that are expected; a hint only.
         sample_aspect: width : height of one pixel.
-        sound: add a track for `Frame.sound`.
+        audio: add a track for `Frame.audio`.
 
     Raises:
         RecordingError: the file cannot be created.
@@ -45,14 +45,14 @@ class LiveVideo:
         start_s: float,
         rate: float | None,
         sample_aspect: Fraction = Fraction(1),
-        sound: bool = False,
+        audio: bool = False,
     ) -> None:
         self._path = path
         self._start_s = start_s
         self._pts = -1
-        self._last: tuple[Frame, Picture] | None = None
+        self._last: tuple[Frame, RgbImage] | None = None
         self.repeated = 0
-        """How often a picture was written again, to bridge gaps of more than an hour."""
+        """How often a frame was written again, to bridge gaps of more than an hour."""
         info = SourceInfo(
             name="",
             width=size[0],
@@ -64,12 +64,12 @@ class LiveVideo:
             sample_aspect=sample_aspect,
             colour=_BT709,
         )
-        self._writer = Mp4Writer(path, info, crf=crf, live=True, sound=sound)
-        self._sound = sound
+        self._writer = Mp4Writer(path, info, crf=crf, live=True, audio=audio)
+        self._audio = audio
         self._closed = False
 
-    def write(self, frame: Frame, picture: Picture) -> None:
-        """Add `picture` ((H,W,3) uint8 RGB) at the time of `frame`, and the frame's sound.
+    def write(self, frame: Frame, image: RgbImage) -> None:
+        """Add `image` ((H,W,3) uint8 RGB) at the time of `frame`, and the frame's audio.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
@@ -78,10 +78,10 @@ class LiveVideo:
         while self._last is not None and pts - self._pts > _LONGEST_S / TIME_BASE:
             self._put(self._last[0], self._last[1], self._pts + int(_LONGEST_S / TIME_BASE))
             self.repeated += 1
-        self._put(frame, picture, pts)
-        self._last = frame, picture
-        for sound in frame.sound if self._sound else ():
-            self._writer.hear(sound, sound.time_s - self._start_s)
+        self._put(frame, image, pts)
+        self._last = frame, image
+        for audio in frame.audio if self._audio else ():
+            self._writer.write_audio(audio, audio.time_s - self._start_s)
 
     def close(self, chapters: Sequence[Chapter] = ()) -> None:
         """Finish the file. Safe to call twice.
@@ -100,8 +100,8 @@ class LiveVideo:
                 os.truncate(self._path, whole_length(self._path))
             raise
 
-    def _put(self, frame: Frame, picture: Picture, pts: int) -> None:
+    def _put(self, frame: Frame, image: RgbImage, pts: int) -> None:
         self._pts = pts
-        # The duration of the last picture decides how long the file is.
+        # The duration of the last frame decides how long the file is.
         duration = min(frame.duration, 90_000) or 3_000
-        self._writer.write(replace(frame, pts=pts, time_s=float(pts * TIME_BASE), duration=duration), picture)
+        self._writer.write(replace(frame, pts=pts, time_s=float(pts * TIME_BASE), duration=duration), image)

@@ -1,4 +1,4 @@
-"""What happens during a recording beside its pictures: markers, gaps, names, changes of size."""
+"""What happens during a recording beside its frames: markers, gaps, names, changes of size."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Notes:
         self._changed = True
 
     def size(self, time_s: float, width: int, height: int) -> None:
-        """From `time_s` on the source's pictures have another size."""
+        """From `time_s` on the source's frames have another size."""
         self._sizes.append({"time_s": round(time_s, 6), "width": width, "height": height})
         self._changed = True
 

@@ -24,7 +24,7 @@ class RecordingPlan:
         clean: write NAME_clean.mp4, with nothing drawn on it.
         privacy: what is done to faces before anything is written, in both videos.
         privacy_scope: to "all" faces, or to those of people who are not selected.
-        sound: record the source's sound, where it has one.
+        audio: record the source's audio, where it has one.
         pre_roll_s: seconds before the start that go along, 0 to 60.
         crf: constant rate factor of H.264, 0 to 51.
         min_free_bytes: the recording ends when less space than this is left.
@@ -39,7 +39,7 @@ class RecordingPlan:
     clean: bool = False
     privacy: Literal["none", "blur", "pixelate"] = "none"
     privacy_scope: Literal["all", "unselected"] = "all"
-    sound: bool = True
+    audio: bool = True
     pre_roll_s: float = 0.0
     crf: int = 20
     min_free_bytes: int = 200_000_000
@@ -54,7 +54,7 @@ class RecordingPlan:
         if not 0 <= self.pre_roll_s <= _LONGEST_PRE_ROLL_S:
             raise RecordingError(f"pre_roll_s: {self.pre_roll_s} must be from 0 to {_LONGEST_PRE_ROLL_S:.0f} seconds")
         if not 0 <= self.crf <= 51:
-            raise RecordingError(f"crf: {self.crf} must be from 0 (largest files) to 51 (worst picture)")
+            raise RecordingError(f"crf: {self.crf} must be from 0 (largest files) to 51 (worst frame)")
         if self.min_free_bytes < 0:
             raise RecordingError(f"min_free_bytes: {self.min_free_bytes} must not be negative")
         file_name(self.name, now=datetime.min)
@@ -67,9 +67,9 @@ class RecordingStatus:
     Attributes:
         state: what it is doing.
         files: under their final names.
-        elapsed_s: of source time, from the first picture to the newest.
-        frames: pictures written.
-        dropped: pictures that came too fast to be written.
+        elapsed_s: of source time, from the first frame to the newest.
+        frames: frames written.
+        dropped: frames that came too fast to be written.
         free_bytes: space left on the disk, as seen within the last second.
         message: one line for people, where something is to be said.
     """

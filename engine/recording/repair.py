@@ -141,9 +141,9 @@ def _remux(part: Path, final: Path, rows: _Rows | None, start_s: float, made: li
     chapters: list[Chapter] = []
     before = _content(part)
     if before.frames == 0:
-        raise RecordingError(f"{part}: holds no picture, so there is nothing to repair; it can be deleted")
+        raise RecordingError(f"{part}: holds no frame, so there is nothing to repair; it can be deleted")
     if rows is not None:
-        # Where the end was lost, markers in it have no picture any more; they stay in the CSV.
+        # Where the end was lost, markers in it have no frame any more; they stay in the CSV.
         kept = [marker for marker in rows.markers if marker.time_s - start_s <= before.duration_s]
         chapters = chapters_of(kept, start_s, start_s + before.duration_s)
     made.append(final)
@@ -186,7 +186,7 @@ def _content(path: Path) -> _Content:
 
 def _opened(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
-        raise RecordingError(f"{path}: holds no picture, so there is nothing to repair; it can be deleted")
+        raise RecordingError(f"{path}: holds no frame, so there is nothing to repair; it can be deleted")
     with suppress(SourceError):
         return open_container(path)
     # A last fragment that is cut off in the wrong place keeps FFmpeg from opening the file: look at it without.
@@ -194,7 +194,7 @@ def _opened(path: Path) -> InputContainer:
         return av.open(_Head(path, whole_length(path)), "r", format="mp4", options=OPEN_OPTIONS)
     except _FAILURES:
         raise RecordingError(
-            f"{path}: cannot be read as a video; it was cut off before its first picture, or is damaged"
+            f"{path}: cannot be read as a video; it was cut off before its first frame, or is damaged"
         ) from None
 
 

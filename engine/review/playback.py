@@ -1,4 +1,4 @@
-"""Plays a recording, goes to any of its pictures, steps back and on. Decodes in a thread of its own."""
+"""Plays a recording, goes to any of its frames, steps back and on. Decodes in a thread of its own."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import av.error
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.threads import Stages
-from mien.engine.types import Picture
+from mien.engine.types import RgbImage
 
 _IDLE_S: Final = 0.5
 _LATE_S: Final = 0.25
@@ -26,23 +26,23 @@ _LATE_S: Final = 0.25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Played:
-    """A picture of the recording.
+    """A frame of the recording.
 
     Attributes:
-        serial: counts the pictures given out; another number means another picture.
-        index: of the picture in the recording, from 0.
+        serial: counts the frames given out; another number means another frame.
+        index: of the frame in the recording, from 0.
         time_s: its time in the file (PTS), in seconds.
-        picture: (H,W,3) uint8 RGB.
+        image: (H,W,3) uint8 RGB.
     """
 
     serial: int
     index: int
     time_s: float
-    picture: Picture
+    image: RgbImage
 
 
 class Playback:
-    """A recording that can be looked at in any order. All calls return at once; `now` gives the newest picture.
+    """A recording that can be looked at in any order. All calls return at once; `now` gives the newest frame.
 
     Raises:
         SourceError: the file is no video that can be read.
@@ -62,12 +62,12 @@ class Playback:
 
     @property
     def times_s(self) -> list[float]:
-        """Times of all pictures, as in the file (PTS), in seconds."""
+        """Times of all frames, as in the file (PTS), in seconds."""
         return self._times
 
     @property
     def duration_s(self) -> float:
-        """Time of the last picture."""
+        """Time of the last frame."""
         return self._times[-1]
 
     @property
@@ -82,12 +82,12 @@ class Playback:
             return self._error
 
     def now(self) -> Played | None:
-        """The newest picture; the same object until there is a newer one."""
+        """The newest frame; the same object until there is a newer one."""
         with self._changed:
             return self._now
 
     def play(self, on: bool = True) -> None:
-        """Go on from the present picture, or from the beginning after the last one."""
+        """Go on from the present frame, or from the beginning after the last one."""
         with self._changed:
             if on and self._now is not None and self._now.index == len(self._times) - 1:
                 self._wanted = 0
@@ -95,18 +95,18 @@ class Playback:
             self._changed.notify_all()
 
     def seek(self, time_s: float) -> None:
-        """Go to the picture shown at `time_s` seconds."""
+        """Go to the frame shown at `time_s` seconds."""
         self.go_to(bisect.bisect_right(self._times, time_s + 1e-6) - 1)
 
     def step(self, by: int) -> None:
-        """Stop, and go `by` pictures on, or back."""
+        """Stop, and go `by` frames on, or back."""
         with self._changed:
             self._playing = False
             at = self._wanted if self._wanted is not None else self._now.index if self._now is not None else 0
         self.go_to(at + by)
 
     def go_to(self, index: int) -> None:
-        """Go to one picture; beyond the ends, to the first or last one."""
+        """Go to one frame; beyond the ends, to the first or last one."""
         with self._changed:
             self._wanted = min(max(index, 0), len(self._times) - 1)
             self._changed.notify_all()
@@ -134,10 +134,10 @@ class Playback:
                 self._playing = False
 
     def _serve(self, container: Any) -> None:
-        """Do what is wanted: a picture that was asked for goes before playing on."""
+        """Do what is wanted: a frame that was asked for goes before playing on."""
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
-        pictures: Iterator[tuple[int, Any]] | None = None
+        images: Iterator[tuple[int, Any]] | None = None
         at, began = -1, 0.0
         while True:
             with self._changed:
@@ -149,18 +149,18 @@ class Playback:
                     return
                 wanted, self._wanted, playing = self._wanted, None, self._playing
             if wanted is not None:
-                if pictures is None or not 0 <= wanted - at <= 12:
-                    pictures = self._from(container, stream, wanted)
+                if images is None or not 0 <= wanted - at <= 12:
+                    images = self._from(container, stream, wanted)
                 frame = None
-                for at, frame in pictures:  # noqa: B007 (goes on where it is)
+                for at, frame in images:  # noqa: B007 (goes on where it is)
                     if at >= wanted:
                         break
                 began = 0.0
             else:
-                pictures = pictures or self._from(container, stream, at + 1)
-                at, frame = next(pictures, (at, None))
+                images = images or self._from(container, stream, at + 1)
+                at, frame = next(images, (at, None))
             if frame is None:
-                pictures = None
+                images = None
                 with self._changed:
                     self._playing = False
                 continue
@@ -170,7 +170,7 @@ class Playback:
                 if wait < -_LATE_S:
                     began -= wait
                 elif wait > 0 and not self._sleep(wait):
-                    # Something else is wanted meanwhile; this picture is shown all the same, it is the next one.
+                    # Something else is wanted meanwhile; this frame is shown all the same, it is the next one.
                     began = 0.0
             self._publish(at, frame)
 
@@ -182,7 +182,7 @@ class Playback:
             )
 
     def _from(self, container: Any, stream: Any, index: int) -> Iterator[tuple[int, Any]]:
-        """Pictures from `index` on, with their indices; those before it since the last key picture are left out."""
+        """Frames from `index` on, with their indices; those before it since the last key frame are left out."""
         target = round(self._times[min(index, len(self._times) - 1)] / stream.time_base)
         container.seek(target, stream=stream, backward=True)
         for frame in container.decode(stream):
@@ -192,16 +192,16 @@ class Playback:
             yield min(found, len(self._times) - 1), frame
 
     def _publish(self, index: int, frame: Any) -> None:
-        picture = to_rgb(frame, colour_of(frame))
+        image = to_rgb(frame, colour_of(frame))
         with self._changed:
             serial = 1 if self._now is None else self._now.serial + 1
-            self._now = Played(serial, index, self._times[index], picture)
+            self._now = Played(serial, index, self._times[index], image)
             if index == len(self._times) - 1:
                 self._playing = False
 
 
 def _times(path: Path) -> list[float]:
-    """Times of all pictures in seconds, sorted, without decoding any."""
+    """Times of all frames in seconds, sorted, without decoding any."""
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
@@ -212,5 +212,5 @@ def _times(path: Path) -> list[float]:
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path.name}: cannot be opened as a video ({type(error).__name__})") from None
     if not pts:
-        raise SourceError(f"{path.name}: holds no pictures")
+        raise SourceError(f"{path.name}: holds no frames")
     return [value * base for value in pts]

@@ -99,7 +99,7 @@ def _cells(path: Path, stream: TextIO, warnings: list[str]) -> Iterator[tuple[in
         if not line.endswith("\n"):
             if len(line) >= _LONGEST_LINE:
                 raise ReviewError(f"{path}: line {number} is damaged: it is longer than any row can be")
-            warnings.append(f"{path.name}: its last row is cut off and was passed over")
+            warnings.append(f"{path.name}: its last row is cut off and was skipped")
             return
         try:
             yield number, next(csv.reader([line]), [])

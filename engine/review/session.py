@@ -101,7 +101,7 @@ class RecordedSession:
         names: of people, by track id.
         start_s: of the recording, on the clock of the CSV's column ``pts_s``.
         duration_s: length.
-        warnings: one line each on what was wrong but could be passed over.
+        warnings: one line each on what was wrong but could be skipped.
     """
 
     mp4: Path | None
@@ -198,7 +198,7 @@ def read_session(path: Path) -> RecordedSession:
     Also recordings of `mien annotate`, and unfinished ones (``.part``).
 
     Raises:
-        ReviewError: no data file, or one that is damaged. What is cut off at its end is passed over with a warning.
+        ReviewError: no data file, or one that is damaged. What is cut off at its end is skipped with a warning.
     """
     files = SessionFiles.of(path)
     warnings: list[str] = []

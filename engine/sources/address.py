@@ -46,7 +46,7 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class SourceAddress:
-    """Where pictures come from. Made by `parse`. Whatever prints it, prints no login.
+    """Where frames come from. Made by `parse`. Whatever prints it, prints no login.
 
     Attributes:
         kind: what it is.

@@ -1,4 +1,4 @@
-"""Decodes the sound of a network stream."""
+"""Decodes the audio of a network stream."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from av.packet import Packet
 
 from mien.engine.types import FloatArray
 
-_MOST: Final = 1000  # pieces that nobody has fetched: about twenty seconds, in which no picture came
+_MOST: Final = 1000  # pieces that nobody has fetched: about twenty seconds, in which no frame came
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Heard:
+class DecodedAudio:
     """A decoded piece: `samples` ((2, n) float32, `rate` per second) that begin at `stream_s` of the stream's times."""
 
     stream_s: float
@@ -27,37 +27,37 @@ class Heard:
     samples: FloatArray
 
 
-class SoundReader:
-    """The first sound of an open stream that can be decoded.
+class AudioReader:
+    """The first audio of an open stream that can be decoded.
 
     Attributes:
-        stream: to be read along with the picture's; None where there is no sound.
+        stream: to be read along with the frame's; None where there is no audio.
     """
 
     def __init__(self, container: InputContainer) -> None:
         self.stream = next((stream for stream in container.streams.audio if _known(stream)), None)
-        self._heard: deque[Heard] = deque(maxlen=_MOST)
+        self._heard: deque[DecodedAudio] = deque(maxlen=_MOST)
         self._resampler = av.AudioResampler(format="fltp", layout="stereo")
 
     @property
     def codec(self) -> str | None:
-        """Name of the codec; None where there is no sound."""
+        """Name of the codec; None where there is no audio."""
         return None if self.stream is None else self.stream.codec_context.name
 
     def read(self, packet: Packet[AudioStream]) -> None:
-        """Decode a packet; a damaged one is passed over."""
+        """Decode a packet; a damaged one is skipped."""
         try:
             for decoded in packet.decode():
                 if decoded.time is None:
                     continue
-                for sound in self._resampler.resample(decoded):
-                    samples = np.asarray(sound.to_ndarray(), dtype=np.float32)
-                    self._heard.append(Heard(decoded.time, sound.sample_rate, samples))
+                for audio in self._resampler.resample(decoded):
+                    samples = np.asarray(audio.to_ndarray(), dtype=np.float32)
+                    self._heard.append(DecodedAudio(decoded.time, audio.sample_rate, samples))
         except (av.error.FFmpegError, ValueError):
-            # Also where the sound changes its kind in mid-stream: what comes next is taken as it is.
+            # Also where the audio changes its kind in mid-stream: what comes next is taken as it is.
             self._resampler = av.AudioResampler(format="fltp", layout="stereo")
 
-    def take(self) -> list[Heard]:
+    def take(self) -> list[DecodedAudio]:
         """What was heard since the last call."""
         taken = [*self._heard]
         self._heard.clear()

@@ -13,7 +13,7 @@ from mien.engine.errors import SettingsError, SourceError
 from mien.engine.types import Frame, SourceCondition, SourceInfo
 
 MIN_SIDE: Final = 16
-"""Smaller pictures hold no face, and H.264 works in blocks of this many pixels."""
+"""Smaller frames hold no face, and H.264 works in blocks of this many pixels."""
 
 
 class Source(Protocol):
@@ -29,7 +29,7 @@ class Source(Protocol):
 
     @property
     def audio_path(self) -> Path | None:
-        """The file that holds the sound; None: no sound."""
+        """The file that holds the audio; None: no audio."""
         ...
 
     @property
@@ -57,13 +57,13 @@ class Source(Protocol):
 
 
 def require_usable_size(name: str, width: int, height: int) -> None:
-    """Refuse pictures in which no face could be.
+    """Refuse frames in which no face could be.
 
     Raises:
         SourceError: a side is shorter than `MIN_SIDE`.
     """
     if min(width, height) < MIN_SIDE:
-        raise SourceError(f"{name}: the picture is {width}x{height}; it must be at least {MIN_SIDE} pixels each way")
+        raise SourceError(f"{name}: the frame is {width}x{height}; it must be at least {MIN_SIDE} pixels each way")
 
 
 LIVE_TIME_BASE: Final = Fraction(1, 90_000)
@@ -79,7 +79,7 @@ class LiveSettings:
         open_timeout_s: longest wait for a stream to open, 0.5 to 60.
         read_timeout_s: how long one read may block before the reader looks around, 0.2 to 10; a read may take twice
             this.
-        stall_s: so long without a picture counts as lost, 1 to 600.
+        stall_s: so long without a frame counts as lost, 1 to 600.
         backoff_min_s, backoff_max_s: bounds of the wait between two tries.
         analyse_s: how long FFmpeg may look at a camera's stream before it starts, 0 to 10.
 
@@ -113,7 +113,7 @@ class LiveSettings:
 
 
 class LiveSource(Protocol):
-    """Gives pictures as they happen, and comes back when it was lost.
+    """Gives frames as they happen, and comes back when it was lost.
 
     `frames` is called once, in the thread that may wait; all else may be asked in any thread.
     """
@@ -135,7 +135,7 @@ class LiveSource(Protocol):
 
     @property
     def info(self) -> SourceInfo | None:
-        """What the pictures are like; None before the first, and another one when the stream changes."""
+        """What the frames are like; None before the first, and another one when the stream changes."""
         ...
 
     @property
@@ -144,7 +144,7 @@ class LiveSource(Protocol):
         ...
 
     def frames(self) -> Iterator[Frame]:
-        """The pictures at live pace.
+        """The frames at live pace.
 
         `Frame.time_s` counts seconds since this call on a monotonic clock, `Frame.pts` the same in units of
         `LIVE_TIME_BASE`, strictly increasing through every loss. Ends when the source has ended, has failed for good

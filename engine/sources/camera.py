@@ -118,29 +118,29 @@ class CameraSource(ToldSource):
             back = self._lost and self._last_s is not None
             self._condition.waiting()
             while not self._condition.cancelled:
-                there, picture = capture.read()
-                if not there or picture is None:
-                    raise SourceError(f"{self.name}: gives no pictures any more; is it still plugged in?")
+                there, image = capture.read()
+                if not there or image is None:
+                    raise SourceError(f"{self.name}: gives no frames any more; is it still plugged in?")
                 self._condition.live(reconnected=back)
                 back = False
-                yield self._frame(capture, picture)
+                yield self._frame(capture, image)
                 self._condition.waiting()
         finally:
             capture.release()
 
-    def _frame(self, capture: cv2.VideoCapture, picture: cv2.typing.MatLike) -> Frame:
+    def _frame(self, capture: cv2.VideoCapture, image: cv2.typing.MatLike) -> Frame:
         arrived_s = time.monotonic()
-        height, width = picture.shape[:2]
+        height, width = image.shape[:2]
         if self._info is None or (width, height) != (self._info.width, self._info.height):
             require_usable_size(self.name, width, height)
             self._info = SourceInfo(self.name, width, height, None, None, None, LIVE_TIME_BASE, codec="camera")
-        # Cameras' own clocks are told differently by every system; when the picture was there is right everywhere.
+        # Cameras' own clocks are told differently by every system; when the frame was there is right everywhere.
         pts = self._clock.stamp(arrived_s - self._began_s)
         time_s = float(pts * LIVE_TIME_BASE)
         gap_s = time_s - self._last_s if self._lost and self._last_s is not None else 0.0
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
-        rgb = np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
         return Frame(index, pts, 0, time_s, rgb, arrived_s, gap_s)
 
 
@@ -172,5 +172,5 @@ def open_device(which: str) -> cv2.VideoCapture:
         raise SourceError(
             f"camera {which}: cannot be opened; another program may hold it, or the system may forbid its use"
         )
-    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest picture, where the driver lets us
+    capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, where the driver lets us
     return capture

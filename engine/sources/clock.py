@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import Final
 
 AHEAD_S: Final = 0.5
-"""A picture cannot come before its time: one that is further ahead than this shows that the stream's times jumped."""
+"""A frame cannot come before its time: one that is further ahead than this shows that the stream's times jumped."""
 
 BEHIND_S: Final = 1.0
-"""Pictures that come later than this, though nothing more is queued behind them, show the same."""
+"""Frames that come later than this, though nothing more is queued behind them, show the same."""
 
 LATE_S: Final = 0.25
 """A played video that is later than this goes on from where it is, instead of rushing after its time."""
 
-_LONGEST_STEP_S: Final = 3.0  # between two pictures of a played video; more is a jump of its times
-_USUAL_STEP_S: Final = 0.04  # between pictures that do not say
+_LONGEST_STEP_S: Final = 3.0  # between two frames of a played video; more is a jump of its times
+_USUAL_STEP_S: Final = 0.04  # between frames that do not say
 
 _SLEW: Final = 0.001  # seconds per second; a hundred times what clocks of cameras drift, and too little to be seen
 
@@ -22,8 +22,8 @@ _SLEW: Final = 0.001  # seconds per second; a hundred times what clocks of camer
 class StreamClock:
     """Maps a stream's times to seconds since `began_s`, both on `time.monotonic`'s clock.
 
-    The first picture of a connection that is not read from a queue fixes how the stream's times lie on ours. After
-    that the distances between pictures are the stream's own, free of the network's jitter. The drift between both
+    The first frame of a connection that is not read from a queue fixes how the stream's times lie on ours. After
+    that the distances between frames are the stream's own, free of the network's jitter. The drift between both
     clocks is followed slowly, and a jump of the stream's times at once.
     """
 
@@ -42,7 +42,7 @@ class StreamClock:
         return self._offset_s is not None
 
     def at(self, stream_s: float) -> float | None:
-        """Where `stream_s` lies among the pictures' times, in seconds; None before the first of a connection."""
+        """Where `stream_s` lies among the frames' times, in seconds; None before the first of a connection."""
         return None if self._offset_s is None else stream_s + self._offset_s
 
     def connected(self) -> None:
@@ -52,7 +52,7 @@ class StreamClock:
         self._behind = False
 
     def place(self, stream_s: float | None, arrived_s: float, *, waited: bool) -> tuple[float, float]:
-        """When a picture was taken, and how late it came.
+        """When a frame was taken, and how late it came.
 
         Args:
             stream_s: its time in the stream, in seconds; None where the stream does not say. It is then taken as now,
@@ -87,15 +87,15 @@ class StreamClock:
         return stream_s + self._offset_s, late_s
 
     def stamp(self, time_s: float) -> int:
-        """`time_s` in ticks, but always greater than the last: no two pictures share a time."""
+        """`time_s` in ticks, but always greater than the last: no two frames share a time."""
         self._last_pts = max(round(time_s * self._ticks), self._last_pts + 1)
         return self._last_pts
 
 
 class PlaybackClock:
-    """Times of a video that can be read faster than it plays, such as a file or HLS: each picture waits for its time.
+    """Times of a video that can be read faster than it plays, such as a file or HLS: each frame waits for its time.
 
-    Times begin with the first picture and keep their distances; what jumps or is too late goes on from now.
+    Times begin with the first frame and keep their distances; what jumps or is too late goes on from now.
     """
 
     def __init__(self) -> None:
@@ -111,10 +111,10 @@ class PlaybackClock:
         self._offset_s = None
 
     def place(self, stream_s: float | None, now_s: float) -> tuple[float, float]:
-        """When a picture that says `stream_s` is due, given that it is `now_s`, both in seconds.
+        """When a frame that says `stream_s` is due, given that it is `now_s`, both in seconds.
 
         Returns:
-            The picture's time on the clock of `now_s`, not more than `LATE_S` before it; and how long to wait for it.
+            The frame's time on the clock of `now_s`, not more than `LATE_S` before it; and how long to wait for it.
         """
         if stream_s is None:
             time_s = now_s if self._last_s is None else self._last_s + _USUAL_STEP_S

@@ -9,7 +9,7 @@ from typing import Final
 from mien.engine.types import SourceCondition, SourceInfo, SourceState
 
 QUIET_S: Final = 2.0
-"""So long without a picture and a live source is shown as stalled, before it is given up and opened again."""
+"""So long without a frame and a live source is shown as stalled, before it is given up and opened again."""
 
 
 class LiveCondition:
@@ -38,13 +38,13 @@ class LiveCondition:
             self._waiting_since = None
 
     def waiting(self) -> None:
-        """The reader now waits for a picture."""
+        """The reader now waits for a frame."""
         with self._lock:
             if self._waiting_since is None:
                 self._waiting_since = time.monotonic()
 
     def live(self, *, reconnected: bool = False) -> None:
-        """A picture is there."""
+        """A frame is there."""
         with self._lock:
             self._state, self._message, self._until, self._waiting_since = SourceState.LIVE, "", None, None
             self._reconnects += reconnected
@@ -56,7 +56,7 @@ class LiveCondition:
             now = time.monotonic()
             quiet_s = 0.0 if self._waiting_since is None else now - self._waiting_since
             if self._state is SourceState.LIVE and quiet_s > self._quiet_s:
-                message = f"{self._name}: no picture for {quiet_s:.0f} s"
+                message = f"{self._name}: no frame for {quiet_s:.0f} s"
                 return SourceCondition(SourceState.STALLED, message, None, self._reconnects)
             retry_in_s = None if self._until is None else max(0.0, self._until - now)
             return SourceCondition(self._state, self._message, retry_in_s, self._reconnects)
@@ -98,7 +98,7 @@ class ToldSource:
 
     @property
     def info(self) -> SourceInfo | None:
-        """What the pictures are like; None before the first."""
+        """What the frames are like; None before the first."""
         return self._info
 
     @property

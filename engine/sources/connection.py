@@ -20,7 +20,7 @@ from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.audio import Heard, SoundReader
+from mien.engine.sources.audio import AudioReader, DecodedAudio
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
 from mien.engine.types import SourceInfo
 
@@ -51,10 +51,10 @@ class Lost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A decoded picture.
+    """A decoded frame.
 
     Attributes:
-        decoded: the picture.
+        decoded: the frame.
         arrived_s: `time.monotonic()` when it was decoded.
         waited: whether its packet had to be waited for, so that no newer one is queued up.
     """
@@ -68,7 +68,7 @@ class Connection:
     """Opens a stream.
 
     Attributes:
-        paced: its pictures can be read faster than they play, as those of files and of HLS.
+        paced: its frames can be read faster than they play, as those of files and of HLS.
 
     Raises:
         Lost: it cannot be opened.
@@ -83,9 +83,9 @@ class Connection:
             self.close()
             raise Lost(f"{address.name}: sends no video; check the address")
         self._stream: VideoStream = streams[0]
-        self._stream.thread_type = "SLICE"  # threads by frames would hold pictures back
-        self._sound = SoundReader(self._container)
-        self._read_along = [self._stream] if self._sound.stream is None else [self._stream, self._sound.stream]
+        self._stream.thread_type = "SLICE"  # threads by frames would hold frames back
+        self._audio = AudioReader(self._container)
+        self._read_along = [self._stream] if self._audio.stream is None else [self._stream, self._audio.stream]
         format_name = self._container.format.name
         seconds = (self._container.duration or 0) / av.time_base
         playlist = "hls" in format_name
@@ -94,14 +94,14 @@ class Connection:
         self.paced = whole or playlist
         self._whole = whole
         self._end_s = (self._container.start_time or 0) / av.time_base + seconds - _END_S if seconds > 0 else -math.inf
-        self._last_s = math.inf  # time of the last picture; without times the end is taken for what it seems
+        self._last_s = math.inf  # time of the last frame; without times the end is taken for what it seems
         self._timed = format_name != "mpjpeg"  # it has no times, and those that FFmpeg makes up are wrong
 
     def arrivals(self, cancelled: Callable[[], bool]) -> Iterator[Arrival]:
-        """The pictures, until the end of the stream or until `cancelled` says so.
+        """The frames, until the end of the stream or until `cancelled` says so.
 
         Raises:
-            Lost: nothing more can be read, or no picture came for `LiveSettings.stall_s`.
+            Lost: nothing more can be read, or no frame came for `LiveSettings.stall_s`.
         """
         seen_s = waited_s = time.monotonic()
         hurrying = waited = False
@@ -110,14 +110,14 @@ class Connection:
             packet = self._read()
             now_s = time.monotonic()
             if now_s - asked_s > _WAITED_S:
-                # Whoever waited for the sound between two pictures has no picture queued up either.
+                # Whoever waited for the audio between two frames has no frame queued up either.
                 waited, waited_s = True, now_s
-            if packet is not None and packet.stream is self._sound.stream:
-                self._sound.read(packet)
+            if packet is not None and packet.stream is self._audio.stream:
+                self._audio.read(packet)
                 packet = None
             hurrying = hurrying or (not self.paced and now_s - waited_s > _HURRY_S)
             at_end = packet is not None and packet.size == 0  # its decoding gives what the decoder still held back
-            # Too slow for all pictures: read without decoding what is queued, and begin again at a keyframe.
+            # Too slow for all frames: read without decoding what is queued, and begin again at a keyframe.
             if packet is not None and (not hurrying or at_end or (packet.is_keyframe and waited)):
                 hurrying = False
                 for decoded in self._decode(packet):
@@ -128,7 +128,7 @@ class Connection:
             if at_end:
                 return
             if time.monotonic() - seen_s > self._settings.stall_s:
-                raise Lost(f"{self._name}: no picture for {self._settings.stall_s:g} s")
+                raise Lost(f"{self._name}: no frame for {self._settings.stall_s:g} s")
 
     @property
     def complete(self) -> bool:
@@ -136,15 +136,15 @@ class Connection:
         return self._whole and self._last_s >= self._end_s
 
     def stream_s(self, decoded: VideoFrame) -> float | None:
-        """The time of a picture in the stream, in seconds; None where the stream does not say."""
+        """The time of a frame in the stream, in seconds; None where the stream does not say."""
         return decoded.time if self._timed else None
 
-    def sounds(self) -> list[Heard]:
+    def chunks(self) -> list[DecodedAudio]:
         """What was heard since the last call."""
-        return self._sound.take()
+        return self._audio.take()
 
     def describe(self, decoded: VideoFrame) -> SourceInfo:
-        """What the pictures of this connection are like, from one of them."""
+        """What the frames of this connection are like, from one of them."""
         rate = self._stream.average_rate or self._stream.guessed_rate
         aspect = self._stream.sample_aspect_ratio or Fraction(1)
         aspect = aspect if aspect > 0 else Fraction(1)
@@ -162,7 +162,7 @@ class Connection:
             sample_aspect=aspect,
             colour=colour_of(decoded),
             codec=self._stream.codec_context.name,
-            audio_codec=self._sound.codec,
+            audio_codec=self._audio.codec,
         )
 
     def close(self) -> None:
@@ -170,9 +170,9 @@ class Connection:
         self._container.close()
 
     def _read(self) -> Packet[Any] | None:
-        """The next packet of picture or sound, None when none came in time; the same container then goes on.
+        """The next packet of frame or audio, None when none came in time; the same container then goes on.
 
-        At the end it is an empty one of the picture.
+        At the end it is an empty one of the frame.
         """
         lost: Lost | None = None
         try:
@@ -190,14 +190,14 @@ class Connection:
         try:
             return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
         except (av.error.FFmpegError, ValueError):
-            return []  # damaged, or cut by a loss; whether any picture comes is watched elsewhere
+            return []  # damaged, or cut by a loss; whether any frame comes is watched elsewhere
 
 
-def _open(address: SourceAddress, settings: LiveSettings, *, sound: bool = True) -> InputContainer:
+def _open(address: SourceAddress, settings: LiveSettings, *, audio: bool = True) -> InputContainer:
     options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
     if address.scheme in ("rtsp", "rtsps"):
         options["rtsp_transport"] = settings.transport or address.transport
-        options["allowed_media_types"] = "video+audio" if sound else "video"
+        options["allowed_media_types"] = "video+audio" if audio else "video"
     elif address.scheme in ("http", "https"):
         options |= {"protocol_whitelist": _WEB_PROTOCOLS, "analyzeduration": str(round(_FILE_ANALYSE_S * _MICRO))}
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
@@ -207,9 +207,9 @@ def _open(address: SourceAddress, settings: LiveSettings, *, sound: bool = True)
         # Any error of PyAV carries the whole address in its text.
         lost = _explain(error, address.name, address.port, has_login=address.login is not None)
         refused = isinstance(error, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login"
-    if refused and sound and "allowed_media_types" in options:
-        # Some cameras announce a sound that they then refuse to send, which ends FFmpeg's whole attempt.
-        return _open(address, settings, sound=False)
+    if refused and audio and "allowed_media_types" in options:
+        # Some cameras announce audio that they then refuse to send, which ends FFmpeg's whole attempt.
+        return _open(address, settings, audio=False)
     raise lost
 
 

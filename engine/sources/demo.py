@@ -18,14 +18,14 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import SourceError
-from mien.engine.types import FloatArray, Frame, Picture, SourceInfo
+from mien.engine.types import FloatArray, Frame, RgbImage, SourceInfo
 
 WIDTH: Final = 640
 HEIGHT: Final = 480
 RATE: Final = 25
 SECONDS: Final = 12
 
-# Places in the portrait (512 x 600 pixels), read off the picture.
+# Places in the portrait (512 x 600 pixels), read off the frame.
 _FACE: Final = (268.0, 235.0)
 _MOUTH_CORNERS: Final = ((230.0, 279.0), (306.0, 276.0))
 _LIPS: Final = (270.0, 284.0)
@@ -102,9 +102,9 @@ class DemoSource:
     def frames(self) -> Iterator[Frame]:
         for index in range(self._count):
             time_s = index / RATE
-            yield Frame(index, index * 512, 512, time_s, self.picture(time_s % SECONDS))
+            yield Frame(index, index * 512, 512, time_s, self.image(time_s % SECONDS))
 
-    def picture(self, time_s: float) -> Picture:
+    def image(self, time_s: float) -> RgbImage:
         """(HEIGHT,WIDTH,3) uint8 RGB at `time_s` seconds of the script."""
         where = self._grid.copy()
         for field, (_, begin, full, fade, gone) in zip(self._fields, _SCRIPT, strict=True):
@@ -116,7 +116,7 @@ class DemoSource:
         )
         turn = 2 * np.pi * time_s / SECONDS
         matrix = cv2.getRotationMatrix2D(_FACE, 4 * np.sin(2 * turn), 1.55 + 0.15 * np.sin(turn))
-        # The face wanders around the middle of the picture, never so far that the portrait's edge shows.
+        # The face wanders around the middle of the frame, never so far that the portrait's edge shows.
         matrix[:, 2] += [
             WIDTH / 2 - _FACE[0] + 25 * np.sin(turn),
             HEIGHT / 2 - _FACE[1] + 15 * np.sin(3 * turn),
@@ -145,10 +145,10 @@ def _load_portrait() -> npt.NDArray[np.uint8]:
         raise SourceError(
             "demo: matplotlib's sample portrait is not installed; run pip install --force-reinstall matplotlib"
         ) from None
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
-    if picture is None:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
         raise SourceError("demo: matplotlib's sample portrait is damaged; reinstall matplotlib")
-    return np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), dtype=np.uint8)
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 
 def _displacement(grid: FloatArray, moves: tuple[_Move, ...]) -> FloatArray:

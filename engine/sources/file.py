@@ -20,7 +20,7 @@ from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.media.container import open_container
 from mien.engine.media.geometry import letterbox, upright
 from mien.engine.sources.base import require_usable_size
-from mien.engine.types import Frame, Picture, SourceInfo
+from mien.engine.types import Frame, RgbImage, SourceInfo
 
 _SHORT_BY_S: Final = 0.5  # announced lengths are rounded; less than this is not worth a warning
 
@@ -46,10 +46,10 @@ class VideoFile:
             self._resized = False
             self._warnings: tuple[str, ...] = ()
             self._decoded = self._decode()
-            # The first picture is decoded here: it alone tells the true size, and whether there is one at all.
+            # The first frame is decoded here: it alone tells the true size, and whether there is one at all.
             self._first: VideoFrame | None = next(self._decoded, None)
             if self._first is None:
-                raise SourceError(f"{path}: holds no picture that can be decoded; export or copy the video again")
+                raise SourceError(f"{path}: holds no frame that can be decoded; export or copy the video again")
             self._info = self._describe(self._first)
             require_usable_size(str(path), self._info.width, self._info.height)
         except BaseException:
@@ -88,14 +88,14 @@ class VideoFile:
 
     def _pick_stream(self) -> VideoStream:
         for stream in self._container.streams.video:
-            # Cover art of a sound file is stored as a video of one picture.
+            # Cover art of an audio file is stored as a video of one frame.
             if not stream.disposition & av.stream.Disposition.attached_pic:
                 stream.thread_type = "AUTO"
                 return stream
         raise SourceError(f"{self._path}: holds no video; give a file with a video track")
 
     def _decode(self) -> Iterator[VideoFrame]:
-        """All pictures that can be decoded; damaged packets are counted and passed over."""
+        """All frames that can be decoded; damaged packets are counted and skipped."""
         packets = self._container.demux(self._stream)
         while True:
             try:
@@ -144,25 +144,25 @@ class VideoFile:
 
     def _convert(self, decoded: VideoFrame) -> Frame:
         info = self._info
-        # Two pictures must not share a time: the recording could not hold them both.
+        # Two frames must not share a time: the recording could not hold them both.
         pts = self._next_pts if decoded.pts is None else decoded.pts
         pts = max(pts, self._next_pts) if self._count else pts
         duration = int(decoded.duration or 0)
         if not duration and info.frame_rate:
             duration = round(1 / info.frame_rate / info.time_base)
         index, self._count = self._count, self._count + 1
-        # Without times of their own, pictures follow each other at the announced rate.
+        # Without times of their own, frames follow each other at the announced rate.
         self._next_pts = pts + (1 if decoded.pts is not None else max(duration, 1))
         time_s = float(pts * info.time_base)
         self._end_s = time_s + float(duration * info.time_base)
-        return Frame(index, pts, duration, time_s, self._picture(decoded))
+        return Frame(index, pts, duration, time_s, self._image(decoded))
 
-    def _picture(self, decoded: VideoFrame) -> Picture:
-        picture = upright(to_rgb(decoded, self._info.colour, self._converter), decoded.rotation)
-        if picture.shape[:2] != (self._info.height, self._info.width):
+    def _image(self, decoded: VideoFrame) -> RgbImage:
+        image = upright(to_rgb(decoded, self._info.colour, self._converter), decoded.rotation)
+        if image.shape[:2] != (self._info.height, self._info.width):
             self._resized = True
-            picture = letterbox(picture, self._info.width, self._info.height)
-        return np.ascontiguousarray(picture, dtype=np.uint8)
+            image = letterbox(image, self._info.width, self._info.height)
+        return np.ascontiguousarray(image, dtype=np.uint8)
 
     def _judge(self) -> Iterator[str]:
         info = self._info
@@ -174,6 +174,6 @@ class VideoFile:
             announced = f" of {info.duration_s:.1f} s" if info.duration_s is not None else ""
             yield f"{info.name}: damaged or cut off; it could be read up to {end_s:.1f} s{announced}"
         elif self._damaged:
-            yield f"{info.name}: {self._damaged} damaged places were passed over"
+            yield f"{info.name}: {self._damaged} damaged places were skipped"
         if self._resized:
-            yield f"{info.name}: the picture changes its size; all was fitted into {info.width}x{info.height}"
+            yield f"{info.name}: the frame changes its size; all was fitted into {info.width}x{info.height}"

@@ -19,10 +19,10 @@ from mien.engine.sources.clock import PlaybackClock, StreamClock
 from mien.engine.sources.condition import QUIET_S, ToldSource
 from mien.engine.sources.connection import Arrival, Connection, Lost
 from mien.engine.sources.reconnect import KNOCK_EVERY_S, Backoff, answers
-from mien.engine.types import Frame, Sound, SourceState
+from mien.engine.types import AudioChunk, Frame, SourceState
 
 _RATE: Final = int(1 / LIVE_TIME_BASE)
-_OLD_S: Final = 0.3  # a picture this late with a newer one queued behind it is not worth converting
+_OLD_S: Final = 0.3  # a frame this late with a newer one queued behind it is not worth converting
 _SHOW_S: Final = 0.1  # but so often one is handed over all the same
 _SETTLED_S: Final = 5.0  # a connection that held so long was a good one
 
@@ -34,14 +34,14 @@ class NetworkStream(ToldSource):
         super().__init__(address.name, quiet_s=min(QUIET_S, settings.stall_s / 2))
         self._address = address
         self._settings = settings
-        self._shape: tuple[object, ...] = ()  # what of a picture tells that `info` is out of date
+        self._shape: tuple[object, ...] = ()  # what of a frame tells that `info` is out of date
         self._began_s = 0.0
         self._clock = StreamClock(0.0)
         self._playback = PlaybackClock()
         self._index = 0
-        self._sounds: list[Sound] = []  # since the newest picture that was handed over
+        self._chunks: list[AudioChunk] = []  # since the newest frame that was handed over
         self._shown_s = -math.inf  # when its taker came back for more
-        self._last_s: float | None = None  # the time of that picture; None: there was none yet
+        self._last_s: float | None = None  # the time of that frame; None: there was none yet
         self._lost = False  # the signal was lost since then
 
     def frames(self) -> Iterator[Frame]:
@@ -67,7 +67,7 @@ class NetworkStream(ToldSource):
         self._condition.set(SourceState.ENDED, "" if self._condition.cancelled else f"{self.name}: at its end")
 
     def _connect(self) -> Iterator[Frame]:
-        """The pictures of one connection; returns when the source is at its end or was cancelled.
+        """The frames of one connection; returns when the source is at its end or was cancelled.
 
         Raises:
             Lost: the connection did not come about, or broke.
@@ -79,13 +79,13 @@ class NetworkStream(ToldSource):
             self._clock.connected()
             self._playback.connected()
             self._shape = ()
-            yield from self._pictures(connection)
+            yield from self._images(connection)
             if not self._condition.cancelled and not connection.complete:
                 raise Lost(f"{self.name}: the stream has ended")
         finally:
             connection.close()
 
-    def _pictures(self, connection: Connection) -> Iterator[Frame]:
+    def _images(self, connection: Connection) -> Iterator[Frame]:
         back = self._lost and self._last_s is not None
         self._condition.waiting()
         for arrival in connection.arrivals(lambda: self._condition.cancelled):
@@ -95,27 +95,27 @@ class NetworkStream(ToldSource):
             time_s = self._due(arrival, stream_s, paced=connection.paced)
             if self._condition.cancelled:
                 return
-            self._hear(connection)
+            self._write_audio(connection)
             if time_s is not None:
                 yield self._frame(connection, arrival.decoded, time_s)
                 self._shown_s = time.monotonic()
             self._condition.waiting()
 
-    def _hear(self, connection: Connection) -> None:
+    def _write_audio(self, connection: Connection) -> None:
         clock = self._playback if connection.paced else self._clock
-        for heard in connection.sounds():
+        for heard in connection.chunks():
             time_s = clock.at(heard.stream_s)
             if time_s is not None:
-                self._sounds.append(Sound(time_s, heard.rate, heard.samples))
+                self._chunks.append(AudioChunk(time_s, heard.rate, heard.samples))
 
     def _due(self, arrival: Arrival, stream_s: float | None, *, paced: bool) -> float | None:
-        """The time of a picture, after having waited for it; None: a newer one makes it needless."""
+        """The time of a frame, after having waited for it; None: a newer one makes it needless."""
         if paced:
             time_s, wait_s = self._playback.place(stream_s, arrival.arrived_s - self._began_s)
             self._condition.pause(wait_s)
             return time_s
         if not (self._clock.anchored or arrival.waited):
-            # What a server or the opening has queued up says nothing about how late pictures are.
+            # What a server or the opening has queued up says nothing about how late frames are.
             time_s, late_s = arrival.arrived_s - self._began_s, math.inf
         else:
             time_s, late_s = self._clock.place(stream_s, arrival.arrived_s, waited=arrival.waited)
@@ -133,9 +133,9 @@ class NetworkStream(ToldSource):
                 raise Lost(str(error)) from None
             self._info, self._shape = info, shape
         try:
-            picture = upright(to_rgb(decoded, self._info.colour), decoded.rotation)
+            image = upright(to_rgb(decoded, self._info.colour), decoded.rotation)
         except (av.error.FFmpegError, ValueError):
-            raise Lost(f"{self.name}: sends pictures of a kind that cannot be read") from None
+            raise Lost(f"{self.name}: sends frames of a kind that cannot be read") from None
         pts = self._clock.stamp(time_s)
         time_s = float(pts * LIVE_TIME_BASE)
         gap_s = 0.0 if self._last_s is None else time_s - self._last_s
@@ -144,8 +144,8 @@ class NetworkStream(ToldSource):
         duration = round((decoded.duration or 0) * float(decoded.time_base or 0) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
-        sound, self._sounds = tuple(self._sounds), []
-        return Frame(index, pts, duration, time_s, picture, arrived_s, gap_s, sound)
+        audio, self._chunks = tuple(self._chunks), []
+        return Frame(index, pts, duration, time_s, image, arrived_s, gap_s, audio)
 
     def _wait(self, wait_s: float, reason: Lost) -> None:
         """Wait until the next try is due; a server that did not answer is tried as soon as it does again."""

@@ -1,4 +1,4 @@
-"""Files and the demo as if they happened now: each picture when its time has come."""
+"""Files and the demo as if they happened now: each frame when its time has come."""
 
 from __future__ import annotations
 
@@ -76,6 +76,4 @@ class PacedSource(ToldSource):
     def _retimed(self, frame: Frame, time_s: float, duration_s: float) -> Frame:
         pts = max(round(time_s * _RATE), self._next_pts)
         index, self._index, self._next_pts = self._index, self._index + 1, pts + 1
-        return Frame(
-            index, pts, round(duration_s * _RATE), float(pts * LIVE_TIME_BASE), frame.picture, time.monotonic()
-        )
+        return Frame(index, pts, round(duration_s * _RATE), float(pts * LIVE_TIME_BASE), frame.image, time.monotonic())

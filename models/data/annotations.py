@@ -83,7 +83,7 @@ def read_ferv39k(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntr
 def read_mafw(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
     """Clip file, expression(s) joined by "_", an unused column and an English caption, between tabs.
 
-    Clips with several expressions are passed over: the single-expression protocol has none.
+    Clips with several expressions are skipped: the single-expression protocol has none.
     """
     entries = []
     for number, line in _lines(file, "gbk"):

@@ -1,4 +1,4 @@
-"""Changes to the pictures of a clip: drawn once per clip and applied to every frame alike, so motion stays motion."""
+"""Changes to the images of a clip: drawn once per clip and applied to every frame alike, so motion stays motion."""
 
 from __future__ import annotations
 

@@ -86,8 +86,8 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
         else:
             chosen = samplers.segments(len(files), settings.steps, random if self._training else None)
         # A frame that is repeated is read once.
-        pictures = {index: open_picture(files[index]) for index in {int(i) for i in chosen}}
-        images = [pictures[int(index)] for index in chosen]
+        opened = {index: open_image(files[index]) for index in {int(i) for i in chosen}}
+        images = [opened[int(index)] for index in chosen]
         if self._training:
             pixels = training_pixels(images, settings.size, self._augment, random)
         else:
@@ -95,15 +95,15 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
         return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position
 
 
-def open_picture(file: Path) -> Image.Image:
-    """A picture as RGB.
+def open_image(file: Path) -> Image.Image:
+    """A frame as RGB.
 
     Raises:
         DataError: it is missing or damaged.
     """
     try:
-        with Image.open(file) as picture:
-            return picture.convert("RGB")
+        with Image.open(file) as image:
+            return image.convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise DataError(f"{file}: cannot be read ({' '.join(str(error).split())[:80]}); run mien data check") from None
 

@@ -23,7 +23,7 @@ class ClipEntry:
 
     Attributes:
         name: for messages, unique in its set.
-        folder: its frames are the pictures in this folder, in natural order ("2.jpg" before "10.jpg").
+        folder: its frames are the frames in this folder, in natural order ("2.jpg" before "10.jpg").
         label: class name.
         frames: how many there should be; None: unknown.
         caption: what the clip shows, in words; "" for none.
@@ -37,7 +37,7 @@ class ClipEntry:
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The pictures in `folder` in natural order; other files are passed over."""
+    """The frames in `folder` in natural order; other files are skipped."""
     try:
         found = [item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES]
     except OSError:

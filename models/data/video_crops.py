@@ -36,9 +36,9 @@ def main_face(video: Path, detector: FaceDetector, geometry: CropGeometry, size:
     found: dict[int, list[Crops]] = defaultdict(list)
     with open_source(str(video)) as source:
         for frame in source.frames():
-            for face in tracker.update(detector.detect(frame.picture), frame.time_s):
+            for face in tracker.update(detector.detect(frame.image), frame.time_s):
                 if face.detection is not None:
-                    found[face.track_id].append(align(frame.picture, face.detection, geometry, size))
+                    found[face.track_id].append(align(frame.image, face.detection, geometry, size))
     longest = max(found.values(), key=len, default=[])
     return np.stack(longest) if longest else np.empty((0, size, size, 3), np.uint8)
 
@@ -66,7 +66,7 @@ def crop_videos(
 ) -> tuple[int, list[str]]:
     """Turn videos/label/clip.mp4 into frames/label/clip/000001.png, which the format "folders" reads.
 
-    Clips that are there already are passed over, so that a stopped run can be continued.
+    Clips that are there already are skipped, so that a stopped run can be continued.
 
     Returns:
         How many clips were written, and a line for every clip that gave none.

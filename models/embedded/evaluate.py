@@ -2,7 +2,7 @@
 
     python -m mien.models.embedded.evaluate --data ferplus.npz [--bundle assets/embedded] [--write]
 
-With ``--write`` the figures go into the bundle's manifest and the pictures for the model card beside it.
+With ``--write`` the figures go into the bundle's manifest and the images for the model card beside it.
 Needs no torch.
 """
 
@@ -77,7 +77,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
-    parser.add_argument("--write", action="store_true", help="write figures and pictures into the bundle's folder")
+    parser.add_argument("--write", action="store_true", help="write figures and images into the bundle's folder")
     given = parser.parse_args(arguments)
     bundle = load_bundle(given.bundle)
     stills = read_stills(given.data, "test")

@@ -1,4 +1,4 @@
-"""Pictures of the model card, drawn with matplotlib without a screen."""
+"""Images of the model card, drawn with matplotlib without a screen."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _save(figure: Figure, file: Path) -> None:
 
 
 def draw_confusion(counts: npt.NDArray[np.int64], labels: Sequence[str], file: Path) -> None:
-    """(C, C) counts -> a picture of the row-normalised matrix, in per cent."""
+    """(C, C) counts -> a image of the row-normalised matrix, in per cent."""
     shares = metrics.normalised(counts) * 100
     figure = Figure(figsize=(6.4, 5.6))
     axes = figure.add_subplot()
@@ -53,7 +53,7 @@ def draw_calibration(probabilities: npt.ArrayLike, truth: npt.ArrayLike, thresho
     left.plot([0, 1], [0, 1], color="grey", linewidth=1)
     left.scatter(mean[used], accuracy[used], s=np.sqrt(count[used]) * 4, zorder=3)
     left.set(xlabel="confidence", ylabel="accuracy", title="Reliability, 15 bins", xlim=(0, 1), ylim=(0, 1))
-    # The first few per cent are a handful of pictures: noise.
+    # The first few per cent are a handful of images: noise.
     shown = coverage > 0.03
     right.plot(coverage[shown], kept[shown])
     if threshold is not None:
@@ -61,7 +61,7 @@ def draw_calibration(probabilities: npt.ArrayLike, truth: npt.ArrayLike, thresho
         right.scatter([coverage[at]], [kept[at]], zorder=3)
         right.annotate(f"uncertain below {threshold:.2f}", (coverage[at], kept[at]), xytext=(-130, -30),
                        textcoords="offset points")  # fmt: skip
-    right.set(xlabel="share of pictures answered", ylabel="accuracy of the answers", title="Coverage and accuracy")
+    right.set(xlabel="share of images answered", ylabel="accuracy of the answers", title="Coverage and accuracy")
     right.grid(alpha=0.3)
     _save(figure, file)
 

@@ -1,10 +1,10 @@
-"""Clips made from stills: 16 steps of one face whose pose, light and picture quality change as in a real video.
+"""Clips made from stills: 16 steps of one face whose pose, light and image quality change as in a real video.
 
 There is no free video collection with expression labels, so the temporal part learns from these. What it can learn is
 which frames to trust; how an expression unfolds, it cannot.
 
 A *clean* clip only sways a little. A *troubled* clip also has, each with some chance and for some of its steps: motion
-blur, defocus, a thing before the face, bad light, a tiny or badly compressed picture, a detector that loses its hold.
+blur, defocus, a thing before the face, bad light, a tiny or badly compressed image, a detector that loses its hold.
 """
 
 from __future__ import annotations

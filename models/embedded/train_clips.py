@@ -210,7 +210,7 @@ def _fit(
         )
         seen = {k: seen_after(temporal, network, validation, k) for k in (2, CHANGE_STEPS, 5, 8)}
         print("    changes seen: " + ", ".join(f"{share:.2f} after {k} steps" for k, share in seen.items()), flush=True)
-        # Clean pictures count twice as much as troubled ones: the temporal part should not cost anything on them.
+        # Clean images count twice as much as troubled ones: the temporal part should not cost anything on them.
         if (score := troubled + 2 * clean + still / 2 + seen[CHANGE_STEPS] / 2) > best:
             best, best_state = score, {name: value.clone() for name, value in temporal.state_dict().items()}
     return best_state

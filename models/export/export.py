@@ -191,7 +191,7 @@ def _manifest(
 
 
 def _blocks(count: int, size: int, seed: int) -> npt.NDArray[np.uint8]:
-    """(count,size,size,3) uint8: pictures of coarse coloured blocks, each of its own brightness."""
+    """(count,size,size,3) uint8: frames of coarse coloured blocks, each of its own brightness."""
     generator = np.random.default_rng(seed)
     coarse = generator.random((count, 7, 7, 3)) * generator.random((count, 1, 1, 3))
     index = np.arange(size) * 7 // size

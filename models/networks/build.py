@@ -44,7 +44,7 @@ def assemble(config: ModelConfig, labels: LabelSet, clip: Any, bank: nn.Module) 
 
 
 def embedding_width(clip: Any) -> int:
-    """D, the width of the joint space of pictures and texts."""
+    """D, the width of the joint space of frames and texts."""
     return int(clip.visual.output_dim)
 
 

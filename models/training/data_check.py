@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from mien.models.data.dataset import open_picture
+from mien.models.data.dataset import open_image
 from mien.models.data.entries import ClipEntry, DataError, frame_files
 from mien.models.training.config import RunConfig
 
@@ -17,7 +17,7 @@ class Findings:
 
     Attributes:
         clips: clips looked at, training and test together.
-        frames: pictures that were counted.
+        frames: frames that were counted.
         errors: training or testing would stop or be wrong.
         warnings: worth knowing.
     """
@@ -29,7 +29,7 @@ class Findings:
 
 
 def check_data(config: RunConfig, fold: int, *, decode: bool) -> Findings:
-    """Check the training and test clips of one fold; `decode` also reads every picture.
+    """Check the training and test clips of one fold; `decode` also reads every frame.
 
     Raises:
         DataError: an annotation file cannot be read at all.
@@ -70,6 +70,6 @@ def _check_clip(entry: ClipEntry, part: str, found: Findings, decode: bool) -> N
             found.errors.append(f"{part}: {file} is empty")
         elif decode:
             try:
-                open_picture(file)
+                open_image(file)
             except DataError as error:
                 found.errors.append(f"{part}: {error}")

@@ -151,8 +151,8 @@ def draw_confusion(scores: Scores, path: Path, cell: int = 56) -> None:
     """A PNG of the confusion matrix in percent of each row, true classes down, answers across."""
     shares = 100 * metrics.normalised(scores.counts)
     classes, margin = len(scores.labels), 120
-    picture = Image.new("RGB", (margin + classes * cell + 10, margin // 2 + classes * cell + 30), "white")
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (margin + classes * cell + 10, margin // 2 + classes * cell + 30), "white")
+    draw = ImageDraw.Draw(image)
     for row in range(classes):
         y = margin // 2 + row * cell
         draw.text((6, y + cell // 2 - 6), scores.labels[row][:18], fill="black")
@@ -164,4 +164,4 @@ def draw_confusion(scores: Scores, path: Path, cell: int = 56) -> None:
             draw.text((x + cell // 2 - 10, y + cell // 2 - 6), f"{share:.1f}", fill="white" if share > 60 else "black")
     foot = f"rows: true class, percent of its clips; UAR {scores.uar:.2f}, WAR {scores.war:.2f}"
     draw.text((6, margin // 2 + classes * cell + 10), foot, fill="black")
-    picture.save(path)
+    image.save(path)

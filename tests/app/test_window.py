@@ -20,7 +20,7 @@ ROOT = Path(__file__).parents[2]
 
 
 def frames_of(window) -> int:
-    """Pictures recorded so far."""
+    """Frames recorded so far."""
     recording = window.link.session.status().recording
     return 0 if recording is None else recording.frames
 

@@ -62,7 +62,7 @@ def test_review_of_what_is_no_session(settled, qtbot, tmp_path: Path) -> None:
     (tmp_path / "lonely.mp4").write_text("no video, no data")
     window = ReviewWindow(None, tmp_path / "lonely.mp4")
     window.show()
-    qtbot.waitUntil(lambda: "cannot be opened" in window.picture.accessibleDescription(), timeout=20_000)
+    qtbot.waitUntil(lambda: "cannot be opened" in window.image.accessibleDescription(), timeout=20_000)
     window.close()
 
 

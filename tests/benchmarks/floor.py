@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.floor --detector FILE [--bundle BUNDLE] [--seconds 8] [--rounds 3] [--json OUT]
 
-Both use the encoder settings of Mien's recordings; the floor hands decoded pictures to the encoder as they are. The
+Both use the encoder settings of Mien's recordings; the floor hands decoded frames to the encoder as they are. The
 contestants take turns, so that all meet the same load. Three ratios: of the least times, of the median times, and of
 the processor time used, which says what a machine with nothing else to do would show, as both keep all cores busy.
 """

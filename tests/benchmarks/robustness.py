@@ -1,4 +1,4 @@
-"""How the embedded recogniser fares when the picture gets worse: test stills made smaller, turned, darker, blurred.
+"""How the embedded recogniser fares when the image gets worse: test stills made smaller, turned, darker, blurred.
 
 python -m tests.benchmarks.robustness --data ../shared/data/ferplus.npz [--write]
 

@@ -33,7 +33,7 @@ EXPECTED = {
 
 
 def best(faces: tuple[Face, ...]) -> Face | None:
-    """The largest face of a picture."""
+    """The largest face of a frame."""
     seen = [face for face in faces if face.detection is not None]
     return max(seen, key=lambda face: face.box.area, default=None)
 
@@ -56,14 +56,14 @@ def main() -> None:
             tracker, recogniser = Tracker(), Recogniser(predictor)
             with VideoFile(given.videos / name) as video:
                 for frame in video.frames():
-                    faces = tracker.update(detector.detect(frame.picture), frame.time_s)
+                    faces = tracker.update(detector.detect(frame.image), frame.time_s)
                     predictions = recogniser.update(frame, faces)
                     face = best(faces)
                     if face is None or face.detection is None or face.track_id not in predictions:
                         shown.append("-")
                         single.append("-")
                         continue
-                    crop = align(frame.picture, face.detection, manifest.crop, manifest.size)
+                    crop = align(frame.image, face.detection, manifest.crop, manifest.size)
                     logits = predictor.logits(np.repeat(predictor.embed(crop[None])[:, None], manifest.steps, axis=1))
                     shown.append(manifest.labels[int(predictions[face.track_id].probabilities.argmax())])
                     single.append(manifest.labels[int(logits.argmax())])

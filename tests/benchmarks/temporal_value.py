@@ -25,7 +25,7 @@ SEED = 4242
 
 
 def main() -> None:
-    """Prints WAR and UAR of four readings of clean and of troubled clips."""
+    """Prints WAR and UAR of four predictions of clean and of troubled clips."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.temporal_value", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
@@ -45,12 +45,12 @@ def main() -> None:
         # One temperature for all, as live: the rival's probabilities are calibrated too.
         per_frame = predictor.probabilities(np.float32(manifest.logit_scale) * (unit @ text.T))
         temporal = predictor.probabilities(predictor.logits(embeddings))
-        readings = {
+        predictions = {
             "single frames": per_frame.reshape(-1, len(LABELS)),
             "averaged probabilities": per_frame.mean(axis=1),
             "temporal transformer": temporal,
         }
-        for reading, scores in readings.items():
+        for reading, scores in predictions.items():
             truth = np.repeat(stills.majority, len(scores) // len(stills))
             counts = metrics.confusion(truth, scores.argmax(axis=1), len(LABELS))
             print(

@@ -12,7 +12,7 @@ import pytest
 
 COUNT_ARENAS = """
 import ctypes, sys, threading
-from engine.allocator import share_one_arena
+from mien.engine.system import share_one_arena
 
 if sys.argv[1] == "shared":
     print(share_one_arena())

@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from mien.engine.threads import Belt, Closed, Latest, Stages
+from mien.engine.threads import BoundedQueue, Closed, Latest, Stages
 
 
 def fail() -> None:
@@ -47,14 +47,14 @@ def test_only_the_first_error_is_kept() -> None:
 
 
 def test_a_closed_belt_is_no_error() -> None:
-    belt: Belt[int] = Belt(1)
-    belt.close()
-    stages = Stages({"giver": lambda: belt.put(1)}, on_error=fail)
+    queue: BoundedQueue[int] = BoundedQueue(1)
+    queue.close()
+    stages = Stages({"giver": lambda: queue.put(1)}, on_error=fail)
     stages.start()
     assert stages.join(10)
     assert stages.error is None
     with pytest.raises(Closed):
-        belt.put(1)
+        queue.put(1)
 
 
 def test_joining_gives_up_in_time_and_can_be_repeated() -> None:

@@ -40,7 +40,7 @@ def test_encoder_shapes_and_grey_inside() -> None:
     with torch.inference_mode():
         embeddings = network.encoder(grey.expand(-1, 3, -1, -1))
         assert embeddings.shape == (3, 16)
-        # A grey picture given as RGB is the same picture.
+        # A grey image given as RGB is the same image.
         assert torch.allclose(embeddings, network.encoder.embed_grey(grey), atol=1e-5)
         assert torch.allclose(embeddings.mean(dim=1), torch.zeros(3), atol=1e-6)
         assert network(grey).shape == (3, len(LABELS))

@@ -34,8 +34,8 @@ class About(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("About Mien"))
         self.resize(520, 520)
-        picture = QLabel()
-        picture.setPixmap(app_icon().pixmap(56, 56))
+        image = QLabel()
+        image.setPixmap(app_icon().pixmap(56, 56))
         name = column(
             label("Mien", "title"),
             label(self.tr("Version {version} · Apache licence 2.0").format(version=version()), "muted"),
@@ -54,14 +54,14 @@ class About(QDialog):
             "<p>" + self.tr("Reads facial expressions live: what a face shows, not what a person feels.") + "</p>"
             "<p><b>" + self.tr("It stands on") + f"</b></p><table>{rows}</table>"
             "<p><b>" + self.tr("The shipped model") + "</b></p><p>"
-            + self.tr("Trained on FER2013 pictures with the FER+ votes (MIT). Its card says how good it is.") + "</p>"
+            + self.tr("Trained on FER2013 images with the FER+ votes (MIT). Its card says how good it is.") + "</p>"
             "<p><b>" + self.tr("The portrait of the demo") + "</b></p><p>"
             + self.tr("Grace Hopper, photograph of the US Navy, public domain.") + "</p>"
         )  # fmt: skip
         close = button(self.tr("Close"), kind="primary")
         close.setDefault(True)
         close.clicked.connect(self.accept)
-        body = column(row(picture, name, 0, spacing=16), 6, text, row(0, close), spacing=10)
+        body = column(row(image, name, 0, spacing=16), 6, text, row(0, close), spacing=10)
         body.setContentsMargins(28, 24, 28, 20)
         self.setLayout(body)
 

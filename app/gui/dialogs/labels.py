@@ -49,7 +49,7 @@ class LabelsDialog(QDialog):
             label(
                 self.tr(
                     "The model compares faces with these descriptions. Nobody has measured how well your labels are "
-                    "told apart; every picture and file will say “unvalidated”."
+                    "told apart; every frame and file will say “unvalidated”."
                 ),
                 "muted",
                 wrap=True,

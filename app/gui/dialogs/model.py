@@ -140,7 +140,7 @@ class ModelDialog(QDialog):
         m = bundle.manifest
         self._title.setText(f"{m.name} {m.version}".strip())
         self._about.setText(
-            self.tr("Reads {steps} pictures over {window:g} seconds of each face, {size} × {size} pixels.").format(
+            self.tr("Reads {steps} frames over {window:g} seconds of each face, {size} × {size} pixels.").format(
                 steps=m.steps, window=m.window_s, size=m.size
             )
         )
@@ -258,7 +258,7 @@ def _measured(manifest: Manifest, tr: Any) -> list[tuple[str, str]]:
     for name, numbers in manifest.metrics.items():
         if not isinstance(numbers, dict) or "war" not in numbers:
             continue
-        text = tr("{war:.1%} of all pictures or clips right; {uar:.1%} as the mean over labels").format(
+        text = tr("{war:.1%} of all frames or clips right; {uar:.1%} as the mean over labels").format(
             war=float(numbers["war"]), uar=float(numbers.get("uar", "nan"))
         )
         found.append((tr("Measured on {name}").format(name=name), text))

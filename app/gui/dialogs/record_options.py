@@ -28,10 +28,10 @@ class RecordOptions(QDialog):
         self._example = label("", "small")
         self.annotated = QCheckBox(self.tr("With boxes and bars"))
         self.annotated.setChecked(p.record_annotated)
-        self.clean = QCheckBox(self.tr("Clean picture, in a second file"))
+        self.clean = QCheckBox(self.tr("Clean frame, in a second file"))
         self.clean.setChecked(p.record_clean)
-        self.sound = QCheckBox(self.tr("With the sound of a network stream"))
-        self.sound.setChecked(p.record_sound)
+        self.audio = QCheckBox(self.tr("With the audio of a network stream"))
+        self.audio.setChecked(p.record_audio)
         for box in (self.annotated, self.clean):
             box.toggled.connect(self._check)
         self.privacy = QComboBox()
@@ -67,7 +67,7 @@ class RecordOptions(QDialog):
             (self.tr("Whose faces"), self.scope),
         ):  # fmt: skip
             field.setAccessibleName(text)
-        videos = column(self.annotated, self.clean, self.sound, spacing=6)
+        videos = column(self.annotated, self.clean, self.audio, spacing=6)
         videos.setContentsMargins(0, 8, 0, 4)
         fields = form(
             (self.tr("Folder"), row(self.folder, browse)),
@@ -84,7 +84,7 @@ class RecordOptions(QDialog):
         cancel.clicked.connect(self.reject)
         body = column(
             label(self.tr("Recording options"), "title"),
-            label(self.tr("A CSV and a JSON with the readings go beside every video."), "muted"),
+            label(self.tr("A CSV and a JSON with the predictions go beside every video."), "muted"),
             10,
             fields,
             14,
@@ -99,7 +99,7 @@ class RecordOptions(QDialog):
         p.record_folder = self.folder.text().strip() or p.record_folder
         p.record_name = self.name.text().strip()
         p.record_annotated, p.record_clean = self.annotated.isChecked(), self.clean.isChecked()
-        p.record_sound = self.sound.isChecked()
+        p.record_audio = self.audio.isChecked()
         p.record_privacy, p.record_privacy_scope = self.privacy.currentData(), self.scope.currentData()
         p.record_pre_roll_s, p.record_crf = self.pre_roll.currentData(), self.quality.currentData()
         super().accept()

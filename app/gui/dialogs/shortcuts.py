@@ -49,7 +49,7 @@ class ShortcutsSheet(QDialog):
                 (self.tr("Start and stop"), "R"), (self.tr("Marker"), "M"), (self.tr("Snapshot"), "S"),
             )),
             (self.tr("REVIEW"), (
-                (self.tr("Play and pause"), "Space"), (self.tr("One picture back or on"), "← →"),
+                (self.tr("Play and pause"), "Space"), (self.tr("One frame back or on"), "← →"),
                 (self.tr("Five seconds back or on"), "Shift+← Shift+→"), (self.tr("Beginning and end"), "Home End"),
                 (self.tr("Next and previous marker"), "M Shift+M"),
             )),

@@ -1,4 +1,4 @@
-"""Where pictures come from: cameras, network streams, files, the demo."""
+"""Where frames come from: cameras, network streams, files, the demo."""
 
 from __future__ import annotations
 

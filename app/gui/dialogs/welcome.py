@@ -30,21 +30,21 @@ class FirstRun(QDialog):
                 self.tr("How sure it is"),
                 self.tr(
                     "It is often wrong. Light, glasses, beards, masks, turned heads, age, culture and a face's own "
-                    "shape change the readings, and groups of people were not photographed equally often. The model's "
+                    "shape change the numbers, and groups of people were not photographed equally often. The model's "
                     "page says what was measured. Never decide about a person on these numbers."
                 ),
             ),
             (
                 self.tr("Consent"),
                 self.tr(
-                    "Ask everyone in the picture before you film or record them. In many countries the law demands it, "
+                    "Ask everyone in the frame before you film or record them. In many countries the law demands it, "
                     "and some uses, such as reading expressions at work or in schools, are forbidden."
                 ),
             ),
             (
                 self.tr("What stays here"),
                 self.tr(
-                    "Pictures and readings never leave this computer. Nothing is written before you press record or "
+                    "Frames and predictions never leave this computer. Nothing is written before you press record or "
                     "take a snapshot. Faces can be blurred before anything is written."
                 ),
             ),

@@ -1,4 +1,4 @@
-"""The live picture: shows what the engine rendered for exactly this size, and tells which face was clicked."""
+"""The live view: shows what the engine rendered for exactly this size, and tells which face was clicked."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy
 
-from mien.app.gui.look.picture_view import INK, MessageView, paint_message
+from mien.app.gui.look.frame_view import INK, MessageView, paint_message
 
 if TYPE_CHECKING:
     from mien.engine.live.session import View
@@ -26,7 +26,7 @@ class Canvas(MessageView):
     """Paints the newest view, centred; over it, where needed, what there is to know."""
 
     resized = Signal(int, int)
-    """The size in device pixels for which pictures should be rendered."""
+    """The size in device pixels for which frames should be rendered."""
     face_clicked = Signal(int)
     double_clicked = Signal()
 
@@ -36,7 +36,7 @@ class Canvas(MessageView):
         self.setMinimumSize(320, 240)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setAccessibleName(self.tr("Live picture"))
+        self.setAccessibleName(self.tr("Live view"))
         self._view: View | None = None
         self._image: QImage | None = None
         self._badge = ""
@@ -49,14 +49,14 @@ class Canvas(MessageView):
 
     def show_view(self, view: View) -> None:
         """Paint `view` next."""
-        height, width = view.picture.shape[:2]
-        # The image borrows the memory of the picture, which `view` keeps alive.
-        self._image = QImage(view.picture.data, width, height, view.picture.strides[0], QImage.Format.Format_RGB888)
+        height, width = view.image.shape[:2]
+        # The image borrows the memory of the frame, which `view` keeps alive.
+        self._image = QImage(view.image.data, width, height, view.image.strides[0], QImage.Format.Format_RGB888)
         self._view = view
         self.update()
 
     def clear(self) -> None:
-        """Forget the picture."""
+        """Forget the frame."""
         self._view = self._image = None
         self.update()
 
@@ -70,7 +70,7 @@ class Canvas(MessageView):
         return QSize(960, 640)
 
     def snapshot(self) -> QImage | None:
-        """A copy of the picture on the screen."""
+        """A copy of the frame on the screen."""
         return None if self._image is None else self._image.copy()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -97,11 +97,11 @@ class Canvas(MessageView):
             self._paint_badge(painter)
 
     def _target(self) -> QRectF:
-        """Where the picture goes, in the widget's coordinates: one pixel of it on one of the screen where it fits."""
+        """Where the frame goes, in the widget's coordinates: one pixel of it on one of the screen where it fits."""
         assert self._image is not None
         ratio = self.devicePixelRatioF()
         width, height = self._image.width() / ratio, self._image.height() / ratio
-        # While the window is being resized, pictures of the old size still come.
+        # While the window is being resized, frames of the old size still come.
         fit = min(self.width() / width, self.height() / height)
         if fit < 1 or fit > 1.02:
             width, height = width * fit, height * fit

@@ -1,4 +1,4 @@
-"""The controls under the picture: recording in the middle, the view at the sides."""
+"""The controls under the frame: recording in the middle, the view at the sides."""
 
 from __future__ import annotations
 

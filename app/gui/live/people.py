@@ -1,4 +1,4 @@
-"""Who is in the picture, as the side panel shows them: names, colours, the last minute of each."""
+"""Who is in the frame, as the side panel shows them: names, colours, the last minute of each."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class People(QObject):
         self.select(ids[min(max(at + by, 0), len(ids) - 1)])
 
     def reset(self, labels: Iterable[str] | None = None) -> None:
-        """Forget everybody (another source), or all readings (another model with `labels`)."""
+        """Forget everybody (another source), or all predictions (another model with `labels`)."""
         if labels is None:
             self.persons.clear()
             self._selected = None

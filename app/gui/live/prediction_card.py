@@ -80,7 +80,7 @@ class Bars(QWidget):
                     painter.drawRoundedRect(track, 4, 4)
 
 
-class ReadingCard(QWidget):
+class PredictionCard(QWidget):
     """The chosen person's expression: in one large word, and as bars."""
 
     def __init__(self) -> None:
@@ -102,7 +102,7 @@ class ReadingCard(QWidget):
         if person is None:
             self._who.setText(self.tr("EXPRESSION"))
             self._word.setText("—")
-            self._state.setText(self.tr("No face in the picture"))
+            self._state.setText(self.tr("No face in the frame"))
             self._bars.show_values(labels, [], best=-1, sure=False)
             return
         name = person.name or self.tr("Person {number}").format(number=person.track_id)
@@ -121,7 +121,7 @@ class ReadingCard(QWidget):
     def _in_words(self, person: Person, labels: tuple[str, ...]) -> tuple[str, str]:
         prediction = person.prediction
         if not person.here:
-            return "—", self.tr("Not in the picture")
+            return "—", self.tr("Not in the frame")
         if prediction is None:
             return "—", self.tr("Warming up: the first two seconds are being read")
         word = labels[prediction.label]

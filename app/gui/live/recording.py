@@ -69,7 +69,7 @@ class Recording(QObject):
             self.watch(session.status())
 
     def mark(self) -> None:
-        """A marker at the newest picture."""
+        """A marker at the newest frame."""
         session = self._window.link.session
         if session is None or not self._now_running():
             return
@@ -137,7 +137,7 @@ class Recording(QObject):
             clean=p.record_clean,
             privacy=p.record_privacy,  # type: ignore[arg-type]
             privacy_scope=p.record_privacy_scope,  # type: ignore[arg-type]
-            sound=p.record_sound,
+            audio=p.record_audio,
             pre_roll_s=p.record_pre_roll_s,
             crf=p.record_crf,
         )

@@ -1,4 +1,4 @@
-"""The panel beside the picture: who is there, what is read in the chosen face, its last minute."""
+"""The panel beside the frame: who is there, what is read in the chosen face, its last minute."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PySide6.QtWidgets import (
 )
 
 from mien.app.gui.live.people import People, Person
-from mien.app.gui.live.prediction_card import ReadingCard
+from mien.app.gui.live.prediction_card import PredictionCard
 from mien.app.gui.live.timeline import Timeline
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import column, label, line, row, tool
@@ -116,16 +116,16 @@ class SidePanel(QWidget):
         self._list = QListWidget()
         self._list.setObjectName("people")
         self._list.setProperty("flat", True)
-        self._list.setAccessibleName(self.tr("People in the picture"))
+        self._list.setAccessibleName(self.tr("People in the frame"))
         self._list.setVerticalScrollMode(QListWidget.ScrollMode.ScrollPerPixel)
         self._list.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self._list.currentItemChanged.connect(self._chosen)
         self._list.itemDoubleClicked.connect(lambda item: self.row(item.data(Qt.ItemDataRole.UserRole)).rename())
-        self._nobody = label(self.tr("Nobody in the picture yet."), "muted")
+        self._nobody = label(self.tr("Nobody in the frame yet."), "muted")
         self._nobody.setContentsMargins(16, 6, 16, 10)
         self._count = label(self.tr("PEOPLE"), "section")
         self._count.setContentsMargins(16, 12, 16, 2)
-        self.card = ReadingCard()
+        self.card = PredictionCard()
         self.timeline = Timeline()
         reading = QWidget()
         reading.setLayout(column(self.card, margins=16))
@@ -146,7 +146,7 @@ class SidePanel(QWidget):
         return self._rows[track_id]
 
     def refresh(self) -> None:
-        """Show the newest readings; called a few times a second."""
+        """Show the newest predictions; called a few times a second."""
         if not self.isVisible():
             return
         for item in self._rows.values():

@@ -22,7 +22,7 @@ _SIGNS = {"demo": "demo", "file": "file", "stream": "network", "camera": "camera
 
 
 class Sources(QObject):
-    """Everything of the window that has to do with where pictures come from."""
+    """Everything of the window that has to do with where frames come from."""
 
     def __init__(self, window: MainWindow) -> None:
         super().__init__(window)
@@ -122,7 +122,7 @@ class Sources(QObject):
             self.open_text(data.text())
 
     def watch(self, status: LiveStatus) -> None:
-        """Say over the picture, and in the notice, what the source is doing."""
+        """Say over the frame, and in the notice, what the source is doing."""
         canvas, condition = self._window.canvas, status.condition
         if condition is None:
             canvas.show_message(

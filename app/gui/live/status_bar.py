@@ -44,10 +44,10 @@ class StatusBar(QWidget):
             name: label("", "small") for name in ("state", "camera", "processed", "latency", "drops", "model", "record")
         }
         hints = {
-            "camera": self.tr("Pictures that the source gives each second"),
-            "processed": self.tr("Pictures in which faces were looked for each second"),
-            "latency": self.tr("From capture to the finished picture: median, and 95 of 100 pictures"),
-            "drops": self.tr("Pictures passed over because a newer one was there"),
+            "camera": self.tr("Frames that the source gives each second"),
+            "processed": self.tr("Frames in which faces were looked for each second"),
+            "latency": self.tr("From capture to the finished frame: median, and 95 of 100 frames"),
+            "drops": self.tr("Frames skipped because a newer one was there"),
             "model": self.tr("What runs the model, as ONNX Runtime reports it"),
         }
         for name, hint in hints.items():

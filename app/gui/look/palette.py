@@ -17,7 +17,7 @@ class Colours:
         border: hairlines; text, muted: inks; accent, on_accent: the one accent colour and the ink on it.
         hover: what lies under the pointer; danger, on_danger: recording and failures.
         notice, notice_ink: bars that tell what happened.
-        stage: around the live picture.
+        stage: around the live view.
     """
 
     window: str

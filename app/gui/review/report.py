@@ -54,7 +54,7 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
 
 
 def draw_png(session: RecordedSession, title: str) -> QImage:
-    """The page as a picture."""
+    """The page as a frame."""
     image = QImage(round(_WIDTH * _SCALE_OF_PNG), round(_HEIGHT * _SCALE_OF_PNG), QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.white)
     painter = QPainter(image)

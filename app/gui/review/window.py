@@ -12,10 +12,10 @@ from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
 from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QScrollArea, QSlider, QWidget
 
 from mien.app.gui.look.file_dialogs import ask_save
+from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.palette import series_colour
-from mien.app.gui.look.picture_view import PictureView
 from mien.app.gui.look.widgets import button, clock, column, label, open_folder, row, tool
 from mien.app.gui.review.chart import SessionChart
 from mien.app.gui.review.report import save_report
@@ -45,8 +45,8 @@ class ReviewWindow(QMainWindow):
         self.session: RecordedSession | None = None
         self.playback: Playback | None = None
         self._serial = -1
-        self.picture = PictureView()
-        self.picture.show_message("file", self.tr("Reading {name}…").format(name=path.name))
+        self.image = FrameView()
+        self.image.show_message("file", self.tr("Reading {name}…").format(name=path.name))
         self.chart = SessionChart()
         self.chart.sought.connect(self.seek)
         self.notice = Notice()
@@ -63,7 +63,7 @@ class ReviewWindow(QMainWindow):
     def _build(self) -> None:
         self._play = tool("play", self.tr("Play (Space)"))
         self._play.clicked.connect(self.toggle)
-        back, on = tool("previous", self.tr("One picture back (←)")), tool("next", self.tr("One picture on (→)"))
+        back, on = tool("previous", self.tr("One frame back (←)")), tool("next", self.tr("One frame on (→)"))
         back.clicked.connect(lambda: self.step(-1))
         on.clicked.connect(lambda: self.step(1))
         self._clock = label("00:00 / 00:00")
@@ -94,7 +94,7 @@ class ReviewWindow(QMainWindow):
         menu = QMenu(self)
         menu.addAction(self.tr("Report, one page (PDF or PNG)…"), self.export_report)
         menu.addSeparator()
-        menu.addAction(self.tr("Readings of the chosen person (CSV)…"), self.export_csv)
+        menu.addAction(self.tr("Predictions of the chosen person (CSV)…"), self.export_csv)
         menu.addAction(self.tr("ELAN (.eaf)…"), self.export_elan)
         menu.addAction(self.tr("Subtitles (WebVTT)…"), self.export_webvtt)
         self._export.setMenu(menu)
@@ -124,7 +124,7 @@ class ReviewWindow(QMainWindow):
         self._legend.setContentsMargins(18, 4, 18, 10)
         page = QWidget()
         page.setObjectName("page")
-        page.setLayout(column(self._space, self.picture, bar, tools, area, self._legend, spacing=0))
+        page.setLayout(column(self._space, self.image, bar, tools, area, self._legend, spacing=0))
         page.layout().setStretch(1, 1)
         self.setCentralWidget(page)
         self._controls = (self._play, back, on, self._slider, self._export, *self._peak_buttons)
@@ -149,9 +149,9 @@ class ReviewWindow(QMainWindow):
             self._video_start_s = self.playback.times_s[0]
         if session.warnings:
             self.notice.say(session.warnings[0][:1].upper() + session.warnings[0][1:], kind="warning")
-        self.picture.show_message("", "")
+        self.image.show_message("", "")
         if self.playback is None:
-            self.picture.show_message("info", self.tr("No video"), self.tr("Only the readings were found."))
+            self.image.show_message("info", self.tr("No video"), self.tr("Only the predictions were found."))
         self.chart.show_session(session)
         self._area.setFixedHeight(min(self.chart.sizeHint().height() + 6, 300))
         self._label.blockSignals(True)
@@ -173,9 +173,7 @@ class ReviewWindow(QMainWindow):
         self._timer.start()
 
     def _failed(self, message: str) -> None:
-        self.picture.show_message(
-            "warning", self.tr("This session cannot be opened"), message[:1].upper() + message[1:]
-        )
+        self.image.show_message("warning", self.tr("This session cannot be opened"), message[:1].upper() + message[1:])
 
     def _show_legend(self) -> None:
         assert self.session is not None
@@ -194,7 +192,7 @@ class ReviewWindow(QMainWindow):
             self.playback.play(not self.playback.playing)
 
     def step(self, by: int) -> None:
-        """Single pictures."""
+        """Single frames."""
         if self.playback is not None:
             self.playback.step(by)
 
@@ -255,7 +253,7 @@ class ReviewWindow(QMainWindow):
         now = self.playback.now()
         if now is not None and now.serial != self._serial:
             self._serial = now.serial
-            self.picture.show_picture(now.picture)
+            self.image.show_image(now.image)
             self._show_time(now.time_s - self._video_start_s)
         playing = self.playback.playing
         if self._play.property("playing") != playing:
@@ -281,10 +279,10 @@ class ReviewWindow(QMainWindow):
     # Writing
 
     def export_report(self) -> None:
-        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Picture (*.png)"), self._report)
+        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Frame (*.png)"), self._report)
 
     def export_csv(self) -> None:
-        self._save(self.tr("Save readings"), " selection.csv", "CSV (*.csv)", self._csv)
+        self._save(self.tr("Save predictions"), " selection.csv", "CSV (*.csv)", self._csv)
 
     def export_elan(self) -> None:
         self._save(self.tr("Save for ELAN"), ".eaf", "ELAN (*.eaf)", self._elan)

@@ -17,7 +17,7 @@ from mien.engine.recording.files import Outputs
 from tests.videos import plain, portrait, probe, write_video
 
 pytest.importorskip("ray", reason="ray is not installed; pip install 'mien[cluster]'")
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

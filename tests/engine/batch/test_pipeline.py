@@ -20,7 +20,7 @@ from mien.engine.recording.files import Outputs
 from mien.engine.recording.table import TableWriter
 from mien.engine.settings import Settings
 from mien.engine.sources.demo import DemoSource
-from mien.engine.types import Frame, Picture
+from mien.engine.types import Frame, RgbImage
 from tests.videos import probe
 
 
@@ -79,10 +79,10 @@ def test_when_the_disk_fails_in_mid_recording_what_is_there_is_kept(
 ) -> None:
     real = Mp4Writer.write
 
-    def full(self: Mp4Writer, frame: Frame, picture: Picture) -> None:
+    def full(self: Mp4Writer, frame: Frame, image: RgbImage) -> None:
         if frame.index == 60:
             raise RecordingError("out.mp4: cannot be written any further (No space left on device)")
-        real(self, frame, picture)
+        real(self, frame, image)
 
     monkeypatch.setattr(Mp4Writer, "write", full)
     out = tmp_path / "out.mp4"
@@ -117,7 +117,7 @@ def _once(action):
 
 
 def test_the_files_grow_while_the_job_runs(annotator: Annotator, tmp_path: Path) -> None:
-    """Nothing is held back until the end: rows and pictures are on disk within about a second."""
+    """Nothing is held back until the end: rows and frames are on disk within about a second."""
     sizes: list[tuple[int, int]] = []
     parts = [Outputs.part(path) for path in Outputs(tmp_path / "out.mp4").all()]
 
@@ -165,9 +165,9 @@ def test_memory_stays_constant_on_a_long_source(annotator: Annotator, tmp_path: 
     class Counting(DemoSource):
         def frames(self) -> Iterator[Frame]:
             nonlocal most
-            picture = np.zeros((48, 64, 3), np.uint8)
+            image = np.zeros((48, 64, 3), np.uint8)
             for index in range(1500):
-                frame = _Frame(index, index * 512, 512, index / 25, picture)
+                frame = _Frame(index, index * 512, 512, index / 25, image)
                 alive.append(weakref.ref(frame))
                 if index % 100 == 0:
                     gc.collect()

@@ -20,7 +20,7 @@ from mien.engine.recording.files import Outputs
 from mien.engine.settings import Settings
 from tests.videos import plain, portrait, probe, write_video
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""Drawing: everything that matters is on the picture, and no panel covers another face."""
+"""Drawing: everything that matters is on the frame, and no panel covers another face."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ def face(track_id: int, x: float, y: float, size: float, *, observed: bool = Tru
 def test_the_source_picture_is_left_alone_and_an_empty_scene_is_unchanged() -> None:
     one = scene([face(1, 100, 100, 120)], {1: prediction()})
     drawn = Overlay(LABELS, steps=16).draw(one)
-    assert (one.frame.picture == 120).all()
+    assert (one.frame.image == 120).all()
     assert (drawn != 120).any()
     empty = scene([], {})
-    assert (Overlay(LABELS, steps=16).draw(empty) == empty.frame.picture).all()
+    assert (Overlay(LABELS, steps=16).draw(empty) == empty.frame.image).all()
 
 
 def test_box_and_bars_carry_the_colour_of_the_track() -> None:
@@ -123,13 +123,13 @@ def test_many_labels_show_the_most_probable() -> None:
 
 
 def test_text_is_clipped_and_has_the_width_it_says() -> None:
-    picture = np.zeros((60, 300, 3), np.uint8)
-    draw_text(picture, "Überraschung 42 %", 10, 10, 16, (255, 255, 255))
-    columns = np.flatnonzero(picture.max(axis=(0, 2)))
+    image = np.zeros((60, 300, 3), np.uint8)
+    draw_text(image, "Überraschung 42 %", 10, 10, 16, (255, 255, 255))
+    columns = np.flatnonzero(image.max(axis=(0, 2)))
     assert columns[0] >= 10
     assert columns[-1] < 10 + text_width("Überraschung 42 %", 16)
     for x, y in ((-50, 10), (290, 10), (10, -10), (10, 55), (1000, 1000)):
-        draw_text(picture, "edge", x, y, 16, (255, 0, 0))
+        draw_text(image, "edge", x, y, 16, (255, 0, 0))
 
 
 def test_a_crowd_gets_single_lines_that_cover_neither_faces_nor_each_other() -> None:
@@ -167,4 +167,4 @@ def test_a_name_stands_in_place_of_the_id() -> None:
     changed = np.argwhere((plain != named).any(axis=2))
     assert len(changed)
     assert changed[:, 0].max() < 100  # the tag above the box, nothing else
-    assert (one.frame.picture == 120).all()
+    assert (one.frame.image == 120).all()

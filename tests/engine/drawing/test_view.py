@@ -24,10 +24,10 @@ def face(track_id: int, x: float, y: float, side: float) -> Face:
 
 def a_scene(*faces: Face, width: int = 320, height: int = 240) -> Scene:
     random = np.random.default_rng(4)
-    picture = random.integers(60, 200, (height // 8, width // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
+    image = random.integers(60, 200, (height // 8, width // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     shares = np.array([0.6, 0.2, 0.1, 0.1], np.float32)
     predictions = {item.track_id: Prediction(0.0, shares, shares, 0, 16, False) for item in faces}
-    return Scene(Frame(0, 0, 0, 0.0, picture), faces, predictions)
+    return Scene(Frame(0, 0, 0, 0.0, image), faces, predictions)
 
 
 def view_of(
@@ -54,9 +54,9 @@ def test_the_picture_fills_the_area_and_keeps_its_shape(
     area: tuple[int, int], size: tuple[int, int], offset: tuple[int, int]
 ) -> None:
     view = view_of(a_scene(), ViewRequest(*area, overlay=False))
-    assert view.picture.shape == (size[1], size[0], 3)
-    assert view.picture.dtype == np.uint8
-    assert view.picture.flags.c_contiguous
+    assert view.image.shape == (size[1], size[0], 3)
+    assert view.image.dtype == np.uint8
+    assert view.image.flags.c_contiguous
     if min(area):
         assert view.offset == offset
 
@@ -83,36 +83,36 @@ def test_a_click_on_a_drawn_box_finds_its_face(mirrored: bool, area: tuple[int, 
 
 
 def test_a_mirrored_view_has_text_that_can_be_read() -> None:
-    """It is the plain view of the mirrored world: picture and boxes turned, letters not."""
+    """It is the plain view of the mirrored world: frame and boxes turned, letters not."""
     scene = a_scene(face(12, 40, 60, 90))
-    mirrored = view_of(scene, ViewRequest(320, 240, mirrored=True)).picture
+    mirrored = view_of(scene, ViewRequest(320, 240, mirrored=True)).image
     turned = a_scene(face(12, 320 - 130, 60, 90))
     turned = replace(
-        turned, frame=replace(turned.frame, picture=np.ascontiguousarray(scene.frame.picture[:, ::-1]))
+        turned, frame=replace(turned.frame, image=np.ascontiguousarray(scene.frame.image[:, ::-1]))
     )  # fmt: skip
-    assert (mirrored == view_of(turned, ViewRequest(320, 240)).picture).all()
-    assert (mirrored[:, ::-1] != view_of(scene, ViewRequest(320, 240)).picture).any()
+    assert (mirrored == view_of(turned, ViewRequest(320, 240)).image).all()
+    assert (mirrored[:, ::-1] != view_of(scene, ViewRequest(320, 240)).image).any()
 
 
 def test_text_is_drawn_at_the_size_of_the_view_not_scaled_with_the_picture() -> None:
     scene = a_scene(face(1, 40, 60, 90))
-    large = view_of(scene, ViewRequest(1280, 960)).picture
-    bare = view_of(scene, ViewRequest(1280, 960, overlay=False)).picture
+    large = view_of(scene, ViewRequest(1280, 960)).image
+    bare = view_of(scene, ViewRequest(1280, 960, overlay=False)).image
     drawn = (large != bare).any(axis=2)
     # A scaled one pixel line would be four pixels wide with soft edges; the box's own line is what the overlay says.
     box = view_of(scene, ViewRequest(1280, 960)).box(scene.faces[0])
     row = drawn[round(box.y + box.height / 2)]
     assert row[round(box.x) - 12 : round(box.x) - 4].sum() == 0
     assert row[round(box.x) - 3 : round(box.x) + 4].sum() >= 2
-    assert (scene.frame.picture == a_scene(face(1, 40, 60, 90)).frame.picture).all()
+    assert (scene.frame.image == a_scene(face(1, 40, 60, 90)).frame.image).all()
 
 
 def test_names_and_hidden_people_reach_the_overlay() -> None:
     scene = a_scene(face(1, 40, 60, 90))
-    plain = view_of(scene, ViewRequest(640, 480)).picture
-    assert (view_of(scene, ViewRequest(640, 480, names={1: "Ada"})).picture != plain).any()
-    hidden = view_of(scene, ViewRequest(640, 480, hidden=frozenset({1}))).picture
-    bare = view_of(scene, ViewRequest(640, 480, overlay=False)).picture
+    plain = view_of(scene, ViewRequest(640, 480)).image
+    assert (view_of(scene, ViewRequest(640, 480, names={1: "Ada"})).image != plain).any()
+    hidden = view_of(scene, ViewRequest(640, 480, hidden=frozenset({1}))).image
+    bare = view_of(scene, ViewRequest(640, 480, overlay=False)).image
     assert (hidden != plain).any()
     assert (hidden != bare).any()
 
@@ -129,9 +129,9 @@ def test_privacy_hides_faces_but_spares_the_selected(way, mirrored: bool) -> Non
     ):
         for item in scene.faces:
             where = _area(view.box(item))
-            same = (view.picture[where] == plain.picture[where]).all(axis=2).mean()
+            same = (view.image[where] == plain.image[where]).all(axis=2).mean()
             assert same == 1 if item is spared else same < 0.05
-        assert (view.picture[200:] == plain.picture[200:]).all()
+        assert (view.image[200:] == plain.image[200:]).all()
 
 
 @pytest.mark.parametrize("way", ["blur", "pixelate"])
@@ -139,10 +139,10 @@ def test_no_more_than_a_few_patches_of_a_face_are_kept(way) -> None:
     random = np.random.default_rng(1)
     one = random.integers(0, 255, (120, 120, 3), np.uint8)
     other = one.copy()
-    other[::2] = one[1::2]  # another picture with the same patches, nearly
+    other[::2] = one[1::2]  # another frame with the same patches, nearly
     other[1::2] = one[::2]
-    for picture in (one, other):
-        conceal(picture, [Box(20, 20, 80, 80), Box(-500, 0, 10, 10), Box(110, 110, 40, 40)], way)
+    for image in (one, other):
+        conceal(image, [Box(20, 20, 80, 80), Box(-500, 0, 10, 10), Box(110, 110, 40, 40)], way)
     assert (one[:20, :100] != 0).any()
     face_of_one, face_of_other = one[5:100, 5:100].astype(int), other[5:100, 5:100].astype(int)
     assert abs(face_of_one - face_of_other).max() <= 40

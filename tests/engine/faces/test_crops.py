@@ -1,4 +1,4 @@
-"""Alignment: the similarity is the right one, and the crop shows the right part of the picture."""
+"""Alignment: the similarity is the right one, and the crop shows the right part of the frame."""
 
 from __future__ import annotations
 
@@ -54,15 +54,15 @@ def test_eyes_and_mouth_land_where_the_model_wants_them(side: int, angle: float)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     centre = np.array([700.0, 620.0])
     places = (geometry.template(size) / size - 0.5) * side @ turn.T + centre
-    picture = np.full((height, width, 3), 128, np.uint8)
+    image = np.full((height, width, 3), 128, np.uint8)
     colours = [(255, 0, 0), (0, 255, 0), (0, 0, 255)]
     yy, xx = np.mgrid[:height, :width]
     for place, colour in zip(places, colours, strict=True):
         near = (xx - place[0]) ** 2 + (yy - place[1]) ** 2 < (0.06 * side) ** 2
-        picture[near] = colour
+        image[near] = colour
     keypoints = np.zeros((6, 2), np.float32)
     keypoints[[0, 1, 3]] = places
-    crop = align(picture, Detection(Box(0, 0, 1, 1), keypoints, 0.9), geometry, size)
+    crop = align(image, Detection(Box(0, 0, 1, 1), keypoints, 0.9), geometry, size)
     assert crop.shape == (size, size, 3)
     assert crop.dtype == np.uint8
     for place, colour in zip(geometry.template(size), colours, strict=True):
@@ -73,20 +73,20 @@ def test_eyes_and_mouth_land_where_the_model_wants_them(side: int, angle: float)
 
 def test_a_large_face_is_averaged_down_not_sampled() -> None:
     """One-pixel stripes must become grey; sampling single pixels would keep them black or white."""
-    picture = np.zeros((2000, 2000, 3), np.uint8)
-    picture[:, ::2] = 255
+    image = np.zeros((2000, 2000, 3), np.uint8)
+    image[:, ::2] = 255
     keypoints = np.zeros((6, 2), np.float32)
     keypoints[[0, 1, 3]] = np.array([[0.3, 0.4], [0.7, 0.4], [0.5, 0.8]]) * 1500 + 200
     geometry = CropGeometry((0.3, 0.4), (0.7, 0.4), (0.5, 0.8))
-    crop = align(picture, Detection(Box(0, 0, 1, 1), keypoints, 0.9), geometry, 48)
+    crop = align(image, Detection(Box(0, 0, 1, 1), keypoints, 0.9), geometry, 48)
     assert 100 < crop.min() <= crop.max() < 156
 
 
 def test_a_face_at_the_border_repeats_it() -> None:
-    picture = np.full((100, 100, 3), 77, np.uint8)
+    image = np.full((100, 100, 3), 77, np.uint8)
     keypoints = np.zeros((6, 2), np.float32)
     keypoints[[0, 1, 3]] = [[-20, -10], [15, -10], [0, 20]]
     crop = align(
-        picture, Detection(Box(0, 0, 1, 1), keypoints, 0.9), CropGeometry((0.3, 0.4), (0.7, 0.4), (0.5, 0.8)), 48
+        image, Detection(Box(0, 0, 1, 1), keypoints, 0.9), CropGeometry((0.3, 0.4), (0.7, 0.4), (0.5, 0.8)), 48
     )
     assert (crop == 77).all()

@@ -33,7 +33,7 @@ def test_a_face_that_looks_angry_at_rest_is_read_as_neutral_after(manifest: Mani
     assert at_rest.argmax() == 3
     assert after.argmax() == 2
     assert after.dtype == np.float32
-    # 17 readings: 17 / (17 + 8) of the offset.
+    # 17 predictions: 17 / (17 + 8) of the offset.
     assert after[0] == pytest.approx(at_rest[0] + 0.68 * (np.array(REFERENCE) - at_rest[0]), abs=1e-5)
     assert calibration.offsets()["1"]["anger"] == pytest.approx(0.68 * (0.2 - 3.0), abs=1e-3)
 

@@ -16,9 +16,9 @@ from tests.videos import portrait
 GEOMETRY = CropGeometry((0.3, 0.38), (0.7, 0.38), (0.5, 0.78))
 
 
-def found(picture: np.ndarray, detector: FaceDetector, size: int = 48) -> tuple[Flaw, ...]:
-    detection = detector.detect(np.ascontiguousarray(picture))[0]
-    return flaws(detection, align(picture, detection, GEOMETRY, size))
+def found(image: np.ndarray, detector: FaceDetector, size: int = 48) -> tuple[Flaw, ...]:
+    detection = detector.detect(np.ascontiguousarray(image))[0]
+    return flaws(detection, align(image, detection, GEOMETRY, size))
 
 
 @pytest.fixture(scope="module")
@@ -34,8 +34,8 @@ def test_a_good_face_has_no_flaw_at_any_crop_size(face: np.ndarray, detector: Fa
 def test_each_trouble_raises_its_flag(face: np.ndarray, detector: FaceDetector) -> None:
     detection = detector.detect(face)[0]
 
-    def of(picture: np.ndarray) -> tuple[Flaw, ...]:
-        return flaws(detection, align(picture, detection, GEOMETRY, 48))
+    def of(image: np.ndarray) -> tuple[Flaw, ...]:
+        return flaws(detection, align(image, detection, GEOMETRY, 48))
 
     assert of((face * 0.15).astype(np.uint8)) == (Flaw.DARK,)
     assert of(cv2.GaussianBlur(face, (0, 0), 18)) == (Flaw.BLURRED,)
@@ -47,7 +47,7 @@ def test_each_trouble_raises_its_flag(face: np.ndarray, detector: FaceDetector) 
 @pytest.mark.parametrize("yaw", [-60.0, -30.0, 0.0, 20.0, 50.0])
 @pytest.mark.parametrize("roll", [-0.5, 0.0, 0.8])
 def test_yaw_of_a_head_model_is_recovered(yaw: float, roll: float) -> None:
-    """Eyes 62 mm apart and a nose tip 35 mm before them, turned about the vertical and then in the picture."""
+    """Eyes 62 mm apart and a nose tip 35 mm before them, turned about the vertical and then in the frame."""
     a = np.radians(yaw)
     points = np.zeros((6, 2))
     points[0], points[1] = (-31 * np.cos(a), 0), (31 * np.cos(a), 0)

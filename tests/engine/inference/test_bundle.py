@@ -41,7 +41,7 @@ def test_what_is_written_is_read_back(tiny_bundle: Bundle) -> None:
 def test_further_files_are_checksummed_but_the_model_card_is_not(copy: Path) -> None:
     (copy / "text.onnx").write_bytes(b"graph")
     (copy / "README.md").write_text("card")
-    (copy / "confusion.png").write_bytes(b"picture")
+    (copy / "confusion.png").write_bytes(b"image")
     bundle = write_bundle(copy, load_bundle(copy).manifest)
     assert "text.onnx" in bundle.manifest.files
     assert not {"README.md", "confusion.png"} & set(bundle.manifest.files)

@@ -71,7 +71,7 @@ def frames(count: int, size: int, rate: float = 24.0) -> list[Frame]:
 
 
 def face_filling(predictor: Predictor, size: int, track_id: int) -> Face:
-    """A face whose crop is exactly the whole picture, pixel for pixel."""
+    """A face whose crop is exactly the whole frame, pixel for pixel."""
     keypoints = np.zeros((6, 2), np.float32)
     keypoints[[0, 1, 3]] = predictor.bundle.manifest.crop.template(size)
     return Face(track_id, Box(0, 0, size, size), Detection(Box(0, 0, size, size), keypoints, 0.9))
@@ -97,7 +97,7 @@ def test_streamed_logits_equal_those_of_the_whole_model_on_the_same_frames(predi
             continue
         assert not prediction.warming
         mirrored = [manifest.mirror_steps and int(item.time_s / manifest.step_s + 1e-3) % 2 for item in taken]
-        seen = [item.picture[:, ::-1] if odd else item.picture for item, odd in zip(taken, mirrored, strict=True)]
+        seen = [item.image[:, ::-1] if odd else item.image for item, odd in zip(taken, mirrored, strict=True)]
         whole = Predictor(predictor.bundle, provider="cpu")
         expected = whole.logits(whole.embed(np.stack(seen[-manifest.steps :]))[np.newaxis])
         assert np.allclose(prediction.logits, expected[0], atol=1e-4)

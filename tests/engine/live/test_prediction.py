@@ -10,7 +10,7 @@ from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import Tracker
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
-from mien.engine.live.prediction import LiveReading, Model
+from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.types import Face, Frame
 from tests.videos import portrait
 
@@ -20,9 +20,9 @@ def seen(detector: FaceDetector) -> list[tuple[Frame, tuple[Face, ...]]]:
     """Two seconds of the demo with its face followed, and the same face again at another place as number 9."""
     tracker = Tracker()
     found = []
-    for index, picture in enumerate(portrait(50)):
-        frame = Frame(index, index, 1, index / 25, picture)
-        faces = tracker.update(detector.detect(picture), frame.time_s)
+    for index, image in enumerate(portrait(50)):
+        frame = Frame(index, index, 1, index / 25, image)
+        faces = tracker.update(detector.detect(image), frame.time_s)
         found.append((frame, (*faces, *(Face(9, face.box, face.detection) for face in faces))))
     return found
 
@@ -36,7 +36,7 @@ def test_a_model_that_keeps_up_reads_as_it_does_in_files(
     seen: list[tuple[Frame, tuple[Face, ...]]], model: Model
 ) -> None:
     assert model.predictor is not None
-    reading, whole = LiveReading(model), Recogniser(model.predictor)
+    reading, whole = LivePredictor(model), Recogniser(model.predictor)
     for frame, faces in seen:
         if reading.cut(frame, faces):
             reading.read()
@@ -51,7 +51,7 @@ def test_a_model_that_keeps_up_reads_as_it_does_in_files(
 def test_a_slow_model_gets_the_newest_crop_of_every_face(
     seen: list[tuple[Frame, tuple[Face, ...]]], model: Model
 ) -> None:
-    reading = LiveReading(model)
+    reading = LivePredictor(model)
     due = sum(reading.cut(frame, faces) for frame, faces in seen)
     assert due >= 15
     found, dropped = reading.read()
@@ -66,7 +66,7 @@ def test_a_slow_model_gets_the_newest_crop_of_every_face(
 def test_a_face_that_is_gone_is_neither_read_nor_remembered(
     seen: list[tuple[Frame, tuple[Face, ...]]], model: Model
 ) -> None:
-    reading = LiveReading(model)
+    reading = LivePredictor(model)
     frame, faces = seen[0]
     reading.cut(frame, faces)
     reading.read()
@@ -83,8 +83,8 @@ def test_without_a_model_and_after_its_failure_there_is_nothing_to_read(
     seen: list[tuple[Frame, tuple[Face, ...]]], tiny_bundle: Bundle, model: Model
 ) -> None:
     frame, faces = seen[0]
-    assert not LiveReading(Model(tiny_bundle, None)).cut(frame, faces)
-    reading = LiveReading(model)
+    assert not LivePredictor(Model(tiny_bundle, None)).cut(frame, faces)
+    reading = LivePredictor(model)
     assert reading.cut(frame, faces)
     reading.read()
     reading.fail()

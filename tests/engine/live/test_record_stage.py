@@ -1,4 +1,4 @@
-"""Recording from the live session: real files, and never at the cost of the live picture."""
+"""Recording from the live session: real files, and never at the cost of the live view."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from mien.engine.live.session import LiveSession
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 from mien.engine.settings import Settings
-from mien.engine.types import Picture, Scene, Sound
+from mien.engine.types import AudioChunk, RgbImage, Scene
 from tests.conftest import REPOSITORY
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.live_sources import Reel, live_threads, until
@@ -29,7 +29,7 @@ from tests.videos import plain, portrait, probe
 
 
 @pytest.fixture(scope="module")
-def portraits() -> list[Picture]:
+def portraits() -> list[RgbImage]:
     return portrait(50)
 
 
@@ -61,7 +61,7 @@ def rows(folder: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_what_is_recorded_is_what_was_seen(session: LiveSession, portraits: list[Picture], tmp_path: Path) -> None:
+def test_what_is_recorded_is_what_was_seen(session: LiveSession, portraits: list[RgbImage], tmp_path: Path) -> None:
     session.play(Reel(portraits, rate=20))
     session.record(plan(tmp_path))
     until(lambda: recording(session).frames > 10)
@@ -85,13 +85,13 @@ def test_what_is_recorded_is_what_was_seen(session: LiveSession, portraits: list
     assert told["model"]["name"] == "tiny"
     assert told["provider"] == "CPUExecutionProvider"
     assert "Ada" in json.dumps(told)
-    # The picture goes on, and so may the next recording.
+    # The frame goes on, and so may the next recording.
     session.record(plan(tmp_path, name="second"))
     until(lambda: recording(session).frames > 2)
 
 
 def test_closing_the_session_finishes_the_recording(
-    tiny_bundle: Bundle, detector_file: Path, portraits: list[Picture], tmp_path: Path
+    tiny_bundle: Bundle, detector_file: Path, portraits: list[RgbImage], tmp_path: Path
 ) -> None:
     with LiveSession(tiny_bundle, detector_file, Settings(provider="cpu")) as session:
         session.play(Reel(portraits))
@@ -116,7 +116,7 @@ def test_at_the_end_of_the_source_the_recording_ends_with_its_last_picture(
 
 @pytest.mark.parametrize("what", ["source", "model"])
 def test_another_source_or_model_ends_the_recording_and_says_so(
-    session: LiveSession, portraits: list[Picture], tmp_path: Path, what: str
+    session: LiveSession, portraits: list[RgbImage], tmp_path: Path, what: str
 ) -> None:
     session.play(Reel(portraits))
     session.record(plan(tmp_path))
@@ -132,7 +132,7 @@ def test_another_source_or_model_ends_the_recording_and_says_so(
 
 
 def test_a_recording_that_fails_leaves_the_picture_alone(
-    session: LiveSession, portraits: list[Picture], tmp_path: Path
+    session: LiveSession, portraits: list[RgbImage], tmp_path: Path
 ) -> None:
     session.play(Reel(portraits))
     session.record(plan(tmp_path / "missing"))
@@ -157,7 +157,7 @@ def test_stopped_before_the_first_picture(session: LiveSession, tmp_path: Path) 
     assert not list(tmp_path.iterdir())
 
 
-def test_the_pre_roll_comes_before_the_start(session: LiveSession, portraits: list[Picture], tmp_path: Path) -> None:
+def test_the_pre_roll_comes_before_the_start(session: LiveSession, portraits: list[RgbImage], tmp_path: Path) -> None:
     session.keep_pre_roll(5.0)
     session.play(Reel(portraits, rate=20))
     until(lambda: (s := session.scene()) is not None and s.frame.time_s > 1.5)
@@ -177,12 +177,12 @@ def test_a_scene_without_room_leaves_its_gap_and_its_sound_to_the_next(tmp_path:
     stage = RecordStage(dict)
 
     def make(plan: RecordingPlan) -> LiveRecorder:
-        return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, sound=True)
+        return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, audio=True)
 
     def offer(scene: Scene, *, gap_s: float = 0.0) -> None:
         start_s = scene.frame.time_s
         wave = np.full((2, 640), 0.5 if gap_s else 0.0, np.float32)
-        stage.hear([Sound(start_s, 16_000, wave)])
+        stage.write_audio([AudioChunk(start_s, 16_000, wave)])
         stage.offer(replace(scene, frame=replace(scene.frame, gap_s=gap_s)), {}, frozenset())
 
     stage.start(plan(tmp_path, annotated=False, clean=True), make)

@@ -1,4 +1,4 @@
-"""The live session with real detector, models, pictures and threads: it always answers, and leaves nothing behind."""
+"""The live session with real detector, models, frames and threads: it always answers, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from mien.engine.inference.bundle import Bundle, load_bundle, write_bundle
 from mien.engine.live.session import LiveSession
 from mien.engine.settings import Settings
 from mien.engine.sources.address import SourceAddress
-from mien.engine.types import Picture, SourceState
+from mien.engine.types import RgbImage, SourceState
 from tests.conftest import LABELS, REPOSITORY, build_tiny_bundle
 from tests.live_sources import Reel, crowd, live_threads, until
 from tests.videos import plain, portrait, write_video
 
 
 @pytest.fixture(scope="module")
-def portraits() -> list[Picture]:
+def portraits() -> list[RgbImage]:
     return portrait(100)
 
 
@@ -39,7 +39,7 @@ def has_readings(session: LiveSession, faces: int = 1) -> bool:
     return scene is not None and len(scene.predictions) >= faces
 
 
-def test_a_source_is_shown_with_readings_and_measured(session: LiveSession, portraits: list[Picture]) -> None:
+def test_a_source_is_shown_with_readings_and_measured(session: LiveSession, portraits: list[RgbImage]) -> None:
     assert session.view() is None
     assert session.status().condition is None
     session.set_view(ViewRequest(480, 480))
@@ -48,7 +48,7 @@ def test_a_source_is_shown_with_readings_and_measured(session: LiveSession, port
     until(lambda: (v := session.view()) is not None and bool(v.scene.predictions))
     view, status = session.view(), session.status()
     assert view is not None
-    assert view.picture.shape == (360, 480, 3)
+    assert view.image.shape == (360, 480, 3)
     assert view.labels == status.labels == LABELS
     assert status.provider == "CPUExecutionProvider"
     assert status.model == "tiny"
@@ -66,7 +66,7 @@ def test_a_source_is_shown_with_readings_and_measured(session: LiveSession, port
     until(lambda: (c := session.status().counts).captured == c.tracked + c.dropped)
     counts = session.status().counts
     assert counts.shown + counts.passed_over <= counts.tracked
-    assert counts.readings > 0
+    assert counts.predictions > 0
 
 
 def test_the_demo_and_a_file_are_opened_by_their_address(session: LiveSession, tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_source_that_cannot_be_opened_says_so_and_another_can_follow(session: 
     until(lambda: session.scene() is not None)
 
 
-def test_a_source_that_blocks_delays_nobody(session: LiveSession, portraits: list[Picture]) -> None:
+def test_a_source_that_blocks_delays_nobody(session: LiveSession, portraits: list[RgbImage]) -> None:
     session.set_view(ViewRequest(320, 240))
     stuck = Reel(plain(4, width=64, height=48), blocks_after=3, name="stuck")
     session.play(stuck)
@@ -109,14 +109,14 @@ def test_a_source_that_blocks_delays_nobody(session: LiveSession, portraits: lis
     until(lambda: has_readings(session))
     scene = session.scene()
     assert scene is not None
-    assert scene.frame.picture.shape == (240, 320, 3)
+    assert scene.frame.image.shape == (240, 320, 3)
     # What the blocked driver gives when it wakes up is nobody's business any more.
     stuck.released.set()
     until(lambda: sum(name == "mien-capture" for name in live_threads()) == 1)
     assert session.status().source_name == "following"
 
 
-def test_ids_are_not_used_again_for_another_source(session: LiveSession, portraits: list[Picture]) -> None:
+def test_ids_are_not_used_again_for_another_source(session: LiveSession, portraits: list[RgbImage]) -> None:
     used: set[int] = set()
     for number in range(3):
         session.play(Reel(portraits, name=str(number)))
@@ -153,14 +153,14 @@ def test_when_a_camera_follows_a_camera_the_first_has_let_go_of_the_device(sessi
 
 
 def test_the_view_follows_its_request_even_when_the_source_stands_still(
-    session: LiveSession, portraits: list[Picture]
+    session: LiveSession, portraits: list[RgbImage]
 ) -> None:
     session.play(Reel(portraits[:20], once=True))
     until(lambda: (c := session.status().condition) is not None and c.state is SourceState.ENDED)
     assert session.view() is None
     for size in ((200, 150), (400, 300)):
         session.set_view(ViewRequest(*size))
-        until(lambda size=size: (v := session.view()) is not None and v.picture.shape[:2] == size[::-1])
+        until(lambda size=size: (v := session.view()) is not None and v.image.shape[:2] == size[::-1])
     view = session.view()
     session.set_view(ViewRequest(400, 300, mirrored=True))
     until(lambda: session.view() is not view)
@@ -184,7 +184,7 @@ def test_names_and_selection_are_remembered(session: LiveSession) -> None:
 
 
 def test_a_model_is_swapped_while_the_picture_goes_on(
-    session: LiveSession, portraits: list[Picture], tmp_path: Path
+    session: LiveSession, portraits: list[RgbImage], tmp_path: Path
 ) -> None:
     session.set_view(ViewRequest(320, 240))
     reel = Reel(portraits)
@@ -207,8 +207,8 @@ def test_a_model_is_swapped_while_the_picture_goes_on(
     until(lambda: session.status().model_state == "failed")
     assert "damaged" in session.status().model_message
     assert session.status().model == "mien-embedded"
-    given = session.status().counts.readings
-    until(lambda: session.status().counts.readings > given + 5)
+    given = session.status().counts.predictions
+    until(lambda: session.status().counts.predictions > given + 5)
 
 
 def test_a_model_that_breaks_does_not_end_the_session(

@@ -1,4 +1,4 @@
-"""What is written: timing, sound, colours and data as in the source; whole files or none."""
+"""What is written: timing, audio, colours and data as in the source; whole files or none."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def test_frames_times_and_sound_equal_the_source(
     before, after = probe(source), probe(tmp_path / "out.mp4")
     assert after["frames"] == before["frames"] == report.stats.frames_done == 40
     assert np.allclose(np.diff(after["times"]), np.diff(before["times"]), atol=2e-3)
-    # A transport stream does not begin at 0; the recording does, with the sound a few milliseconds ahead.
+    # A transport stream does not begin at 0; the recording does, with the audio a few milliseconds ahead.
     assert 0 <= after["times"][0] < 0.03
     assert after["duration"] == pytest.approx(40 / 25, abs=0.002)
     assert (after["codec"], after["pix_fmt"]) == ("h264", "yuv420p")
@@ -104,8 +104,8 @@ def test_colours_survive(annotator: Annotator, tmp_path: Path, colour: tuple[int
 
 
 def test_table_has_a_row_for_each_frame_and_face(annotator: Annotator, tmp_path: Path) -> None:
-    pictures = [*plain(10), *portrait(60), *plain(40)]
-    source = write_video(tmp_path / "in.mp4", pictures)
+    images = [*plain(10), *portrait(60), *plain(40)]
+    source = write_video(tmp_path / "in.mp4", images)
     report = run(annotator, source, tmp_path / "out.mp4")
     rows = rows_of(tmp_path / "out.csv")
     assert tuple(rows[0])[: len(FIXED_COLUMNS)] == FIXED_COLUMNS
@@ -113,7 +113,7 @@ def test_table_has_a_row_for_each_frame_and_face(annotator: Annotator, tmp_path:
     by_status = {status: [row for row in rows if row["status"] == status] for status in {r["status"] for r in rows}}
     assert set(by_status) == {"no face", "warming", "ok", "occluded"}
     assert len(by_status["warming"]) + len(by_status["ok"]) == report.stats.frames_with_face == 60
-    # 15 steps of 0.125 s after the first picture with the face (frame 10) the window is full: 1.875 s, 47 frames.
+    # 15 steps of 0.125 s after the first frame with the face (frame 10) the window is full: 1.875 s, 47 frames.
     assert int(by_status["ok"][0]["frame"]) == 57
     for row in by_status["ok"] + by_status["warming"]:
         shares = [float(value) for name, value in row.items() if name.startswith("p_")]
@@ -219,7 +219,7 @@ def start(source: Path, out: Path, bundle: Bundle, detector_file: Path) -> subpr
     """The real program as a process of its own, running until it has written something."""
     command = [sys.executable, "main.py", "annotate", str(source), "-o", str(out), "--model", str(bundle.path),
                "--detector", str(detector_file)]  # fmt: skip
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=Path(__file__).parents[3])
     part = Outputs.part(out)
     deadline = time.monotonic() + 60
     while process.poll() is None and time.monotonic() < deadline:

@@ -120,11 +120,11 @@ def test_another_size_is_fitted_into_the_first(tmp_path: Path) -> None:
 def test_faces_are_concealed_in_both_videos_and_the_rest_is_not(tmp_path: Path, way: str) -> None:
     original = [*scenes(0.6, width=640, height=480)]
     clear, covered = recorder(tmp_path, name="clear", clean=True), recorder(tmp_path, clean=True, privacy=way)
-    untouched = original[3].frame.picture.copy()
+    untouched = original[3].frame.image.copy()
     for scene in original:
         clear.write(scene, names={}, selected=NOBODY)
         covered.write(scene, names={}, selected=NOBODY)
-    assert np.array_equal(original[3].frame.picture, untouched)  # the screen shows the same array
+    assert np.array_equal(original[3].frame.image, untouched)  # the screen shows the same array
     clear.finish({})
     covered.finish({})
     box = original[0].faces[0].box
@@ -142,9 +142,9 @@ def decoded(path: Path) -> list[np.ndarray]:
         return [frame.to_ndarray(format="rgb24") for frame in opened.decode(video=0)]
 
 
-def detail(picture: np.ndarray) -> float:
+def detail(image: np.ndarray) -> float:
     """Mean step between neighbouring pixels."""
-    return float(np.abs(np.diff(picture.astype(int), axis=1)).mean())
+    return float(np.abs(np.diff(image.astype(int), axis=1)).mean())
 
 
 def test_only_selected_people_stay_visible(tmp_path: Path) -> None:
@@ -154,11 +154,11 @@ def test_only_selected_people_stay_visible(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (48, 64, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
     for scene in original:
         faces = (*scene_of(scene.frame, box=left).faces, *scene_of(scene.frame, box=right, track_id=2).faces)
-        frame = replace(scene.frame, picture=noise)
+        frame = replace(scene.frame, image=noise)
         recording.write(replace(scene, frame=frame, faces=faces, predictions={}), names={}, selected=frozenset({2}))
     recording.finish({})
-    for picture in decoded(tmp_path / "take_clean.mp4"):
-        difference = np.abs(picture.astype(int) - noise).mean(axis=2)
+    for image in decoded(tmp_path / "take_clean.mp4"):
+        difference = np.abs(image.astype(int) - noise).mean(axis=2)
         assert difference[100:250, 40:160].mean() > 30
         assert difference[100:250, 440:560].mean() < 15
 
@@ -172,9 +172,9 @@ def test_faces_are_concealed_before_they_are_found_and_after_they_are_lost(tmp_p
     recording.finish({})
     box = original[0].faces[0].box
     inside = np.s_[round(box.y) : round(box.bottom), round(box.x) : round(box.right)]
-    pictures = decoded(tmp_path / "take_clean.mp4")
-    clear = [detail(picture[inside]) for picture in (pictures[0], pictures[1])]
-    hidden = [detail(picture[inside]) for picture in pictures[6:30]]
+    images = decoded(tmp_path / "take_clean.mp4")
+    clear = [detail(image[inside]) for image in (images[0], images[1])]
+    hidden = [detail(image[inside]) for image in images[6:30]]
     assert max(hidden) < min(clear) / 4
     rows = rows_of(tmp_path / "take.csv")
     assert [int(row["frame"]) for row in rows] == list(range(30))
@@ -278,8 +278,8 @@ def test_a_full_disk_leaves_files_that_play(small_disk: Path) -> None:
     written = 0
     with pytest.raises(RecordingError) as caught:
         for scene in scenes(40):
-            noise = random.integers(0, 255, scene.frame.picture.shape, dtype=np.uint8)
-            recording.write(replace(scene, frame=replace(scene.frame, picture=noise)), names={}, selected=NOBODY)
+            noise = random.integers(0, 255, scene.frame.image.shape, dtype=np.uint8)
+            recording.write(replace(scene, frame=replace(scene.frame, image=noise)), names={}, selected=NOBODY)
             written += 1
     assert "\n" not in str(caught.value) and "No space left" in str(caught.value)
     files = recording.finish({"ended": "disk full"})
@@ -301,14 +301,14 @@ def test_pre_roll_keeps_the_last_seconds_in_little_memory() -> None:
     raw = 0
     for scene in scenes(6, width=640, height=480):
         pre_roll.push(scene)
-        raw = scene.frame.picture.nbytes
+        raw = scene.frame.image.nbytes
     assert len(pre_roll) == 51
     assert pre_roll.bytes_used < 51 * raw / 8
     taken = [*pre_roll.take()]
     assert len(pre_roll) == pre_roll.bytes_used == 0
     assert [scene.frame.time_s for scene in taken] == pytest.approx(np.arange(99, 150) / 25)
     original = [*scenes(6, width=640, height=480)][99]
-    assert np.abs(taken[0].frame.picture.astype(int) - original.frame.picture).mean() < 3
+    assert np.abs(taken[0].frame.image.astype(int) - original.frame.image).mean() < 3
 
 
 def test_pre_roll_memory_is_bounded() -> None:

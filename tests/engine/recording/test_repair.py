@@ -16,18 +16,18 @@ from mien.engine.review.session import read_session
 from tests.faults.kill_recording import examine, record_and_kill
 from tests.videos import portrait, probe, write_video
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
 
 
-@pytest.mark.parametrize("sound", [False, True])
-def test_a_killed_recording_loses_less_than_a_second_and_is_repaired(tmp_path: Path, sound: bool) -> None:
-    times = record_and_kill(tmp_path, 2.0, size=(320, 240), sound=sound)
+@pytest.mark.parametrize("audio", [False, True])
+def test_a_killed_recording_loses_less_than_a_second_and_is_repaired(tmp_path: Path, audio: bool) -> None:
+    times = record_and_kill(tmp_path, 2.0, size=(320, 240), audio=audio)
     last_s = times[-1]
     loss = examine(tmp_path, times)
-    # On a machine too busy for two pictures a second, it is the newest two that may be lost.
+    # On a machine too busy for two frames a second, it is the newest two that may be lost.
     assert loss.video_lost_s < 1.0 or loss.frames_lost <= 2
-    assert (loss.sound_lost_s is not None) == sound
+    assert (loss.sound_lost_s is not None) == audio
     assert loss.sound_lost_s is None or loss.sound_lost_s < 1.0 or loss.frames_lost <= 2
     assert loss.rows_lost_s < 1.0
     assert loss.rows_whole
@@ -44,7 +44,7 @@ def test_a_killed_recording_loses_less_than_a_second_and_is_repaired(tmp_path: P
 
 
 def unfinished(folder: Path, *, rows: str | None = None) -> Path:
-    """An unfinished recording with sound, as a killed `mien annotate` leaves it."""
+    """An unfinished recording with audio, as a killed `mien annotate` leaves it."""
     part = write_video(
         folder / "out.part.mp4", portrait(50), audio="aac", movflags="frag_keyframe+empty_moov", frag_duration="200000"
     )
@@ -90,7 +90,7 @@ def test_what_cannot_be_repaired_is_left_as_it_is(tmp_path: Path) -> None:
     (tmp_path / "out.json").write_text("precious")
     before = {path: path.read_bytes() for path in tmp_path.iterdir()}
     for name, message in [
-        ("a.part.mp4", "holds no picture"), ("b.part.mp4", "cannot be read"), ("c.part.mp4", "cannot be read"),
+        ("a.part.mp4", "holds no frame"), ("b.part.mp4", "cannot be read"), ("c.part.mp4", "cannot be read"),
         ("d.mp4", "not an unfinished recording"), ("e.part.csv", "video beside it is missing"),
         ("out.part.mp4", "already exists"), ("none.part.mp4", "no such file"),
     ]:  # fmt: skip
@@ -106,6 +106,6 @@ def test_the_command_repairs_each_and_fails_for_some(tmp_path: Path) -> None:
     command = [sys.executable, "main.py", "repair", str(tmp_path / "empty.part.mp4"), str(part)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 2
-    assert "holds no picture" in done.stderr and "Traceback" not in done.stderr
+    assert "holds no frame" in done.stderr and "Traceback" not in done.stderr
     assert "out.mp4" in done.stdout and "50 frames" in done.stdout
     assert (tmp_path / "out.mp4").exists()

@@ -1,4 +1,4 @@
-"""The sound of network streams: recorded with the picture, in step with it, over every loss."""
+"""The audio of network streams: recorded with the frame, in step with it, over every loss."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.session import LiveSession
 from mien.engine.media.audio_track import RATE as SOUND_RATE
-from mien.engine.media.audio_track import SoundTrack
+from mien.engine.media.audio_track import AudioTrack
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
 from mien.engine.sources.address import SourceAddress
-from mien.engine.types import Scene, Sound
+from mien.engine.types import AudioChunk, Scene
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.live_sources import until
 from tests.rtsp import RATE, RtspServer, beeps, camera_clip, require_rtsp_server
@@ -68,15 +68,15 @@ def sound_of(path: Path) -> NDArray[np.float32]:
     return out
 
 
-def onsets(sound: NDArray[np.float32]) -> list[float]:
+def onsets(audio: NDArray[np.float32]) -> list[float]:
     """When it gets loud, in seconds."""
-    loud = np.flatnonzero(np.abs(sound) > 0.1)
+    loud = np.flatnonzero(np.abs(audio) > 0.1)
     first = loud[np.diff(loud, prepend=-SOUND_RATE) > SOUND_RATE / 4]
     return [float(at) / SOUND_RATE for at in first]
 
 
 def ahead_s(video: Path, beep: float) -> float | None:
-    """By how much the pictures of `camera_clip` around `beep` are ahead of it; None where they are too few."""
+    """By how much the frames of `camera_clip` around `beep` are ahead of it; None where they are too few."""
     with av.open(str(video)) as opened:
         seen = [(frame.time, frame.to_ndarray(format="rgb24").mean()) for frame in opened.decode(video=0)]
     # Each is brighter than the one before by 2, starting with 20; a beep comes with each 25th.
@@ -89,7 +89,7 @@ def ahead_s(video: Path, beep: float) -> float | None:
 
 
 def assert_in_step(video: Path, *, count: int) -> None:
-    """At least `count` beeps can be heard, each with its picture."""
+    """At least `count` beeps can be heard, each with its frame."""
     off = [ahead_s(video, beep) for beep in onsets(sound_of(video))]
     known = [value for value in off if value is not None]
     assert len(known) >= count
@@ -106,7 +106,7 @@ def stopped(session: LiveSession, folder: Path, seconds: float) -> Path:
 
 def test_an_rtsp_camera_with_a_microphone_over_a_loss(session: LiveSession, tmp_path: Path) -> None:
     require_rtsp_server()
-    clip = camera_clip(tmp_path / "clip", sound=True)
+    clip = camera_clip(tmp_path / "clip", audio=True)
     with RtspServer(clip) as server:
         session.open(SourceAddress.parse(server.url()))
         until(lambda: session.status().source_fps > 20)
@@ -121,12 +121,12 @@ def test_an_rtsp_camera_with_a_microphone_over_a_loss(session: LiveSession, tmp_
         video = stopped(session, tmp_path, status.elapsed_s + 3.2)
     assert_in_step(video, count=5)
     data = json.loads((tmp_path / "take.json").read_text())
-    assert data["source"]["audio_codec"] == "pcm_alaw" and data["recording"]["sound"] is True
+    assert data["source"]["audio_codec"] == "pcm_alaw" and data["recording"]["audio"] is True
     (gap,) = data["gaps"]
-    sound, start = sound_of(video), gap["start_s"] - data["recording"]["start_s"]
-    missing = sound[round((start + 0.1) * SOUND_RATE) : round((start + gap["seconds"] - 0.1) * SOUND_RATE)]
+    audio, start = sound_of(video), gap["start_s"] - data["recording"]["start_s"]
+    missing = audio[round((start + 0.1) * SOUND_RATE) : round((start + gap["seconds"] - 0.1) * SOUND_RATE)]
     assert not np.any(np.abs(missing) > 0.01)
-    assert len(sound) / SOUND_RATE == pytest.approx(data["duration_s"], abs=0.2)
+    assert len(audio) / SOUND_RATE == pytest.approx(data["duration_s"], abs=0.2)
 
 
 @pytest.fixture
@@ -175,7 +175,7 @@ def refusing_port() -> Iterator[Callable[[int], int]]:
 
 def test_a_camera_that_refuses_its_sound_is_seen_without(refusing_port: Callable[[int], int], tmp_path: Path) -> None:
     require_rtsp_server()
-    with RtspServer(camera_clip(tmp_path / "clip", sound=True)) as server:
+    with RtspServer(camera_clip(tmp_path / "clip", audio=True)) as server:
         port = refusing_port(server.port)
         with view(server.url().replace(str(server.port), str(port))) as viewer:
             viewer.wait_pictures(10)
@@ -187,7 +187,7 @@ def test_a_camera_that_refuses_its_sound_is_seen_without(refusing_port: Callable
 @pytest.mark.parametrize("name", ["clip.ts", "clip.mp4", "clip.m3u8"])
 def test_web_streams(session: LiveSession, web: tuple[Path, str], tmp_path: Path, name: str) -> None:
     folder, address = web
-    camera_clip(folder / name, sound=True)
+    camera_clip(folder / name, audio=True)
     session.open(SourceAddress.parse(f"{address}/{name}"))
     session.record(RecordingPlan(tmp_path, "take", annotated=False, clean=True, min_free_bytes=0))
     video = stopped(session, tmp_path, 3.3)
@@ -195,31 +195,31 @@ def test_web_streams(session: LiveSession, web: tuple[Path, str], tmp_path: Path
 
 
 def scenes(seconds: float, rate: int = 8000) -> list[Scene]:
-    """Pictures with the sound that belongs to them, 25 a second."""
+    """Frames with the audio that belongs to them, 25 a second."""
     tone, step = beeps(round(seconds) + 1, rate), rate // RATE
     out = []
     for index, frame in enumerate(live_frames(seconds, rate=RATE, width=64, height=48)):
         samples = np.stack([tone[index * step : (index + 1) * step]] * 2)
-        out.append(scene_of(replace(frame, sound=(Sound(frame.time_s, rate, samples),))))
+        out.append(scene_of(replace(frame, audio=(AudioChunk(frame.time_s, rate, samples),))))
     return out
 
 
-def recorder(folder: Path, *, sound: bool) -> LiveRecorder:
+def recorder(folder: Path, *, audio: bool) -> LiveRecorder:
     plan = RecordingPlan(folder, "take", clean=True, min_free_bytes=0)
-    return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {"source": {"frame_rate": 25.0}}, sound=sound)
+    return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {"source": {"frame_rate": 25.0}}, audio=audio)
 
 
 @pytest.mark.parametrize("night_s", [0.0, 4.0, 36_000.0])
 def test_both_videos_have_the_sound_at_its_time(tmp_path: Path, night_s: float) -> None:
-    recording = recorder(tmp_path, sound=True)
+    recording = recorder(tmp_path, audio=True)
     parts = scenes(6)
     start_s = parts[0].frame.time_s
     for index, scene in enumerate(parts):
         if index >= 75:
             frame = scene.frame
-            later = tuple(replace(sound, time_s=sound.time_s + night_s) for sound in frame.sound)
+            later = tuple(replace(audio, time_s=audio.time_s + night_s) for audio in frame.audio)
             pts = frame.pts + round(night_s * 90_000)
-            scene = replace(scene, frame=replace(frame, pts=pts, time_s=frame.time_s + night_s, sound=later))
+            scene = replace(scene, frame=replace(frame, pts=pts, time_s=frame.time_s + night_s, audio=later))
         recording.write(scene, names={}, selected=NOBODY)
     for video in recording.finish({})[:2]:
         with av.open(str(video)) as opened:
@@ -231,19 +231,19 @@ def test_both_videos_have_the_sound_at_its_time(tmp_path: Path, night_s: float) 
 
 
 def test_sound_that_stops_keeps_no_picture_from_the_disk(tmp_path: Path) -> None:
-    recording = recorder(tmp_path, sound=True)
+    recording = recorder(tmp_path, audio=True)
     parts = scenes(6)
     for index, scene in enumerate(parts):
-        silent = replace(scene, frame=replace(scene.frame, sound=()))
+        silent = replace(scene, frame=replace(scene.frame, audio=()))
         recording.write(silent if index >= 50 else scene, names={}, selected=NOBODY)
     with av.open(str(tmp_path / "take_clean.part.mp4")) as opened:  # as a kill would leave it now
-        pictures = [frame.time for frame in opened.decode(video=0)]
+        images = [frame.time for frame in opened.decode(video=0)]
     recording.finish({})
-    assert pictures[-1] is not None and parts[-1].frame.time_s - pictures[-1] < 1.1
+    assert images[-1] is not None and parts[-1].frame.time_s - images[-1] < 1.1
 
 
 def test_without_sound_there_is_no_track(tmp_path: Path) -> None:
-    recording = recorder(tmp_path, sound=False)
+    recording = recorder(tmp_path, audio=False)
     for scene in scenes(0.4):
         recording.write(scene, names={}, selected=NOBODY)
     for video in recording.finish({})[:2]:
@@ -260,9 +260,9 @@ def test_without_sound_there_is_no_track(tmp_path: Path) -> None:
 def test_the_track_is_whole_whatever_the_times_do(
     tmp_path_factory: pytest.TempPathFactory, rate: int, first_s: float, jitter: list[float]
 ) -> None:
-    path = tmp_path_factory.mktemp("track") / "sound.mp4"
+    path = tmp_path_factory.mktemp("track") / "audio.mp4"
     with av.open(str(path), "w") as out:
-        track = SoundTrack(out)
+        track = AudioTrack(out)
         step = rate // 50
         for index, off in enumerate(jitter):
             track.write(first_s + index * 0.02 + off, rate, np.full((2, step), 0.25, np.float32))

@@ -1,4 +1,4 @@
-"""Times of live pictures: always growing, true to the stream where it is sane, and to the wall where it is not."""
+"""Times of live views: always growing, true to the stream where it is sane, and to the wall where it is not."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def test_a_jump_of_the_streams_times_is_followed(jump: float) -> None:
 
 
 def test_a_burst_after_a_hold_up_keeps_its_times() -> None:
-    """The network held three seconds back: the pictures come at once, each with the time at which it was taken."""
+    """The network held three seconds back: the frames come at once, each with the time at which it was taken."""
     clock = StreamClock(0.0)
     placed = []
     for index in range(200):
@@ -93,9 +93,9 @@ def test_times_that_stand_still_are_replaced_by_the_wall() -> None:
 
 
 @given(st.lists(st.tuples(STREAM_TIMES, st.floats(0, 5)), max_size=60))
-def test_played_videos_wait_for_their_time_and_never_long(pictures: list[tuple[float | None, float]]) -> None:
+def test_played_videos_wait_for_their_time_and_never_long(images: list[tuple[float | None, float]]) -> None:
     clock, now, last = PlaybackClock(), 0.0, -1.0
-    for stream_s, reading_s in pictures:
+    for stream_s, reading_s in images:
         now += reading_s
         time_s, wait_s = clock.place(stream_s, now)
         assert time_s >= last and time_s >= now - LATE_S - 1e-6

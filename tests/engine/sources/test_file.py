@@ -39,12 +39,12 @@ def test_every_frame_with_its_own_uneven_time(tmp_path: Path) -> None:
     (".mov", "libx265", "yuv420p"), (".ts", "libx264", "yuv420p"), (".mkv", "ffv1", "bgr0"),
 ])  # fmt: skip
 def test_formats_people_have(tmp_path: Path, suffix: str, codec: str, pix_fmt: str) -> None:
-    pictures = [np.full((240, 320, 3), (200, 60, 30), np.uint8)] * 12
-    path = write_video(tmp_path / f"v{suffix}", pictures, codec=codec, pix_fmt=pix_fmt)
+    images = [np.full((240, 320, 3), (200, 60, 30), np.uint8)] * 12
+    path = write_video(tmp_path / f"v{suffix}", images, codec=codec, pix_fmt=pix_fmt)
     video, frames = read(path)
     assert len(frames) == 12
     assert video.warnings == ()
-    assert np.abs(frames[5].picture.reshape(-1, 3).mean(axis=0) - (200, 60, 30)).max() < 6
+    assert np.abs(frames[5].image.reshape(-1, 3).mean(axis=0) - (200, 60, 30)).max() < 6
     gaps = np.diff([frame.time_s for frame in frames])
     assert np.allclose(gaps, 0.04, atol=0.002)
 
@@ -52,13 +52,13 @@ def test_formats_people_have(tmp_path: Path, suffix: str, codec: str, pix_fmt: s
 @pytest.mark.parametrize(("rotation", "corner"), [(0, (0, 0)), (90, (-1, 0)), (180, (-1, -1)), (-90, (0, -1))])
 def test_a_phone_video_is_turned_upright(tmp_path: Path, rotation: int, corner: tuple[int, int]) -> None:
     """A white top left corner ends where the display matrix says: counter-clockwise for positive angles."""
-    picture = np.zeros((240, 320, 3), np.uint8)
-    picture[:60, :60] = 255
-    path = write_video(tmp_path / "v.mp4", [picture] * 3, rotation=rotation)
+    image = np.zeros((240, 320, 3), np.uint8)
+    image[:60, :60] = 255
+    path = write_video(tmp_path / "v.mp4", [image] * 3, rotation=rotation)
     video, frames = read(path)
     expected = (240, 320) if rotation % 180 == 0 else (320, 240)
-    assert frames[0].picture.shape[:2] == expected == (video.info.height, video.info.width)
-    shrunk = frames[0].picture[20::40, 20::40, 0]
+    assert frames[0].image.shape[:2] == expected == (video.info.height, video.info.width)
+    shrunk = frames[0].image[20::40, 20::40, 0]
     white = shrunk[corner]
     assert white > 200
     assert (shrunk > 200).sum() <= 4
@@ -99,7 +99,7 @@ def test_a_size_that_changes_is_fitted_and_said(tmp_path: Path) -> None:
     joined = tmp_path / "joined.ts"
     joined.write_bytes(one.read_bytes() + two.read_bytes())
     video, frames = read(joined)
-    assert {frame.picture.shape for frame in frames} == {(240, 320, 3)}
+    assert {frame.image.shape for frame in frames} == {(240, 320, 3)}
     assert any("changes its size" in warning for warning in video.warnings)
 
 
@@ -126,11 +126,11 @@ def write_image(path: Path) -> None:
 
 def write_sound(path: Path) -> None:
     with av.open(str(path), "w", format="mp4") as out:
-        sound = out.add_stream("aac", rate=44100, layout="mono")
+        audio = out.add_stream("aac", rate=44100, layout="mono")
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 44100), np.int16), format="s16", layout="mono")
         frame.sample_rate = 44100
-        out.mux(sound.encode(frame))
-        out.mux(sound.encode(None))
+        out.mux(audio.encode(frame))
+        out.mux(audio.encode(None))
 
 
 def write_without_frames(path: Path) -> None:
@@ -156,9 +156,9 @@ def write_headless(path: Path) -> None:
         ("list.m3u8", write_playlist, "not a video"),
         ("random.mp4", lambda path: path.write_bytes(np.random.default_rng(0).bytes(50_000)), "not a video"),
         ("headless.mp4", write_headless, ""),
-        ("image.png", write_image, "still picture"),
-        ("image.jpg", write_image, "still picture"),
-        ("sound.mp4", write_sound, "no video"),
+        ("image.png", write_image, "still image"),
+        ("image.jpg", write_image, "still image"),
+        ("audio.mp4", write_sound, "no video"),
         ("thin.mkv", lambda path: write_video(path, plain(3, width=10_000, height=1), codec="ffv1", pix_fmt="bgr0"),
          "10000x1"),
         ("no_frames.mp4", write_without_frames, ""),
@@ -188,19 +188,19 @@ def test_the_demo_is_always_the_same_and_has_a_face_throughout(detector) -> None
     with open_source("demo") as demo:
         frames = list(demo.frames())
         assert len(frames) == demo.info.frames
-    assert all(len(detector.detect(frame.picture)) == 1 for frame in frames[::10])
+    assert all(len(detector.detect(frame.image)) == 1 for frame in frames[::10])
     with open_source("demo") as again:
-        assert (next(again.frames()).picture == frames[0].picture).all()
+        assert (next(again.frames()).image == frames[0].image).all()
     assert np.allclose(np.diff([frame.time_s for frame in frames]), 0.04)
-    # It moves: no picture is like the one a second before.
-    moved = [np.abs(a.picture.astype(int) - b.picture).mean() for a, b in zip(frames, frames[25:], strict=False)]
+    # It moves: no frame is like the one a second before.
+    moved = [np.abs(a.image.astype(int) - b.image).mean() for a, b in zip(frames, frames[25:], strict=False)]
     assert min(moved) > 1
 
 
 def test_opening_a_source_needs_neither_mediapipe_nor_a_runtime() -> None:
     code = """
 import sys
-from engine.source import open_source
+from mien.engine.sources.open import open_source
 open_source("demo").close()
 print([name for name in ("mediapipe", "onnxruntime", "PySide6", "torch", "matplotlib.pyplot") if name in sys.modules])
 """

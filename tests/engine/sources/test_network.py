@@ -82,7 +82,7 @@ def test_a_stream_is_live(server: RtspServer, transport: str) -> None:
     assert sorted(steps)[len(steps) // 2] == pytest.approx(1 / RATE, abs=0.01)
     assert not any(frame.gap_s for frame in viewer.seen)
     assert viewer.states[-1] is SourceState.LIVE and viewer.states[0] is SourceState.CONNECTING
-    # Each picture is the next of the clip: nothing is left out once it runs.
+    # Each frame is the next of the clip: nothing is left out once it runs.
     assert all(after > before or after < 40 for before, after in pairwise(viewer.brightness[5:]))
 
 
@@ -219,24 +219,24 @@ def test_what_is_no_server_is_tried_for_ever(
 
 
 def test_a_slow_taker_gets_the_newest_picture(server: RtspServer) -> None:
-    """Half of the pictures are too many: what is handed over must not become older and older."""
+    """Half of the frames are too many: what is handed over must not become older and older."""
     source = open_live(SourceAddress.parse(server.url()), QUICK)
     taken: list[tuple[float, float]] = []
     pause = threading.Event()
     for frame in source.frames():
-        taken.append((frame.captured_s, float(frame.picture.mean())))
+        taken.append((frame.captured_s, float(frame.image.mean())))
         pause.wait(0.08)
         if frame.time_s > 5:
             source.cancel()
     assert len(taken) < 5 * RATE * 0.7
-    # Its brightness tells which picture of the clip, of 100 that are two steps apart, it is, and so its true age.
+    # Its brightness tells which frame of the clip, of 100 that are two steps apart, it is, and so its true age.
     numbers = np.unwrap([(brightness - 19) / 2 for _, brightness in taken], period=100)
     ages = [captured - number / RATE for (captured, _), number in zip(taken, numbers, strict=True)]
     assert max(ages[5:]) - min(ages) < 0.6
 
 
 def test_decoding_that_is_too_slow_goes_on_at_a_keyframe(server: RtspServer) -> None:
-    """Every picture takes half as long again as it lasts: without a leap the last would be almost two seconds late."""
+    """Every frame takes half as long again as it lasts: without a leap the last would be almost two seconds late."""
     connection = Connection(SourceAddress.parse(server.url()), QUICK)
     late: list[float] = []
     pause = threading.Event()

@@ -134,7 +134,7 @@ def test_a_folder_with_spaces_in_its_name(tmp_path: Path) -> None:
 
 def test_frames_are_in_natural_order(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip", frames=12)
-    (tmp_path / "clip/Thumbs.db").write_bytes(b"no picture")
+    (tmp_path / "clip/Thumbs.db").write_bytes(b"no image")
     assert [file.name for file in frame_files(tmp_path / "clip")] == [f"{n}.png" for n in range(1, 13)]
 
 
@@ -257,8 +257,8 @@ def test_faces_out_of_videos(tmp_path: Path, detector_file: Path) -> None:
     frames = frame_files(entry.folder)
     assert entry.label == "happiness"
     assert len(frames) >= 8
-    with Image.open(frames[0]) as picture:
-        assert picture.size == (64, 64)
+    with Image.open(frames[0]) as image:
+        assert image.size == (64, 64)
     assert crop_videos(tmp_path / "videos", tmp_path / "frames", detector_file, DATASET_FRAMING, 64)[0] == 0
     assert face_crops(tmp_path / "videos/happiness/a.mp4", detector_file, DATASET_FRAMING, 32, 4).shape == (
         4,

@@ -1,4 +1,4 @@
-"""A picture that keeps its shape, with room for a message over it."""
+"""A frame that keeps its shape, with room for a message over it."""
 
 from __future__ import annotations
 
@@ -8,45 +8,45 @@ from PySide6.QtGui import QColor, QFont, QImage, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mien.app.gui.look.icons import paint_icon
-from mien.engine.types import Picture
+from mien.engine.types import RgbImage
 
 INK = QColor("#F2F4F8")
 MUTED = QColor("#B4BCC9")
 
 
 class MessageView(QWidget):
-    """A place for a picture, over which something can be said; what is in it is painted by the subclass."""
+    """A place for a frame, over which something can be said; what is in it is painted by the subclass."""
 
     def __init__(self) -> None:
         super().__init__()
         self._message = ("", "", "")
 
     def show_message(self, icon: str, title: str, detail: str = "") -> None:
-        """Say something over the picture; an empty title takes it away."""
+        """Say something over the frame; an empty title takes it away."""
         if self._message != (icon, title, detail):
             self._message = (icon, title, detail)
             self.setAccessibleDescription(f"{title}. {detail}" if title else "")
             self.update()
 
 
-class PictureView(MessageView):
-    """Shows (H,W,3) uint8 RGB pictures, scaled to fit."""
+class FrameView(MessageView):
+    """Shows (H,W,3) uint8 RGB frames, scaled to fit."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(240, 160)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setAccessibleName(self.tr("Picture"))
-        self._picture: Picture | None = None
+        self.setAccessibleName(self.tr("RgbImage"))
+        self._image: RgbImage | None = None
         self._image: QImage | None = None
 
-    def show_picture(self, picture: Picture) -> None:
-        """Paint `picture` next."""
-        self._picture = np.ascontiguousarray(picture)
-        height, width = picture.shape[:2]
-        # The image borrows the memory of the picture.
-        self._image = QImage(self._picture.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+    def show_image(self, image: RgbImage) -> None:
+        """Paint `image` next."""
+        self._image = np.ascontiguousarray(image)
+        height, width = image.shape[:2]
+        # The image borrows the memory of the frame.
+        self._image = QImage(self._image.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -65,7 +65,7 @@ class PictureView(MessageView):
 
 
 def paint_message(widget: QWidget, painter: QPainter, icon: str, title: str, detail: str, *, over: bool) -> None:
-    """Write a message into the middle of `widget`; `over`: there is a picture, which is darkened."""
+    """Write a message into the middle of `widget`; `over`: there is a frame, which is darkened."""
     if not title:
         return
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)
