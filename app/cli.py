@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -19,6 +21,7 @@ from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
 from mien.engine import version
 from mien.engine.errors import MienError
+from mien.engine.interrupts import SIGNALS, Abandoned, survive_hang_up
 from mien.engine.system import detach_native_output, missing_library
 
 EXIT_USER_ERROR = 2
@@ -70,9 +73,12 @@ mien.add_command(data)
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code: 0 done, 2 something the user can mend, 130 interrupted."""
-    detach_native_output()
-    signal.signal(signal.SIGTERM, _interrupt)
     try:
+        for number in SIGNALS:
+            # What was ignored before, as nohup does, stays so.
+            if signal.getsignal(number) is not signal.SIG_IGN:
+                signal.signal(number, _interrupt)
+        detach_native_output()
         code = mien.main(prog_name="mien", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
@@ -90,9 +96,13 @@ def main() -> NoReturn:
             raise
         _complain(explained)
         code = EXIT_USER_ERROR
+    except Abandoned:
+        _complain("left at once; mien repair finishes the .part files")
+        _leave(EXIT_INTERRUPTED)  # threads may still be writing: nothing may be taken down under their hands
     except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted")
         code = EXIT_INTERRUPTED
+        _complain("interrupted")
+    _leave_on_signals(code)
     sys.exit(code)
 
 
@@ -105,5 +115,20 @@ def _complain(message: str) -> None:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite kill is treated like Ctrl-C, so that the recording is closed."""
+    """A polite kill and a closed terminal are treated like Ctrl-C."""
+    survive_hang_up(number)
     raise KeyboardInterrupt
+
+
+def _leave_on_signals(code: int) -> None:
+    """Everything is done: a signal while Python takes itself down ends that at once."""
+    for number in SIGNALS:
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: _leave(code))
+
+
+def _leave(code: int) -> NoReturn:
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(Exception):
+            stream.flush()
+    os._exit(code)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING
 
 import click
@@ -26,6 +28,11 @@ class Console:
     def warn(self, message: str) -> None:
         """Something that should be looked at."""
         click.echo(f"mien: warning: {message}", err=True)
+
+    def interrupted(self, count: int) -> None:
+        """What to say at the second Ctrl-C; called from a signal handler, so it writes past all buffers."""
+        if count == 2:
+            os.write(sys.stderr.fileno(), b"mien: finishing; press again to leave the .part files\n")
 
     def tell(self, report: Report) -> None:
         """The result of one video in one line, after the warnings."""

@@ -15,7 +15,7 @@ from mien.engine.errors import MienError
 
 if TYPE_CHECKING:
     from mien.app.gui.window import MainWindow
-    from mien.engine.batch.job_queue import Job, JobQueue
+    from mien.engine.batch.job_queue import JobQueue, QueuedJob
 
 _LOOK_MS = 300
 
@@ -23,7 +23,7 @@ _LOOK_MS = 300
 class JobRow(QWidget):
     """One file: name, progress, what came out of it."""
 
-    def __init__(self, panel: JobsPanel, job: Job) -> None:
+    def __init__(self, panel: JobsPanel, job: QueuedJob) -> None:
         super().__init__()
         self.job = job
         self._panel = panel
@@ -48,7 +48,7 @@ class JobRow(QWidget):
         self.setLayout(inner)
         self.show_job(job)
 
-    def show_job(self, job: Job) -> None:
+    def show_job(self, job: QueuedJob) -> None:
         """Show how far it is."""
         from mien.engine.batch.job_queue import JobState
 
@@ -70,7 +70,7 @@ class JobRow(QWidget):
             self._state.style().polish(self._state)
         self._state.setText(self._words(job))
 
-    def _words(self, job: Job) -> str:
+    def _words(self, job: QueuedJob) -> str:
         from mien.engine.batch.job_queue import JobState
 
         if job.state is JobState.WAITING:
