@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 from contextlib import suppress
@@ -13,6 +12,7 @@ import click
 
 from mien.app.commands.annotate import annotate
 from mien.app.commands.bench import bench
+from mien.app.commands.console import EXIT_INTERRUPTED, LEFT
 from mien.app.commands.data import data
 from mien.app.commands.doctor import doctor
 from mien.app.commands.model import export_command, import_command
@@ -21,11 +21,10 @@ from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.interrupts import SIGNALS, Abandoned, survive_hang_up
+from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
 from mien.engine.system import detach_native_output, missing_library
 
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 @click.group(
@@ -97,8 +96,7 @@ def main() -> NoReturn:
         _complain(explained)
         code = EXIT_USER_ERROR
     except Abandoned:
-        _complain("left at once; mien repair finishes the .part files")
-        _leave(EXIT_INTERRUPTED)  # threads may still be writing: nothing may be taken down under their hands
+        leave(EXIT_INTERRUPTED, LEFT)
     except (click.Abort, KeyboardInterrupt):
         code = EXIT_INTERRUPTED
         _complain("interrupted")
@@ -122,13 +120,9 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
 
 def _leave_on_signals(code: int) -> None:
     """Everything is done: a signal while Python takes itself down ends that at once."""
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError, AttributeError):
+            stream.flush()
     for number in SIGNALS:
         if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: _leave(code))
-
-
-def _leave(code: int) -> NoReturn:
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(Exception):
-            stream.flush()
-    os._exit(code)
+            signal.signal(number, lambda *_: leave(code))

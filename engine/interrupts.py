@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NoReturn, Self
 
 SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -32,7 +32,8 @@ class Interrupts:
     Outside the main thread, where Python hears no signals, it does nothing.
 
     Args:
-        told: called with the count at each signal but the third, in the main thread, between any two of its lines.
+        told: called with the count at each signal, in the main thread, between any two of its lines; at the third it
+            may end the program itself.
     """
 
     def __init__(self, told: Callable[[int], None] = lambda count: None) -> None:
@@ -56,10 +57,22 @@ class Interrupts:
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
         survive_hang_up(number)
-        if self.count >= LEAVE:
-            raise Abandoned
         with suppress(Exception):  # what cannot be said must not end what is being written
             self._told(self.count)
+        if self.count >= LEAVE:
+            raise Abandoned
+
+
+def leave(code: int, message: str = "") -> NoReturn:
+    """End the program at once, whatever its threads are doing, which nothing may be taken down under.
+
+    `message` goes to standard error, past all buffers.
+    """
+    with suppress(OSError, ValueError, AttributeError):
+        terminal = sys.stderr.isatty()
+        # Progress bars hide the cursor.
+        os.write(sys.stderr.fileno(), (("\x1b[?25h" if terminal else "") + message).encode())
+    os._exit(code)
 
 
 def survive_hang_up(number: int) -> None:

@@ -28,7 +28,7 @@ def run_one(job: Job, work: Work, console: Console) -> None:
         with nullcontext(None) if console.quiet else progress_bar(Path(job.spec).name) as progress:
             follow = {} if progress is None else {"progress": progress}
             report = annotator.annotate(
-                job.spec, job.mp4, overwrite=work.overwrite, interrupted=console.interrupted, **follow
+                job.spec, job.mp4, overwrite=work.overwrite, interrupted=console.interrupted_here, **follow
             )
         console.tell(report)
     if report.stopped:

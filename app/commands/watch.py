@@ -122,7 +122,7 @@ def watch(
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
 
-    with Interrupts(Console(quiet).interrupted) as interrupts:
+    with Interrupts(Console(quiet).interrupted_here) as interrupts:
         session = LiveSession(bundle, detector_file, settings)
         try:
             _wait_for_model(session, interrupts)

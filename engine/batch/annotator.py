@@ -157,7 +157,8 @@ class Annotator:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        if not isinstance(error, Abandoned):  # then threads still use them
+            self.close()
 
     def _pipeline(self, source: Source, recorder: Recorder, neutral: NeutralCalibration | None) -> Pipeline:
         settings, manifest = self._settings, self._predictor.bundle.manifest
