@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from mien.engine.errors import ModelError
-from mien.models.networks.aggregators import from_official_keys
+from mien.models.networks.transformer import from_official_keys
 from mien.models.networks.build import assemble, context_bank
 from mien.models.networks.config import ModelConfig
 from mien.models.networks.family import VideoTextModel
