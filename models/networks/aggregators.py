@@ -1,4 +1,4 @@
-"""What reads the embeddings of a clip: the table of aggregators. Imports no torch, so that configurations can be checked.
+"""What reads the embeddings of a clip: the table of aggregators. Imports no torch: configurations are checked without.
 
 A new one is a file with an `AggregatorType` and a line in `AGGREGATORS`; training, export and the window then know it.
 """
