@@ -5,19 +5,39 @@ A new one is a file with an `AggregatorType` and a line in `AGGREGATORS`; traini
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from importlib import import_module
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Any, Final, Protocol, cast
 
 if TYPE_CHECKING:
     from torch import nn
-
-    from mien.models.networks.config import ModelConfig
 
 AGGREGATORS: Final = {
     "mean": "mien.models.networks.mean:MeanPool",
     "transformer": "mien.models.networks.transformer:TemporalTransformer",
 }
 """The value of `aggregator` in a [model] table, and the class that it stands for, as "module:class"."""
+
+
+class AggregatorConfig(Protocol):
+    """What an aggregator may ask for: those parts of a `ModelConfig` that concern time."""
+
+    @property
+    def aggregator(self) -> str: ...
+    @property
+    def aggregator_options(self) -> Mapping[str, Any]: ...
+    @property
+    def steps(self) -> int: ...
+    @property
+    def depth(self) -> int: ...
+    @property
+    def heads(self) -> int: ...
+    @property
+    def head_dim(self) -> int: ...
+    @property
+    def mlp_dim(self) -> int: ...
+    @property
+    def max_len(self) -> int: ...
 
 
 class AggregatorType(Protocol):
@@ -27,7 +47,7 @@ class AggregatorType(Protocol):
     `torch.onnx.export` can write for any B.
     """
 
-    def from_config(self, dim: int, config: ModelConfig) -> nn.Module:
+    def from_config(self, dim: int, config: AggregatorConfig) -> nn.Module:
         """A network for embeddings of `dim` numbers.
 
         A class method of the class in the table. What the shared sizes (`depth`, `heads`, ...) do not say, it finds in
@@ -39,7 +59,7 @@ class AggregatorType(Protocol):
         ...
 
 
-def build_aggregator(dim: int, config: ModelConfig) -> nn.Module:
+def build_aggregator(dim: int, config: AggregatorConfig) -> nn.Module:
     """The network that `config.aggregator` names, for embeddings of `dim` numbers.
 
     Raises:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from mien.models.networks.config import ModelConfig
+from mien.models.networks.aggregators import AggregatorConfig
 
 
 class MeanPool(nn.Module):
     """The mean over time. Order does not matter, and any number of frames will do."""
 
     @classmethod
-    def from_config(cls, dim: int, config: ModelConfig) -> MeanPool:
+    def from_config(cls, dim: int, config: AggregatorConfig) -> MeanPool:
         """See `mien.models.networks.aggregators.AggregatorType`."""
         return cls()
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.errors import ModelError
-from mien.models.networks.config import ModelConfig
+from mien.models.networks.aggregators import AggregatorConfig
 
 # Official checkpoints nest each half of a layer as Residual(PreNorm(...)): 0 is attention, 1 the MLP.
 _OFFICIAL_PARTS = {
@@ -91,7 +91,7 @@ class TemporalTransformer(nn.Module):
         self.layers = nn.ModuleList(TemporalLayer(dim, heads, head_dim, mlp_dim) for _ in range(depth))
 
     @classmethod
-    def from_config(cls, dim: int, config: ModelConfig) -> TemporalTransformer:
+    def from_config(cls, dim: int, config: AggregatorConfig) -> TemporalTransformer:
         """See `mien.models.networks.aggregators.AggregatorType`."""
         if config.steps >= config.max_len:
             raise ModelError(
