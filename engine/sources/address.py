@@ -10,8 +10,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from urllib.request import url2pathname
 
 from mien.engine.errors import SourceError
+from mien.engine.sources.base import LIVE_SOURCES
 
-Kind = Literal["demo", "file", "stream", "camera"]
+Kind = str
+"""demo, file, or one of `LIVE_SOURCES`."""
 Transport = Literal["tcp", "udp"]
 
 DEMO: Final = "demo"
@@ -103,7 +105,10 @@ class SourceAddress:
             return cls("demo", DEMO, DEMO)
         if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
             return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
-        begin = text.split(":", 1)[0].lower()
+        begin, colon, rest = text.partition(":")
+        if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
+            return cls(begin, text, text, rest)
+        begin = begin.lower()
         if begin in DEFAULT_PORTS and ":" in text:
             raise SourceError(f"the address must begin with {begin}:// (two slashes)")
         return _file(text)
