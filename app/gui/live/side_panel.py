@@ -153,7 +153,7 @@ class SidePanel(QWidget):
             item.refresh()
         person, labels = self._people.selected, self._people.labels
         self.card.show_person(person, labels)
-        self.timeline.show_person(person, labels, self._people.now_s)
+        self.timeline.show_person(person, self._people.now_s)
 
     def rename_selected(self) -> None:
         """Let the chosen person's name be typed."""
