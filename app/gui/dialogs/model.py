@@ -165,7 +165,10 @@ class ModelDialog(QDialog):
 
     def _fill_facts(self, facts: list[tuple[str, str]]) -> None:
         while self._facts.count():
-            self._facts.takeAt(0).widget().deleteLater()
+            item = self._facts.takeAt(0)
+            field = None if item is None else item.widget()
+            if field is not None:
+                field.deleteLater()
         for number, (name, text) in enumerate(facts):
             value = label(text, wrap=True)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -174,7 +177,7 @@ class ModelDialog(QDialog):
 
     def _chosen_path(self) -> str:
         item = self._list.currentItem()
-        return "" if item is None else item.data(Qt.ItemDataRole.UserRole)
+        return "" if item is None else str(item.data(Qt.ItemDataRole.UserRole))
 
     def _use_it(self) -> None:
         if self._bundle is not None:

@@ -81,6 +81,4 @@ class Timeline(QWidget):
         painter.drawLine(QPointF(area.left(), area.top() - 6), QPointF(area.left(), below))
         painter.drawLine(QPointF(area.left(), below), QPointF(area.right(), below))
         painter.setPen(ink)
-        ago = {-seconds: self.tr("{seconds} s").format(seconds=seconds) if seconds == 50 else f"{seconds}"
-               for seconds in (50, 40, 30, 20, 10)}  # fmt: skip
-        draw_time_ticks(painter, axes, ago, below)
+        draw_time_ticks(painter, axes, {-50.0: "50 s", -40.0: "40", -30.0: "30", -20.0: "20", -10.0: "10"}, below)
