@@ -78,8 +78,9 @@ def main() -> NoReturn:
         code = done.exit_code
     except click.ClickException as error:
         # click prints the usage over several lines; one line that says what to do reads better.
-        where = f"mien {error.ctx.info_name}" if isinstance(error, click.UsageError) and _inner(error) else "mien"
-        _complain(f"{error.format_message().rstrip('.')} (see {where} --help)")
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        command = "mien" if context is None else context.command_path
+        _complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         code = EXIT_USER_ERROR
     except MienError as error:
         _complain(str(error))
@@ -94,10 +95,6 @@ def main() -> NoReturn:
         _complain("interrupted")
         code = EXIT_INTERRUPTED
     sys.exit(code)
-
-
-def _inner(error: click.UsageError) -> bool:
-    return error.ctx is not None and error.ctx.parent is not None
 
 
 def _complain(message: str) -> None:

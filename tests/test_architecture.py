@@ -106,7 +106,7 @@ def test_import_contracts_hold(installed: Path) -> None:
 
 
 def test_no_file_imports_itself_by_a_detour() -> None:
-    assert [circle for circle in circles(import_graph()) if not circle[0].startswith("mien.app.gui")] == []
+    assert circles(import_graph()) == []
 
 
 def test_circles_are_found() -> None:
@@ -117,7 +117,7 @@ def test_circles_are_found() -> None:
 def test_rooms_stay_small() -> None:
     for path in CODE:
         lines = len(path.read_text(encoding="utf-8").splitlines())
-        assert lines <= 423, f"{path.relative_to(ROOT)} has {lines} lines"
+        assert lines <= 400, f"{path.relative_to(ROOT)} has {lines} lines"
     for folder in {path.parent for path in CODE}:
         modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(modules) <= 14, f"{folder.relative_to(ROOT)} has {len(modules)} modules"
