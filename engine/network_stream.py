@@ -16,6 +16,7 @@ from engine.connection import Arrival, Connection, Lost
 from engine.errors import SourceError
 from engine.live_condition import QUIET_S, ToldSource
 from engine.live_source import LIVE_TIME_BASE, LiveSettings
+from engine.rationals import time_base
 from engine.reconnect import KNOCK_EVERY_S, Backoff, answers
 from engine.records import Frame, Sound, SourceState
 from engine.source import require_usable_size
@@ -142,7 +143,7 @@ class NetworkStream(ToldSource):
         gap_s = 0.0 if self._last_s is None else time_s - self._last_s
         if not (self._lost or gap_s > QUIET_S):
             gap_s = 0.0
-        duration = round((decoded.duration or 0) * float(decoded.time_base or 0) * _RATE)
+        duration = round((decoded.duration or 0) * time_base(decoded) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
         sound, self._sounds = tuple(self._sounds), []

@@ -23,6 +23,7 @@ from engine.file_lock import is_held
 from engine.live_notes import Marker, chapters_of
 from engine.mp4 import Chapter, set_chapters
 from engine.mp4_boxes import whole_length
+from engine.rationals import time_base
 from engine.recorder import Outputs, write_json
 from engine.recording_files import CLEAN, RecordingFiles
 from engine.table import FIXED_COLUMNS, GAP, MARKER, NOTE_COLUMN
@@ -177,9 +178,9 @@ def _content(path: Path) -> _Content:
     with _opened(path) as source:
         for packet in _packets(source):
             if packet.stream.type == "video":
-                time_s = float((packet.pts or 0) * packet.time_base)
+                time_s = float((packet.pts or 0) * time_base(packet))
                 frames += 1
-                end_s = max(end_s, time_s + float((packet.duration or 0) * packet.time_base))
+                end_s = max(end_s, time_s + float((packet.duration or 0) * time_base(packet)))
                 digest.update(f"{time_s:.4f}".encode())
                 digest.update(bytes(packet))
     return _Content(frames, end_s, digest.hexdigest())

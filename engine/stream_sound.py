@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from engine.rationals import pts_s
 from engine.records import FloatArray
 
 _MOST: Final = 1000  # pieces that nobody has fetched: about twenty seconds, in which no picture came
@@ -48,11 +49,12 @@ class SoundReader:
         """Decode a packet; a damaged one is passed over."""
         try:
             for decoded in packet.decode():
-                if decoded.time is None:
+                began_s = pts_s(decoded)
+                if began_s is None:
                     continue
                 for sound in self._resampler.resample(decoded):
                     samples = np.asarray(sound.to_ndarray(), dtype=np.float32)
-                    self._heard.append(Heard(decoded.time, sound.sample_rate, samples))
+                    self._heard.append(Heard(began_s, sound.sample_rate, samples))
         except (av.error.FFmpegError, ValueError):
             # Also where the sound changes its kind in mid-stream: what comes next is taken as it is.
             self._resampler = av.AudioResampler(format="fltp", layout="stereo")
