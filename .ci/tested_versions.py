@@ -32,7 +32,16 @@ def main() -> None:
         (ROOT / "constraints.txt").write_text(HEADER + everything, encoding="utf-8")
         seen: dict[str, set[str]] = {name: set() for name in named()}
         for python in PYTHONS:
-            here = ("--python-version", python, "--python-platform", TESTED_ON, "--extra", "train", "--extra", "cluster")
+            here = (
+                "--python-version",
+                python,
+                "--python-platform",
+                TESTED_ON,
+                "--extra",
+                "train",
+                "--extra",
+                "cluster",
+            )
             for choice in (("--constraints", str(ROOT / "constraints.txt")), ("--resolution", "lowest-direct")):
                 for name, release in pins(resolve(*here, *choice)):
                     if name in seen:

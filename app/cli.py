@@ -9,18 +9,17 @@ from typing import NoReturn
 
 import click
 
-from app.annotate_command import annotate
-from app.bench_command import bench
-from app.data_commands import data
-from app.doctor_command import doctor
-from app.model_commands import export_command, import_command
-from app.repair_command import repair
-from app.training_commands import evaluate, recipe, train
-from app.watch_command import watch
-from engine import version
-from engine.errors import MienError
-from engine.quiet import detach_native_output
-from engine.system_libraries import missing_library
+from mien.app.commands.annotate import annotate
+from mien.app.commands.bench import bench
+from mien.app.commands.data import data
+from mien.app.commands.doctor import doctor
+from mien.app.commands.model import export_command, import_command
+from mien.app.commands.repair import repair
+from mien.app.commands.training import evaluate, recipe, train
+from mien.app.commands.watch import watch
+from mien.engine import version
+from mien.engine.errors import MienError
+from mien.engine.system import detach_native_output, missing_library
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -46,12 +45,12 @@ def mien(context: click.Context, source: str | None) -> None:
         if source is not None:
             raise click.UsageError("--source belongs to the window; commands name their source themselves")
         return
-    from app.display import why_no_window
+    from mien.app.display import why_no_window
 
     reason = why_no_window()
     if reason is not None:
         raise MienError(reason)
-    from app.gui.start import run
+    from mien.app.gui.start import run
 
     context.exit(run(source))
 

@@ -12,4 +12,4 @@ def embedded_bundle() -> Path:
     """The folder of the embedded bundle; unpacked for the life of the program where the package is zipped."""
     stack = ExitStack()
     atexit.register(stack.close)
-    return stack.enter_context(resources.as_file(resources.files("assets").joinpath("embedded")))
+    return stack.enter_context(resources.as_file(resources.files("mien.assets").joinpath("embedded")))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from engine.errors import SettingsError
+from mien.engine.errors import SettingsError
 
 DetectorRange = Literal["short", "full"]
 Provider = Literal["auto", "tensorrt", "cuda", "cpu"]

@@ -1,1 +1,1 @@
-"""How networks are made, trained, measured and exported. Only `models.bundle` is needed at run time."""
+"""How networks are made, trained, measured and exported. Only `mien.engine.inference.bundle` is needed at run time."""

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from engine.errors import ModelError
+from mien.engine.errors import ModelError
 
 
 class _TrainingLog:

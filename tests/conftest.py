@@ -11,10 +11,10 @@ import hypothesis
 import numpy as np
 import pytest
 
-from engine.detector import FaceDetector
-from engine.errors import ModelError
-from engine.model_store import resolve_detector
-from models.bundle import Bundle, CropGeometry, Manifest, write_bundle
+from mien.engine.errors import ModelError
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.inference.bundle import Bundle, CropGeometry, Manifest, write_bundle
+from mien.engine.inference.downloads import resolve_detector
 
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("mien", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

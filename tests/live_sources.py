@@ -10,7 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from engine.records import Frame, Picture, SourceCondition, SourceInfo, SourceState
+from mien.engine.types import Frame, RgbImage, SourceCondition, SourceInfo, SourceState
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
@@ -27,18 +27,18 @@ def live_threads() -> list[str]:
 
 
 class Reel:
-    """Pictures at a steady pace as a live source: for ever, or once.
+    """Frames at a steady pace as a live source: for ever, or once.
 
     Args:
-        pictures: (H,W,3) uint8 RGB each; shown in turn.
-        rate: pictures a second.
+        images: (H,W,3) uint8 RGB each; shown in turn.
+        rate: frames a second.
         once: end after the last.
-        blocks_after: after so many pictures, block as a broken driver does: deaf to `cancel`, until `release`.
+        blocks_after: after so many frames, block as a broken driver does: deaf to `cancel`, until `release`.
     """
 
     def __init__(
         self,
-        pictures: Sequence[Picture],
+        images: Sequence[RgbImage],
         *,
         rate: float = 30.0,
         once: bool = False,
@@ -48,7 +48,7 @@ class Reel:
         sample_aspect: Fraction = Fraction(1),
     ) -> None:
         self.name, self.mirrored, self.warnings = name, mirrored, ()
-        self._pictures, self._rate, self._once, self._blocks_after = pictures, rate, once, blocks_after
+        self._images, self._rate, self._once, self._blocks_after = images, rate, once, blocks_after
         self._cancelled, self.released, self.blocked = threading.Event(), threading.Event(), threading.Event()
         self._state = SourceState.CONNECTING
         self._sample_aspect = sample_aspect
@@ -64,15 +64,15 @@ class Reel:
 
     def frames(self) -> Iterator[Frame]:
         began = time.monotonic()
-        pictures = iter(self._pictures) if self._once else itertools.cycle(self._pictures)
-        for index, picture in enumerate(pictures):
+        images = iter(self._images) if self._once else itertools.cycle(self._images)
+        for index, image in enumerate(images):
             if index == self._blocks_after:
                 self.blocked.set()
                 self.released.wait()
             if self._cancelled.wait(max(0.0, began + index / self._rate - time.monotonic())):
                 return
             now = time.monotonic()
-            height, width = picture.shape[:2]
+            height, width = image.shape[:2]
             if self.info is None:
                 self.info = SourceInfo(
                     self.name, width, height, Fraction(self._rate), None, None, Fraction(1, 90_000),
@@ -80,17 +80,17 @@ class Reel:
                 )  # fmt: skip
             self._state = SourceState.LIVE
             self.given += 1
-            yield Frame(index, round((now - began) * 90_000), 0, now - began, picture, captured_s=now)
+            yield Frame(index, round((now - began) * 90_000), 0, now - began, image, captured_s=now)
         self._state = SourceState.ENDED
 
 
-def crowd(portraits: Sequence[Picture], places: Sequence[tuple[int, int]], width: int, height: int) -> list[Picture]:
-    """One picture for each of `portraits`: the portrait pasted at each of `places` (x, y), each a little later."""
+def crowd(portraits: Sequence[RgbImage], places: Sequence[tuple[int, int]], width: int, height: int) -> list[RgbImage]:
+    """One frame for each of `portraits`: the portrait pasted at each of `places` (x, y), each a little later."""
     out = []
     for index in range(len(portraits)):
-        picture = np.full((height, width, 3), 90, np.uint8)
+        image = np.full((height, width, 3), 90, np.uint8)
         for number, (x, y) in enumerate(places):
             portrait = portraits[(index + 11 * number) % len(portraits)]
-            picture[y : y + portrait.shape[0], x : x + portrait.shape[1]] = portrait
-        out.append(picture)
+            image[y : y + portrait.shape[0], x : x + portrait.shape[1]] = portrait
+        out.append(image)
     return out

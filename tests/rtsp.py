@@ -28,15 +28,15 @@ def require_rtsp_server() -> None:
 
 
 def beeps(seconds: int, rate: int) -> NDArray[np.float32]:
-    """A tone of 1 kHz during the first picture of each second; (n,) in [-1,1], `rate` per second."""
+    """A tone of 1 kHz during the first frame of each second; (n,) in [-1,1], `rate` per second."""
     times = np.arange(seconds * rate) / rate
     return (0.5 * np.sin(times * 2000 * np.pi) * (times % 1 < 1 / RATE)).astype(np.float32)
 
 
-def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int = 4, sound: bool = False) -> Path:
-    """A clip as cameras encode it: a keyframe each second, no B-frames; each picture brighter than the one before.
+def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int = 4, audio: bool = False) -> Path:
+    """A clip as cameras encode it: a keyframe each second, no B-frames; each frame brighter than the one before.
 
-    With `sound` it beeps (see `beeps`).
+    With `audio` it beeps (see `beeps`).
 
     Without a suffix, `path` becomes a folder of access units, for `RtspServer`; ``.mp4``, ``.ts`` and ``.m3u8`` become
     such files.
@@ -51,16 +51,16 @@ def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int
         options = {"g": str(RATE), "bf": "0", "preset": "ultrafast", "tune": "zerolatency"}
         stream: Any = out.add_stream("libx264", rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
-        if sound and path.suffix:
+        if audio and path.suffix:
             tone = av.AudioFrame.from_ndarray(beeps(seconds, 44100)[np.newaxis], format="fltp", layout="mono")
             tone.sample_rate, tone.pts, tone.time_base = 44100, 0, Fraction(1, 44100)
             voice: Any = out.add_stream("aac", rate=44100, layout="mono")
             heard = [packet for piece in (tone, None) for packet in voice.encode(piece)]
-        elif sound:
+        elif audio:
             loud, quiet = bytes([0xAA] * 4 + [0x2A] * 4) * 40, bytes([0xD5]) * 320  # A-law of a square wave
-            (path / "sound.alaw").write_bytes(b"".join(quiet if at % RATE else loud for at in range(seconds * RATE)))
-        pictures = (np.full((height, width, 3), 20 + 2 * (index % 100), np.uint8) for index in range(seconds * RATE))
-        frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in pictures]
+            (path / "audio.alaw").write_bytes(b"".join(quiet if at % RATE else loud for at in range(seconds * RATE)))
+        images = (np.full((height, width, 3), 20 + 2 * (index % 100), np.uint8) for index in range(seconds * RATE))
+        frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images]
         for index, packet in enumerate(packet for frame in [*frames, None] for packet in stream.encode(frame)):
             if not path.suffix:
                 (path / f"{index:05d}.h264").write_bytes(bytes(packet))

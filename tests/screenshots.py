@@ -1,4 +1,4 @@
-"""Opens every view and dialog of the window and writes pictures of them, to be looked at.
+"""Opens every view and dialog of the window and writes frames of them, to be looked at.
 
 xvfb-run -a -s "-screen 0 1440x900x24" python tests/screenshots.py FOLDER [--theme dark] [--only main,model]
 """
@@ -19,10 +19,10 @@ sys.path.insert(0, str(ROOT))
 from PySide6.QtCore import QCoreApplication, QEvent  # noqa: E402
 from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
 
-from app.gui import preferences  # noqa: E402
-from app.gui.icons import app_icon  # noqa: E402
-from app.gui.theme import CHOICES, Theme  # noqa: E402
-from app.gui.window import MainWindow  # noqa: E402
+from mien.app.gui import preferences  # noqa: E402
+from mien.app.gui.look.icons import app_icon  # noqa: E402
+from mien.app.gui.look.theme import CHOICES, Theme  # noqa: E402
+from mien.app.gui.window import MainWindow  # noqa: E402
 
 
 def wait(app: QApplication, until: Callable[[], bool], seconds: float = 20.0) -> None:
@@ -105,14 +105,14 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
             menu.menu().popup(window.mapToGlobal(window.rect().center()))
             save(menu.menu(), f"menu-{menu.text().replace('&', '').lower()}")
             menu.menu().close()
-    from app.gui.about import About
-    from app.gui.first_run import FirstRun
-    from app.gui.labels_dialog import LabelsDialog
-    from app.gui.model_dialog import ModelDialog
-    from app.gui.model_import import ModelImport
-    from app.gui.record_options import RecordOptions
-    from app.gui.shortcuts_sheet import ShortcutsSheet
-    from app.gui.source_dialog import SourceDialog
+    from mien.app.gui.dialogs.about import About
+    from mien.app.gui.dialogs.labels import LabelsDialog
+    from mien.app.gui.dialogs.model import ModelDialog
+    from mien.app.gui.dialogs.model_import import ModelImport
+    from mien.app.gui.dialogs.record_options import RecordOptions
+    from mien.app.gui.dialogs.shortcuts import ShortcutsSheet
+    from mien.app.gui.dialogs.source import SourceDialog
+    from mien.app.gui.dialogs.welcome import FirstRun
 
     dialogs: dict[str, Callable[[], QDialog]] = {
         "welcome": lambda: FirstRun(window),
@@ -164,7 +164,7 @@ def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callab
     review.seek(5.0)
     pause(app, 0.6)
     save(review, "review")
-    from app.gui.report import draw_png, save_report
+    from mien.app.gui.review.report import draw_png, save_report
 
     draw_png(review.session, mp4.stem).save(str(temporary / "report.png"))
     save_report(review.session, mp4.stem, temporary / "report.pdf")

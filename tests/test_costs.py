@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import engine.mp4
-import engine.video_file
-from engine.annotate import Annotator
-from engine.overlay import Overlay
-from engine.settings import Settings
-from models.bundle import Bundle
+import mien.engine.media.colour
+import mien.engine.media.mp4
+import mien.engine.sources.file
+from mien.engine.batch.annotator import Annotator
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.inference.bundle import Bundle
+from mien.engine.settings import Settings
 from tests.videos import portrait, write_video
 
 ROOT = Path(__file__).parents[1]
@@ -34,8 +35,8 @@ def test_each_frame_is_converted_once_each_way_and_drawn_once(
 
         monkeypatch.setattr(owner, name, call)
 
-    counted(engine.video_file, "to_rgb")
-    counted(engine.mp4, "to_yuv420p")
+    counted(mien.engine.sources.file, "to_rgb")
+    counted(mien.engine.media.mp4, "to_yuv420p")
     counted(Overlay, "draw")
     source = write_video(tmp_path / "in.mp4", portrait(50))
     with Annotator(tiny_bundle, detector_file, Settings(provider="cpu")) as annotator:
@@ -47,34 +48,34 @@ def test_each_frame_is_converted_once_each_way_and_drawn_once(
 
 
 def test_a_picture_goes_to_the_encoder_without_a_copy(monkeypatch: pytest.MonkeyPatch) -> None:
-    import engine.colour
-    from engine.records import Colour
+
+    from mien.engine.types import Colour
 
     taken: list[np.ndarray] = []
-    real = engine.colour.VideoFrame
+    real = mien.engine.media.colour.VideoFrame
 
     class Watching:
         @staticmethod
-        def from_numpy_buffer(picture: np.ndarray, format: str) -> object:
-            taken.append(picture)
-            return real.from_numpy_buffer(picture, format=format)
+        def from_numpy_buffer(image: np.ndarray, format: str) -> object:
+            taken.append(image)
+            return real.from_numpy_buffer(image, format=format)
 
-    monkeypatch.setattr(engine.colour, "VideoFrame", Watching)
-    picture = np.zeros((48, 64, 3), np.uint8)
-    engine.colour.to_yuv420p(picture, Colour())
-    assert len(taken) == 1 and np.shares_memory(taken[0], picture)
+    monkeypatch.setattr(mien.engine.media.colour, "VideoFrame", Watching)
+    image = np.zeros((48, 64, 3), np.uint8)
+    mien.engine.media.colour.to_yuv420p(image, Colour())
+    assert len(taken) == 1 and np.shares_memory(taken[0], image)
 
 
 def test_annotating_loads_no_module_that_it_does_not_need(tmp_path: Path, detector_file: Path) -> None:
     code = (
         "import sys\n"
         "sys.argv = ['mien', 'annotate', 'demo', '-q', '-o', sys.argv[1], '--detector', sys.argv[2]]\n"
-        "from engine.demo import DemoSource\n"
-        "import engine.source\n"
-        "engine.source.open_source = lambda spec, **rest: DemoSource(0.2)\n"
-        "import engine.annotate\n"
-        "engine.annotate.open_source = engine.source.open_source\n"
-        "from app.cli import main\n"
+        "from mien.engine.sources.demo import DemoSource\n"
+        "import mien.engine.sources.open\n"
+        "mien.engine.sources.open.open_source = lambda spec, **rest: DemoSource(0.2)\n"
+        "import mien.engine.batch.annotator\n"
+        "mien.engine.batch.annotator.open_source = mien.engine.sources.open.open_source\n"
+        "from mien.app.cli import main\n"
         "try:\n"
         "    main()\n"
         "except SystemExit as done:\n"

@@ -9,25 +9,25 @@ from typing import Any
 import av
 import numpy as np
 
-from engine.demo import DemoSource
+from mien.engine.sources.demo import DemoSource
 
 
 def portrait(count: int, *, width: int = 320, height: int = 240) -> list[np.ndarray]:
-    """`count` (height,width,3) uint8 RGB pictures with one real face that moves."""
+    """`count` (height,width,3) uint8 RGB frames with one real face that moves."""
     import cv2
 
     with DemoSource(count / 25) as demo:
-        return [cv2.resize(frame.picture, (width, height), interpolation=cv2.INTER_AREA) for frame in demo.frames()]
+        return [cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_AREA) for frame in demo.frames()]
 
 
 def plain(count: int, *, width: int = 320, height: int = 240) -> list[np.ndarray]:
-    """`count` pictures without a face, each of another brightness."""
+    """`count` frames without a face, each of another brightness."""
     return [np.full((height, width, 3), 40 + index % 100, np.uint8) for index in range(count)]
 
 
 def write_video(
     path: Path,
-    pictures: list[np.ndarray],
+    images: list[np.ndarray],
     *,
     pts: list[int] | None = None,
     time_base: Fraction = Fraction(1, 25),
@@ -40,27 +40,27 @@ def write_video(
     container: str | None = None,
     **options: str,
 ) -> Path:
-    """Encode `pictures` at `pts` (default 0, 1, 2, ...); `audio` names a codec for a tone beside them."""
-    height, width = pictures[0].shape[:2]
+    """Encode `images` at `pts` (default 0, 1, 2, ...); `audio` names a codec for a tone beside them."""
+    height, width = images[0].shape[:2]
     with av.open(str(path), "w", format=container, options=options) as out:
         stream: Any = out.add_stream(codec, rate=rate)
         stream.width, stream.height, stream.pix_fmt = width, height, pix_fmt
         stream.time_base = stream.codec_context.time_base = time_base
         if rotation:
             stream.set_display_rotation(rotation)
-        sound: Any = out.add_stream(audio, rate=44100, layout="mono") if audio else None
-        for index, picture in enumerate(pictures):
-            frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=pix_fmt)
+        track: Any = out.add_stream(audio, rate=44100, layout="mono") if audio else None
+        for index, image in enumerate(images):
+            frame = av.VideoFrame.from_ndarray(image, format="rgb24").reformat(format=pix_fmt)
             frame.pts, frame.time_base = (pts[index] if pts else index), time_base
             out.mux(stream.encode(frame))
         out.mux(stream.encode(None))
-        if sound is not None:
-            seconds = audio_s if audio_s is not None else len(pictures) / rate
+        if track is not None:
+            seconds = audio_s if audio_s is not None else len(images) / rate
             tone = np.sin(np.arange(int(seconds * 44100)) * 2 * np.pi * 440 / 44100) * 8000
             frame = av.AudioFrame.from_ndarray(tone.astype(np.int16)[np.newaxis], format="s16", layout="mono")
             frame.sample_rate, frame.pts, frame.time_base = 44100, 0, Fraction(1, 44100)
-            out.mux(sound.encode(frame))
-            out.mux(sound.encode(None))
+            out.mux(track.encode(frame))
+            out.mux(track.encode(None))
     return path
 
 
@@ -76,8 +76,8 @@ def probe(path: Path) -> dict[str, Any]:
             "audio_codec": audio.codec_context.name if audio else None,
             "audio_duration": float(audio.duration * audio.time_base) if audio and audio.duration else None,
         }
-        pictures = [(frame.time, frame.width, frame.height) for frame in source.decode(video)]
-    found["times"] = [time for time, _, _ in pictures]
-    found["frames"] = len(pictures)
-    found["size"] = pictures[0][1:] if pictures else None
+        images = [(frame.time, frame.width, frame.height) for frame in source.decode(video)]
+    found["times"] = [time for time, _, _ in images]
+    found["frames"] = len(images)
+    found["size"] = images[0][1:] if images else None
     return found

@@ -13,16 +13,17 @@ from typing import Self
 import numpy as np
 import pytest
 
-from engine.address import SourceAddress
-from engine.live_source import LIVE_TIME_BASE, LiveSettings, LiveSource, open_live
-from engine.records import Frame, SourceCondition, SourceState
+from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, LiveSource
+from mien.engine.sources.open import open_live
+from mien.engine.types import Frame, SourceCondition, SourceState
 
 # Less patient than the defaults, so that the tests are quick.
 QUICK = LiveSettings(open_timeout_s=1.0, read_timeout_s=0.3, stall_s=1.5, backoff_min_s=0.05, backoff_max_s=0.4)
 
 
 class Viewer:
-    """Takes every picture of `source`; of each it keeps all but the pixels, and their mean as `brightness`."""
+    """Takes every frame of `source`; of each it keeps all but the pixels, and their mean as `brightness`."""
 
     def __init__(self, source: LiveSource) -> None:
         self.source = source
@@ -39,9 +40,9 @@ class Viewer:
         nothing = np.empty((0, 0, 3), np.uint8)
         try:
             for frame in self.source.frames():
-                self.sizes.append((frame.picture.shape[1], frame.picture.shape[0]))
-                self.brightness.append(float(frame.picture.mean()))
-                self.seen.append(replace(frame, picture=nothing))
+                self.sizes.append((frame.image.shape[1], frame.image.shape[0]))
+                self.brightness.append(float(frame.image.mean()))
+                self.seen.append(replace(frame, image=nothing))
         except BaseException as error:
             self.error = error
 
@@ -51,7 +52,7 @@ class Viewer:
         while not condition(self):
             self.note()
             passed = time.monotonic() - began
-            assert passed < timeout_s, f"not within {timeout_s} s; {len(self.seen)} pictures, {self.source.condition}"
+            assert passed < timeout_s, f"not within {timeout_s} s; {len(self.seen)} frames, {self.source.condition}"
             time.sleep(0.01)
         self.note()
         return time.monotonic() - began
@@ -65,7 +66,7 @@ class Viewer:
             self.conditions.append(now)
 
     def wait_pictures(self, count: int, timeout_s: float = 10.0) -> float:
-        """Wait for so many pictures more."""
+        """Wait for so many frames more."""
         target = len(self.seen) + count
         return self.wait(lambda viewer: len(viewer.seen) >= target, timeout_s)
 

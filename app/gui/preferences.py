@@ -25,16 +25,16 @@ def _videos() -> str:
     return str(Path(platformdirs.user_videos_dir()) / "Mien")
 
 
-def _pictures() -> str:
+def _images() -> str:
     return str(Path(platformdirs.user_pictures_dir()) / "Mien")
 
 
 @dataclass(slots=True)
 class Preferences:
-    """The user's choices; every field has a default, and what a file holds beyond them is passed over.
+    """The user's choices; every field has a default, and what a file holds beyond them is skipped.
 
     Attributes:
-        theme: one of `app.gui.theme.CHOICES`.
+        theme: one of `mien.app.gui.look.theme.CHOICES`.
         geometry: the window's, as Qt writes it, in hexadecimal.
         side_panel, overlay, mirrored: what is shown; mirrored None: as the source suggests.
         screen_privacy: "none", "blur" or "pixelate" in the live view.
@@ -64,12 +64,12 @@ class Preferences:
     record_name: str = "mien {time}"
     record_annotated: bool = True
     record_clean: bool = False
-    record_sound: bool = True
+    record_audio: bool = True
     record_privacy: str = "none"
     record_privacy_scope: str = "all"
     record_pre_roll_s: float = 0.0
     record_crf: int = 20
-    snapshot_folder: str = field(default_factory=_pictures)
+    snapshot_folder: str = field(default_factory=_images)
     jobs_folder: str = ""
     welcomed: bool = False
 

@@ -11,11 +11,11 @@ from pathlib import Path
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication
 
-from app.gui import preferences
-from app.gui.icons import app_icon
-from app.gui.theme import Theme
-from app.gui.window import MainWindow
-from engine import version
+from mien.app.gui import preferences
+from mien.app.gui.look.icons import app_icon
+from mien.app.gui.look.theme import Theme
+from mien.app.gui.window import MainWindow
+from mien.engine import version
 
 
 def run(source: str | None = None) -> int:
@@ -53,7 +53,7 @@ def _tell_startup(window: MainWindow) -> None:
         view = window.canvas.view
         for what, there in {
             "window painted": window.canvas.isVisible(),
-            "first picture": window.canvas.painted > 0,
+            "first frame": window.canvas.painted > 0,
             "first boxes": view is not None and bool(view.scene.faces) and window.canvas.painted > 0,
             "first bars": view is not None and bool(view.scene.predictions),
         }.items():

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 from PySide6.QtCore import QObject, QTimer
 
-from engine.errors import MienError
-from engine.stages import Stages
+from mien.engine.errors import MienError
+from mien.engine.threads import Stages
 
 _POLL_MS: Final = 30
 

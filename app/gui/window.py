@@ -10,30 +10,30 @@ from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox, QSplitter, QWidget
 
-from app.gui import preferences as remembered
-from app.gui.canvas import Canvas
-from app.gui.collector import Collector
-from app.gui.commands import fill_menus, make_actions
-from app.gui.control_bar import ControlBar
-from app.gui.files import ask_recording, ask_video
-from app.gui.header import Header
-from app.gui.jobs_panel import JobsPanel
-from app.gui.live_link import LiveLink, Wanted
-from app.gui.notice import Notice
-from app.gui.people import People
-from app.gui.recording import Recording
-from app.gui.side_panel import SidePanel
-from app.gui.sources import Sources
-from app.gui.status_bar import StatusBar
-from app.gui.theme import Theme
-from app.gui.widgets import column, open_folder
-from engine.settings import PROVIDERS, Settings
+from mien.app.gui import preferences as remembered
+from mien.app.gui.actions import fill_menus, make_actions
+from mien.app.gui.collector import Collector
+from mien.app.gui.jobs import JobsPanel
+from mien.app.gui.live.canvas import Canvas
+from mien.app.gui.live.control_bar import ControlBar
+from mien.app.gui.live.header import Header
+from mien.app.gui.live.link import LiveLink, Wanted
+from mien.app.gui.live.people import People
+from mien.app.gui.live.recording import Recording
+from mien.app.gui.live.side_panel import SidePanel
+from mien.app.gui.live.sources import Sources
+from mien.app.gui.live.status_bar import StatusBar
+from mien.app.gui.look.file_dialogs import ask_recording, ask_video
+from mien.app.gui.look.notice import Notice
+from mien.app.gui.look.theme import Theme
+from mien.app.gui.look.widgets import column, open_folder
+from mien.engine.settings import PROVIDERS, Settings
 
 if TYPE_CHECKING:
-    from engine.live_status import LiveStatus
-    from engine.settings import Provider
-    from engine.view import View
-    from models.bundle import Bundle
+    from mien.engine.drawing.view import View
+    from mien.engine.inference.bundle import Bundle
+    from mien.engine.live.status import LiveStatus
+    from mien.engine.settings import Provider
 
 
 class MainWindow(QMainWindow):
@@ -224,7 +224,7 @@ class MainWindow(QMainWindow):
             self.sources.open_text(path)
 
     def show_sources(self, page: str) -> None:
-        from app.gui.source_dialog import SourceDialog
+        from mien.app.gui.dialogs.source import SourceDialog
 
         dialog = SourceDialog(self, page)
         if dialog.exec() and dialog.address is not None:
@@ -267,7 +267,7 @@ class MainWindow(QMainWindow):
         self.side.setVisible(on and not self.isFullScreen())
 
     def show_fullscreen(self, on: bool) -> None:
-        """Only the picture; Escape or F comes back."""
+        """Only the frame; Escape or F comes back."""
         if on == self.isFullScreen():
             return
         self.actions_by_name["fullscreen"].setChecked(on)
@@ -282,7 +282,7 @@ class MainWindow(QMainWindow):
         self.theme.choose(choice)
 
     def snapshot(self) -> None:
-        """Save the picture as it is on the screen."""
+        """Save a snapshot as it is on the screen."""
         image = self.canvas.snapshot()
         if image is None:
             return
@@ -316,7 +316,7 @@ class MainWindow(QMainWindow):
         self.recording.mark()
 
     def show_record_options(self) -> None:
-        from app.gui.record_options import RecordOptions
+        from mien.app.gui.dialogs.record_options import RecordOptions
 
         dialog = RecordOptions(self, self.preferences)
         if dialog.exec():
@@ -351,7 +351,7 @@ class MainWindow(QMainWindow):
 
     def review(self, path: Path) -> None:
         """Open a recorded session in a window of its own."""
-        from app.gui.review_window import ReviewWindow
+        from mien.app.gui.review.window import ReviewWindow
 
         window = ReviewWindow(self, path)
         self.reviews.append(window)
@@ -361,7 +361,7 @@ class MainWindow(QMainWindow):
     # Dialogs
 
     def show_models(self) -> None:
-        from app.gui.model_dialog import ModelDialog
+        from mien.app.gui.dialogs.model import ModelDialog
 
         ModelDialog(self).open()
 
@@ -374,17 +374,17 @@ class MainWindow(QMainWindow):
         self.link.use(bundle, provider)
 
     def show_shortcuts(self) -> None:
-        from app.gui.shortcuts_sheet import ShortcutsSheet
+        from mien.app.gui.dialogs.shortcuts import ShortcutsSheet
 
         ShortcutsSheet(self).open()
 
     def show_welcome(self) -> None:
-        from app.gui.first_run import FirstRun
+        from mien.app.gui.dialogs.welcome import FirstRun
 
         FirstRun(self).open()
 
     def show_about(self) -> None:
-        from app.gui.about import About
+        from mien.app.gui.dialogs.about import About
 
         About(self).open()
 

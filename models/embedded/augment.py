@@ -35,7 +35,7 @@ _DCT[0] /= math.sqrt(2)
 
 @dataclass(frozen=True, slots=True)
 class Strength:
-    """How far training pictures are varied; see ``assets/embedded/train.toml`` for the values used.
+    """How far training images are varied; see ``assets/embedded/train.toml`` for the values used.
 
     Attributes:
         rotation_deg, scale, shift, shear: half-ranges of the affine warp (scale as a factor around 1, shift as a
@@ -44,7 +44,7 @@ class Strength:
         gamma, contrast, brightness: half-ranges of the light changes (gamma in powers of 2).
         noise: largest standard deviation of added noise.
         blur_px: largest standard deviation of the Gaussian blur, in pixels.
-        smallest: the smallest side, in pixels, that a picture is shrunk to and enlarged from.
+        smallest: the smallest side, in pixels, that a image is shrunk to and enlarged from.
         odds: the chance of each of blur, shrinking, compression and noise.
         erase_odds: the chance that a rectangle is painted over.
     """
@@ -135,7 +135,7 @@ def compress(grey: Tensor, quality: Tensor) -> Tensor:
 
 
 def occlude(grey: Tensor, centre: Tensor, size: Tensor, shade: Tensor, rng: Generator) -> Tensor:
-    """Paints one rectangle of a flat grey with some grain into every picture.
+    """Paints one rectangle of a flat grey with some grain into every image.
 
     Args:
         grey: (n, 1, h, w).
@@ -153,7 +153,7 @@ def occlude(grey: Tensor, centre: Tensor, size: Tensor, shade: Tensor, rng: Gene
 
 
 def augment(grey: Tensor, strength: Strength, rng: Generator) -> Tensor:
-    """One random variant of every picture; (n, 1, h, w) in and out."""
+    """One random variant of every image; (n, 1, h, w) in and out."""
     count, s = len(grey), strength
     scale = torch.exp(_uniform(count, -math.log1p(s.scale), math.log1p(s.scale), rng))
     stretch = torch.exp(_uniform(count, -math.log1p(s.stretch), math.log1p(s.stretch), rng))

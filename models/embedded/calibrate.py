@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from models import metrics
+from mien.models.training import metrics
 
 __all__ = ["fit_temperature", "softmax", "uncertain_threshold"]
 

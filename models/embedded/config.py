@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from models.embedded.augment import Strength
+from mien.models.embedded.augment import Strength
 
 __all__ = ["ClipsConfig", "NetworkConfig", "StillsConfig", "TrainConfig", "read_config"]
 

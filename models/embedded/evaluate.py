@@ -1,8 +1,8 @@
 """Measures an exported bundle on the FER+ test split: encoder, then temporal graph on the still repeated T times.
 
-    python -m models.embedded.evaluate --data ferplus.npz [--bundle assets/embedded] [--write]
+    python -m mien.models.embedded.evaluate --data ferplus.npz [--bundle assets/embedded] [--write]
 
-With ``--write`` the figures go into the bundle's manifest and the pictures for the model card beside it.
+With ``--write`` the figures go into the bundle's manifest and the images for the model card beside it.
 Needs no torch.
 """
 
@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from engine.predictor import Predictor
-from models import metrics
-from models.bundle import load_bundle, write_bundle
-from models.embedded.stills import Stills, read_stills
+from mien.engine.inference.bundle import load_bundle, write_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.embedded.ferplus import Stills, read_stills
+from mien.models.training import metrics
 
 __all__ = ["logits_of", "main", "measure"]
 
@@ -74,17 +74,17 @@ def report(figures: dict[str, Any], labels: Sequence[str]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the evaluation."""
-    parser = argparse.ArgumentParser(prog="python -m models.embedded.evaluate", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
-    parser.add_argument("--write", action="store_true", help="write figures and pictures into the bundle's folder")
+    parser.add_argument("--write", action="store_true", help="write figures and images into the bundle's folder")
     given = parser.parse_args(arguments)
     bundle = load_bundle(given.bundle)
     stills = read_stills(given.data, "test")
     figures, probabilities = measure(Predictor(bundle, provider="cpu"), stills)
     print(report(figures, bundle.manifest.labels))
     if given.write:
-        from models.embedded.pictures import draw_calibration, draw_confusion
+        from mien.models.embedded.plots import draw_calibration, draw_confusion
 
         write_bundle(given.bundle, replace(bundle.manifest, metrics={"ferplus_test": figures}))
         draw_confusion(np.array(figures["confusion"]), bundle.manifest.labels, given.bundle / "confusion.png")

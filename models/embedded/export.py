@@ -1,6 +1,6 @@
 """Writes the embedded bundle from a finished training run.
 
-    python -m models.embedded.export assets/embedded/train.toml --run runs/embedded --data ferplus.npz \\
+    python -m mien.models.embedded.export assets/embedded/train.toml --run runs/embedded --data ferplus.npz \\
         --out assets/embedded
 
 Temperature and the threshold of "uncertain" are fitted on the validation split through the exported graphs.
@@ -20,22 +20,23 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from engine.predictor import Predictor
-from models.bundle import Bundle, CropGeometry, Manifest, sha256_of, write_bundle
-from models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold
-from models.embedded.clips import STEPS
-from models.embedded.config import read_config
-from models.embedded.evaluate import logits_of
-from models.embedded.network import FrameEncoder, Recogniser, classify
-from models.embedded.stills import LABELS, SIDE, read_stills
-from models.embedded.train import build
-from models.embedded.train_clips import temporal_for
-from models.temporal import TemporalTransformer
+from mien.engine.inference.bundle import Bundle, CropGeometry, Manifest, sha256_of, write_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold
+from mien.models.embedded.config import read_config
+from mien.models.embedded.evaluate import logits_of
+from mien.models.embedded.ferplus import LABELS, SIDE, read_stills
+from mien.models.embedded.network import FrameEncoder, Recogniser, classify
+from mien.models.embedded.synthetic_clips import STEPS
+from mien.models.embedded.train import build
+from mien.models.embedded.train_clips import temporal_for
+from mien.models.networks.aggregators import TemporalTransformer
 
 __all__ = ["CROP", "export", "main"]
 
 CROP: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
-"""Measured by ``python -m models.embedded.geometry``: medians over 2,893 of 3,000 training images, made symmetric."""
+"""Measured by ``python -m mien.models.embedded.geometry``: medians over 2,893 of 3,000 training images, made
+symmetric."""
 
 _OPSET: Final = 17
 
@@ -117,7 +118,7 @@ def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalTransfor
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the export."""
-    parser = argparse.ArgumentParser(prog="python -m models.embedded.export", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.export", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--run", type=Path, required=True, help="folder that training wrote")
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")

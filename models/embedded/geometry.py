@@ -1,6 +1,6 @@
 """Measures where eyes and mouth lie in the training images, so that live crops can be cut alike.
 
-    python -m models.embedded.geometry --data ferplus.npz --detector face_detection_short_range.tflite
+    python -m mien.models.embedded.geometry --data ferplus.npz --detector face_detection_short_range.tflite
 
 FER2013's images are themselves crops, tight and not rotated upright. The detector wants context, so each image is
 enlarged and set into a larger, blurred copy of its own border. The template is the median of the detected points;
@@ -18,9 +18,9 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engine.crops import similarity
-from engine.detector import FaceDetector
-from models.embedded.stills import SIDE, read_stills
+from mien.engine.faces.crops import similarity
+from mien.engine.faces.detector import FaceDetector
+from mien.models.embedded.ferplus import SIDE, read_stills
 
 __all__ = ["main", "measure", "residuals", "template"]
 
@@ -80,7 +80,7 @@ def residuals(points: FloatArray, target: FloatArray) -> FloatArray:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints detection rate, medians, the template, and the spread of what alignment does not explain."""
-    parser = argparse.ArgumentParser(prog="python -m models.embedded.geometry", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.geometry", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--detector", type=Path, required=True, help="BlazeFace short range (.tflite)")
     parser.add_argument("--count", type=int, default=3000, help="how many training images")

@@ -60,7 +60,7 @@ class FrameEncoder(nn.Module):
     def embed_grey(self, grey: Tensor) -> Tensor:
         """(n, 1, S, S) float in [0,1] -> (n, dim), each row of mean 0.
 
-        Each picture's own mean and contrast are taken out: exposure is the camera's affair. The mean of each
+        Each image's own mean and contrast are taken out: exposure is the camera's affair. The mean of each
         embedding is taken out because the temporal transformer's first LayerNorm would do so anyway; thus both
         heads see the same thing.
         """

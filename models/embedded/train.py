@@ -1,6 +1,6 @@
 """Trains the embedded recogniser: the frame encoder on stills, then the temporal transformer on made clips.
 
-    python -m models.embedded.train assets/embedded/train.toml --data ferplus.npz --out runs/embedded
+    python -m mien.models.embedded.train assets/embedded/train.toml --data ferplus.npz --out runs/embedded
 
 Stage 1 writes ``stills.pt`` after every epoch and goes on from it when started again; stage 2 (`train_clips`) writes
 ``clips.pt``. The validation split is measured, the test split never read.
@@ -20,12 +20,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from models import metrics
-from models.embedded.augment import augment
-from models.embedded.config import StillsConfig, TrainConfig, read_config
-from models.embedded.network import Recogniser
-from models.embedded.stills import LABELS, Stills, read_stills
-from models.embedded.train_clips import train_clips
+from mien.models.embedded.augment import augment
+from mien.models.embedded.config import StillsConfig, TrainConfig, read_config
+from mien.models.embedded.ferplus import LABELS, Stills, read_stills
+from mien.models.embedded.network import Recogniser
+from mien.models.embedded.train_clips import train_clips
+from mien.models.training import metrics
 
 __all__ = ["build", "frame_logits", "learning_rate", "main", "train_stills"]
 
@@ -196,7 +196,7 @@ def train_stills(config: TrainConfig, data: Path, out: Path, start: Path | None 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of both stages."""
-    parser = argparse.ArgumentParser(prog="python -m models.embedded.train", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.train", description=__doc__)
     parser.add_argument("config", type=Path)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")

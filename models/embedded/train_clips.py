@@ -15,12 +15,12 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
-from models import metrics
-from models.embedded.clips import STEPS, clean_clips, troubled_clips
-from models.embedded.config import ClipsConfig, TrainConfig
-from models.embedded.network import Recogniser, classify
-from models.embedded.stills import LABELS, Stills, read_stills
-from models.temporal import TemporalLayer, TemporalTransformer
+from mien.models.embedded.config import ClipsConfig, TrainConfig
+from mien.models.embedded.ferplus import LABELS, Stills, read_stills
+from mien.models.embedded.network import Recogniser, classify
+from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
+from mien.models.networks.aggregators import TemporalLayer, TemporalTransformer
+from mien.models.training import metrics
 
 __all__ = ["ClipEmbeddings", "average_of_frames", "embed_clips", "start_as_average", "temporal_for", "train_clips"]
 
@@ -210,7 +210,7 @@ def _fit(
         )
         seen = {k: seen_after(temporal, network, validation, k) for k in (2, CHANGE_STEPS, 5, 8)}
         print("    changes seen: " + ", ".join(f"{share:.2f} after {k} steps" for k, share in seen.items()), flush=True)
-        # Clean pictures count twice as much as troubled ones: the temporal part should not cost anything on them.
+        # Clean images count twice as much as troubled ones: the temporal part should not cost anything on them.
         if (score := troubled + 2 * clean + still / 2 + seen[CHANGE_STEPS] / 2) > best:
             best, best_state = score, {name: value.clone() for name, value in temporal.state_dict().items()}
     return best_state

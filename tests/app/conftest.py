@@ -47,11 +47,11 @@ def open_window(settled, qtbot, tmp_path: Path, detector_file: Path, monkeypatch
     """Opens main windows, which are closed and destroyed after the test."""
     from PySide6.QtWidgets import QApplication
 
-    from app.gui import preferences
-    from app.gui.theme import Theme
-    from app.gui.window import MainWindow
+    from mien.app.gui import preferences
+    from mien.app.gui.look.theme import Theme
+    from mien.app.gui.window import MainWindow
 
-    monkeypatch.setattr("engine.model_store.resolve_detector", lambda *_, **__: detector_file)
+    monkeypatch.setattr("mien.engine.inference.downloads.resolve_detector", lambda *_, **__: detector_file)
     opened: list[MainWindow] = []
 
     def make(source: str = "demo", *, ready: bool = True, **changes: object) -> MainWindow:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import Bundle
+from mien.engine.inference.bundle import Bundle
 from tests.videos import plain, portrait, probe, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -147,7 +147,7 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path, arguments: list[s
     assert done.returncode == 0
     assert "mien" in done.stdout.lower()
     code = (
-        "import sys, app.cli\n"
+        "import sys, mien.app.cli\n"
         "heavy = ('numpy', 'cv2', 'mediapipe', 'onnxruntime', 'av', 'PySide6', 'torch')\n"
         "print([name for name in heavy if name in sys.modules])"
     )
@@ -156,7 +156,7 @@ def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path, arguments: list[s
 
 
 def test_a_missing_system_library_is_named_with_its_package() -> None:
-    from engine.system_libraries import missing_library
+    from mien.engine.system import missing_library
 
     error = ImportError("libxcb.so.1: cannot open shared object file: No such file or directory")
     assert "apt-get install" in (missing_library(error) or "")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle import Bundle
+from mien.engine.inference.bundle import Bundle
 from tests.videos import plain, portrait, write_video
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def models(tiny_bundle: Bundle, detector_file: Path) -> tuple[object, ...]:
         (["demo", "--seconds", "0"], "seconds is 0; choose a value above 0"),
         (["demo", "--seconds", "nan"], "seconds is nan"),
         (["demo", "--clean"], "add --record FOLDER"),
-        (["demo", "--no-sound"], "add --record FOLDER"),
+        (["demo", "--no-audio"], "add --record FOLDER"),
         (["demo", "--privacy", "blur"], "add --record FOLDER"),
         (["demo", "--record", "missing/out"], "missing: no such folder"),
         (["demo", "--record", "text"], "text: is no folder"),

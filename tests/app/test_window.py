@@ -12,15 +12,15 @@ import av
 import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
-from app.gui import preferences
-from models.bundle import Bundle
+from mien.app.gui import preferences
+from mien.engine.inference.bundle import Bundle
 from tests.videos import plain, portrait, write_video
 
 ROOT = Path(__file__).parents[2]
 
 
 def frames_of(window) -> int:
-    """Pictures recorded so far."""
+    """Frames recorded so far."""
     recording = window.link.session.status().recording
     return 0 if recording is None else recording.frames
 
@@ -155,7 +155,7 @@ def test_files_are_annotated_beside_the_live_view(open_window, qtbot, tmp_path: 
 
 
 def test_choosing_a_model(open_window, qtbot, tiny_bundle: Bundle, tmp_path: Path) -> None:
-    from app.gui.model_dialog import ModelDialog
+    from mien.app.gui.dialogs.model import ModelDialog
 
     window = open_window()
     dialog = ModelDialog(window)
@@ -186,7 +186,7 @@ def test_a_machine_without_a_display_is_told_so() -> None:
 
 
 def test_missing_libraries_are_named_with_their_packages(monkeypatch: pytest.MonkeyPatch) -> None:
-    from app import display
+    from mien.app import display
 
     there = display._there
     monkeypatch.setattr(display, "_there", lambda name: name != "libxcb-cursor.so.0" and there(name))

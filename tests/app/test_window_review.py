@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 from PySide6.QtCore import Qt
 
-from models.bundle import Bundle
+from mien.engine.inference.bundle import Bundle
 from tests.videos import portrait, write_video
 
 
 @pytest.fixture(scope="module")
 def recording(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle, detector_file: Path) -> Path:
     """Three seconds of one face, annotated."""
-    from engine.annotate import Annotator
-    from engine.settings import Settings
+    from mien.engine.batch.annotator import Annotator
+    from mien.engine.settings import Settings
 
     folder = tmp_path_factory.mktemp("recording")
     with Annotator(tiny_bundle, detector_file, Settings()) as annotator:
@@ -25,7 +25,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle, det
 
 
 def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording: Path) -> None:
-    from app.gui.review_window import ReviewWindow
+    from mien.app.gui.review.window import ReviewWindow
 
     window = ReviewWindow(None, recording)
     window.show()
@@ -57,25 +57,25 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
 
 
 def test_review_of_what_is_no_session(settled, qtbot, tmp_path: Path) -> None:
-    from app.gui.review_window import ReviewWindow
+    from mien.app.gui.review.window import ReviewWindow
 
     (tmp_path / "lonely.mp4").write_text("no video, no data")
     window = ReviewWindow(None, tmp_path / "lonely.mp4")
     window.show()
-    qtbot.waitUntil(lambda: "cannot be opened" in window.picture.accessibleDescription(), timeout=20_000)
+    qtbot.waitUntil(lambda: "cannot be opened" in window.image.accessibleDescription(), timeout=20_000)
     window.close()
 
 
 def test_typed_labels(open_window, qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     try:
-        from models.openclip import open_clip
+        from mien.models.networks.openclip import open_clip
     except ImportError:
         pytest.skip("the bundle with a text encoder is made with torch; install the train extra")
     open_clip()
-    from app.gui.labels_dialog import LabelsDialog
-    from app.gui.model_dialog import ModelDialog
-    from engine.typed_labels import is_unvalidated
-    from models.export import ExportOptions, export_bundle
+    from mien.app.gui.dialogs.labels import LabelsDialog
+    from mien.app.gui.dialogs.model import ModelDialog
+    from mien.engine.inference.typed_labels import is_unvalidated
+    from mien.models.export.export import ExportOptions, export_bundle
     from tests.models.family.small_models import small_model
 
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path / "cache"))

@@ -16,9 +16,9 @@ import onnxruntime
 import torch
 from torch import nn
 
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE
-from models.embedded.network import ResidualBlock
+from mien.engine.inference.bundle import load_bundle
+from mien.models.embedded.evaluate import BUNDLE
+from mien.models.embedded.network import ResidualBlock
 
 ROUNDS = 300
 

@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.floor --detector FILE [--bundle BUNDLE] [--seconds 8] [--rounds 3] [--json OUT]
 
-Both use the encoder settings of Mien's recordings; the floor hands decoded pictures to the encoder as they are. The
+Both use the encoder settings of Mien's recordings; the floor hands decoded frames to the encoder as they are. The
 contestants take turns, so that all meet the same load. Three ratios: of the least times, of the median times, and of
 the processor time used, which says what a machine with nothing else to do would show, as both keep all cores busy.
 """
@@ -19,11 +19,11 @@ from typing import Any
 
 import av
 
-from engine.annotate import Annotator
-from engine.mp4 import _ENCODER_OPTIONS
-from engine.settings import Settings
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE
+from mien.engine.batch.annotator import Annotator
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.media.mp4 import _ENCODER_OPTIONS
+from mien.engine.settings import Settings
+from mien.models.embedded.evaluate import BUNDLE
 from tests.benchmarks.clips import write_clip
 
 TARGETS = {1: 0.6, 5: 0.4}

@@ -1,9 +1,9 @@
-"""The live session at work: 1280x720 at 30 pictures a second with five faces, the view rendered at the same size.
+"""The live session at work: 1280x720 at 30 frames a second with five faces, the view rendered at the same size.
 
 python -m tests.benchmarks.live [--minutes 1] [--faces 5] [--model BUNDLE] [--record FOLDER] [--json FILE]
 
-The pictures are made beforehand from the demo portrait, so that only the session's own work is measured; a small
-number in each picture's corner would not change that. The view is pulled 60 times a second, as a window does.
+The frames are made beforehand from the demo portrait, so that only the session's own work is measured; a small
+number in each frame's corner would not change that. The view is pulled 60 times a second, as a window does.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from typing import Any
 import cv2
 import numpy as np
 
-from engine.demo import SECONDS, DemoSource
-from engine.live import LiveSession
-from engine.model_store import resolve_detector
-from engine.records import Picture, SourceState
-from engine.settings import Settings
-from engine.view import ViewRequest
-from models.bundle import load_bundle
+from mien.engine.drawing.view import ViewRequest
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.live.session import LiveSession
+from mien.engine.settings import Settings
+from mien.engine.sources.demo import SECONDS, DemoSource
+from mien.engine.types import RgbImage, SourceState
 from tests.live_sources import Reel, crowd
 
 WIDTH, HEIGHT, RATE = 1280, 720, 30
@@ -33,7 +33,7 @@ EMBEDDED = Path(__file__).parents[2] / "assets" / "embedded"
 _WARM_UP_S = 5.0  # until models are loaded, caches filled and windows full
 
 
-def pictures(faces: int) -> list[Picture]:
+def images(faces: int) -> list[RgbImage]:
     """Four seconds with `faces` moving faces, to be played in a circle."""
     columns = min(faces, 3)
     rows = -(-faces // columns)
@@ -41,7 +41,7 @@ def pictures(faces: int) -> list[Picture]:
     size = (side * 4 // 3, side)
     with DemoSource() as demo:
         portraits = [
-            cv2.resize(demo.picture(index * SECONDS / 120), size, interpolation=cv2.INTER_AREA) for index in range(120)
+            cv2.resize(demo.image(index * SECONDS / 120), size, interpolation=cv2.INTER_AREA) for index in range(120)
         ]
     places = [(number % columns * size[0], number // columns * size[1]) for number in range(faces)]
     return crowd([np.asarray(item, np.uint8) for item in portraits], places, WIDTH, HEIGHT)
@@ -59,7 +59,7 @@ def rss_mib() -> float:
 def measure(given: argparse.Namespace) -> dict[str, Any]:
     """Run the session and collect what it says."""
     bundle = load_bundle(given.model)
-    reel = Reel(pictures(given.faces), rate=RATE)
+    reel = Reel(images(given.faces), rate=RATE)
     latencies: list[tuple[float, float]] = []
     queued: list[int] = []
     memory: list[float] = []
@@ -72,7 +72,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
             time.sleep(0.05)
         time.sleep(_WARM_UP_S)
         if given.record is not None:
-            from engine.recording_plan import RecordingPlan
+            from mien.engine.recording.plan import RecordingPlan
 
             session.record(RecordingPlan(given.record, "benchmark {time}"))
         before, began, used = session.status().counts, time.monotonic(), time.process_time()
@@ -115,8 +115,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "latency_p95_worst_ms": round(max(p95 for _, p95 in latencies), 1),
         "pulled_p50_ms": round(float(np.percentile(pulled, 50)), 1),
         "pulled_p95_ms": round(float(np.percentile(pulled, 95)), 1),
-        "readings_per_face_per_second": round((after.readings - before.readings) / seconds / given.faces, 2),
-        "readings_dropped": after.readings_dropped - before.readings_dropped,
+        "readings_per_face_per_second": round((after.predictions - before.predictions) / seconds / given.faces, 2),
+        "readings_dropped": after.predictions_dropped - before.predictions_dropped,
         "cpu_cores_used": round(used / seconds, 2),
         "recording_queue_max": max(queued),
         "recording_dropped": None if status.recording is None else status.recording.dropped,
@@ -147,7 +147,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    from engine.quiet import detach_native_output
+    from mien.engine.system import detach_native_output
 
     detach_native_output()
     main()

@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from models.embedded.evaluate import BUNDLE
+from mien.models.embedded.evaluate import BUNDLE
 from tests.benchmarks.clips import write_clip
 
 ROOT = Path(__file__).parents[2]

@@ -34,7 +34,7 @@ def ferplus_faces(file: Path | None, count: int, size: int) -> npt.NDArray[np.ui
         return None
     import cv2
 
-    from models.embedded.stills import read_stills
+    from mien.models.embedded.ferplus import read_stills
 
     stills = read_stills(file, "test").images
     chosen = stills[np.linspace(0, len(stills) - 1, count).astype(int)]

@@ -16,10 +16,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.embedded import embedded_bundle
-from engine.neutral import NeutralCalibration, NeutralPeriod
-from engine.predictor import Predictor
-from models.bundle import load_bundle
+from mien.app.embedded import embedded_bundle
+from mien.engine.faces.neutral import NeutralCalibration, NeutralPeriod
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
 
 PERSONS, NEUTRAL, OTHERS = 300, 8, 60
 CLASSES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
@@ -32,7 +32,7 @@ PLACES = {
 
 
 def stills(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Test pictures (n,48,48) uint8 and names of their majority class, by the FER+ protocol."""
+    """Test frames (n,48,48) uint8 and names of their majority class, by the FER+ protocol."""
     with np.load(path, allow_pickle=False) as data:
         test = data["split"] == 2
         images, votes = data["images"][test], data["votes"][test].astype(int)
@@ -72,8 +72,8 @@ def main() -> None:
     truth = np.array([manifest.labels.index(name) for name in names])
     neutral = np.flatnonzero(names == "neutral")
 
-    def logits(pictures: np.ndarray) -> np.ndarray:
-        sized = [cv2.resize(p, (manifest.size, manifest.size)) for p in pictures]
+    def logits(images: np.ndarray) -> np.ndarray:
+        sized = [cv2.resize(p, (manifest.size, manifest.size)) for p in images]
         crops = np.repeat(np.stack(sized)[..., np.newaxis], 3, axis=3)
         return predictor.logits(np.repeat(predictor.embed(crops)[:, np.newaxis], manifest.steps, axis=1))
 

@@ -18,14 +18,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from engine.predictor import Predictor
-from models.build import build_model
-from models.bundle import Bundle, load_bundle, write_bundle
-from models.config import ModelCard, ModelConfig
-from models.export import ExportOptions, export_bundle
-from models.family import VideoTextModel
-from models.labels import dataset_labels, label_set
-from models.quantise import to_int8
+from mien.engine.inference.bundle import Bundle, load_bundle, write_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.export.export import ExportOptions, export_bundle
+from mien.models.export.quantise import to_int8
+from mien.models.networks.build import build_model
+from mien.models.networks.config import ModelCard, ModelConfig
+from mien.models.networks.family import VideoTextModel
+from mien.models.networks.labels import dataset_labels, label_set
 from tests.benchmarks.measuring import ferplus_faces, interleaved, write_json
 
 DFER_CLIP = ModelConfig(pretrained="", pixels="raw", text="context", contexts=8, depth=1)

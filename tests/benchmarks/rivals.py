@@ -2,7 +2,7 @@
 
     python -m tests.benchmarks.rivals [--video FILE] [--cascade FILE] [--frames 200] [--json OUT]
 
-EmotiEffLib reads single pictures with an EfficientNet-B0 at 224 px, DeepFace with a small CNN at 48 px, FER with
+EmotiEffLib reads single frames with an EfficientNet-B0 at 224 px, DeepFace with a small CNN at 48 px, FER with
 mini-Xception at 64 px. Their networks are rebuilt from their published architectures with random weights (cost does not
 depend on them) and run in ONNX Runtime with the threads that Mien has; their Python around it is left out. That is
 kinder to them than their own packages are. Each reads every frame; Mien reads every face eight times a second, which is
@@ -27,19 +27,19 @@ import onnxruntime
 import torch
 from torch import Tensor, nn
 
-from app.embedded import embedded_bundle
-from engine.crops import align
-from engine.demo import DemoSource
-from engine.detector import FaceDetector
-from engine.model_store import resolve_detector
-from engine.predictor import Predictor
-from engine.recogniser import Recogniser
-from engine.records import Frame, Picture
-from engine.source import Source
-from engine.tracker import Tracker
-from engine.video_file import VideoFile
-from models.bundle import load_bundle
-from models.openclip import open_clip
+from mien.app.embedded import embedded_bundle
+from mien.engine.faces.crops import align
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.inference.predictor import Predictor
+from mien.engine.sources.base import Source
+from mien.engine.sources.demo import DemoSource
+from mien.engine.sources.file import VideoFile
+from mien.engine.types import Frame, RgbImage
+from mien.models.networks.openclip import open_clip
 from tests.benchmarks.measuring import interleaved, write_json
 
 THREADS = 2
@@ -113,11 +113,11 @@ class Rival:
         options.intra_op_num_threads = THREADS
         self._session = onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
-    def read(self, picture: Picture, boxes: Sequence[tuple[int, int, int, int]]) -> None:
+    def read(self, image: RgbImage, boxes: Sequence[tuple[int, int, int, int]]) -> None:
         """Cut, resize and read the (x, y, width, height) boxes."""
         crops = []
         for x, y, width, height in boxes:
-            face = picture[max(0, y) : y + height, max(0, x) : x + width]
+            face = image[max(0, y) : y + height, max(0, x) : x + width]
             if self._channels == 1:
                 face = cv2.cvtColor(face, cv2.COLOR_RGB2GRAY)[..., np.newaxis]
             small = cv2.resize(face, (self._side, self._side)).reshape(self._side, self._side, self._channels)
@@ -130,11 +130,11 @@ def frames_of(source: Source, count: int) -> list[Frame]:
     """The first frames, 1280 pixels wide where the source is smaller."""
     found = []
     for frame in source.frames():
-        picture = frame.picture
-        if picture.shape[1] < 1280:
-            factor = 1280 / picture.shape[1]
-            picture = np.asarray(cv2.resize(picture, None, fx=factor, fy=factor)[:720], dtype=np.uint8)
-        found.append(Frame(frame.index, frame.pts, frame.duration, frame.time_s, picture))
+        image = frame.image
+        if image.shape[1] < 1280:
+            factor = 1280 / image.shape[1]
+            image = np.asarray(cv2.resize(image, None, fx=factor, fy=factor)[:720], dtype=np.uint8)
+        found.append(Frame(frame.index, frame.pts, frame.duration, frame.time_s, image))
         if len(found) == count:
             break
     return found
@@ -154,36 +154,36 @@ def main() -> None:
     predictor = Predictor(load_bundle(given.bundle or embedded_bundle()), provider="cpu", threads=THREADS)
     with FaceDetector(resolve_detector("short")) as detector, tempfile.TemporaryDirectory() as folder:
 
-        def blaze(picture: Picture) -> list[tuple[int, int, int, int]]:
-            found = detector.detect(picture)
+        def blaze(image: RgbImage) -> list[tuple[int, int, int, int]]:
+            found = detector.detect(image)
             return [(int(d.box.x), int(d.box.y), int(d.box.width), int(d.box.height)) for d in found]
 
         cascade = None if given.cascade is None else cv2.CascadeClassifier(str(given.cascade))
 
-        def haar(picture: Picture) -> list[tuple[int, int, int, int]]:
+        def haar(image: RgbImage) -> list[tuple[int, int, int, int]]:
             assert cascade is not None
-            grey = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY)
+            grey = cv2.cvtColor(image, cv2.COLOR_RGB2GRAY)
             return [tuple(map(int, box)) for box in cascade.detectMultiScale(grey, 1.1, 10)]  # type: ignore[misc]
 
-        def rival(name: str, find: Callable[[Picture], list[tuple[int, int, int, int]]]) -> Callable[[], None]:
+        def rival(name: str, find: Callable[[RgbImage], list[tuple[int, int, int, int]]]) -> Callable[[], None]:
             network = Rival(name, Path(folder))
 
             def run() -> None:
                 for frame in frames:
-                    network.read(frame.picture, find(frame.picture))
+                    network.read(frame.image, find(frame.image))
 
             return run
 
         def mien() -> None:
             tracker, recogniser = Tracker(), Recogniser(predictor)
             for frame in frames:
-                recogniser.update(frame, tracker.update(detector.detect(frame.picture), frame.time_s))
+                recogniser.update(frame, tracker.update(detector.detect(frame.image), frame.time_s))
 
         def only_detector() -> None:
             for frame in frames:
-                detector.detect(frame.picture)
+                detector.detect(frame.image)
 
-        crop = align(frames[0].picture, detector.detect(frames[0].picture)[0], predictor.bundle.manifest.crop,
+        crop = align(frames[0].image, detector.detect(frames[0].image)[0], predictor.bundle.manifest.crop,
                      predictor.bundle.manifest.size)[np.newaxis]  # fmt: skip
         contestants: dict[str, Callable[[], object]] = {"Mien": mien, "Mien's detector alone": only_detector}
         contestants |= {name: rival(name, blaze) for name in RIVALS}

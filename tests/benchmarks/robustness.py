@@ -1,4 +1,4 @@
-"""How the embedded recogniser fares when the picture gets worse: test stills made smaller, turned, darker, blurred.
+"""How the embedded recogniser fares when the image gets worse: test stills made smaller, turned, darker, blurred.
 
 python -m tests.benchmarks.robustness --data ../shared/data/ferplus.npz [--write]
 
@@ -16,10 +16,10 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from engine.predictor import Predictor
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE, logits_of
-from models.embedded.stills import SIDE, Stills, read_stills
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.embedded.evaluate import BUNDLE, logits_of
+from mien.models.embedded.ferplus import SIDE, Stills, read_stills
 
 Image = npt.NDArray[np.uint8]
 
@@ -100,7 +100,7 @@ def main() -> None:
         pairs = ", ".join(f"{value:g}: {share:.1%}" for value, share in zip(values, shares, strict=True))
         print(f"{name}: {pairs}", flush=True)
     if given.write:
-        from models.embedded.pictures import draw_curves
+        from mien.models.embedded.plots import draw_curves
 
         draw_curves(curves, 3, given.bundle / "robustness.png")
 

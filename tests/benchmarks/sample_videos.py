@@ -15,15 +15,15 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.crops import align
-from engine.detector import FaceDetector
-from engine.predictor import Predictor
-from engine.recogniser import Recogniser
-from engine.records import Face
-from engine.tracker import Tracker
-from engine.video_file import VideoFile
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE
+from mien.engine.faces.crops import align
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.engine.sources.file import VideoFile
+from mien.engine.types import Face
+from mien.models.embedded.evaluate import BUNDLE
 
 EXPECTED = {
     "single_face.mp4": (("happiness", 0, 71, 0.5),),
@@ -33,7 +33,7 @@ EXPECTED = {
 
 
 def best(faces: tuple[Face, ...]) -> Face | None:
-    """The largest face of a picture."""
+    """The largest face of a frame."""
     seen = [face for face in faces if face.detection is not None]
     return max(seen, key=lambda face: face.box.area, default=None)
 
@@ -56,14 +56,14 @@ def main() -> None:
             tracker, recogniser = Tracker(), Recogniser(predictor)
             with VideoFile(given.videos / name) as video:
                 for frame in video.frames():
-                    faces = tracker.update(detector.detect(frame.picture), frame.time_s)
+                    faces = tracker.update(detector.detect(frame.image), frame.time_s)
                     predictions = recogniser.update(frame, faces)
                     face = best(faces)
                     if face is None or face.detection is None or face.track_id not in predictions:
                         shown.append("-")
                         single.append("-")
                         continue
-                    crop = align(frame.picture, face.detection, manifest.crop, manifest.size)
+                    crop = align(frame.image, face.detection, manifest.crop, manifest.size)
                     logits = predictor.logits(np.repeat(predictor.embed(crop[None])[:, None], manifest.steps, axis=1))
                     shown.append(manifest.labels[int(predictions[face.track_id].probabilities.argmax())])
                     single.append(manifest.labels[int(logits.argmax())])

@@ -18,7 +18,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from models.embedded.evaluate import BUNDLE
+from mien.models.embedded.evaluate import BUNDLE
 
 TARGET = 2.5
 ROOT = Path(__file__).parents[2]
@@ -26,15 +26,15 @@ IMPORTS = "import mediapipe, onnxruntime, av"
 NOTHING = "pass"
 FIRST_FRAME = """
 import os, sys
-from engine.recorder import Recorder
+from mien.engine.recording.file_recorder import Recorder
 real = Recorder.write
-def write(self, scene, picture):
-    real(self, scene, picture)
+def write(self, scene, frame):
+    real(self, scene, frame)
     assert scene.faces
     os._exit(0)
 Recorder.write = write
 sys.argv = ["mien", "annotate", "demo", "-q", "-o", sys.argv[1], "--detector", sys.argv[2], "--model", sys.argv[3]]
-from app.cli import main
+from mien.app.cli import main
 main()
 """
 

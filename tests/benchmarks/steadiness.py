@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.steadiness --videos FOLDER [--bundle BUNDLE] [--trouble] [--json OUT]
 
-Per frame: every picture is encoded and compared with the class vectors on its own. Mien: the last two seconds, read
+Per frame: every frame is encoded and compared with the class vectors on its own. Mien: the last two seconds, read
 eight times a second. Real changes are made by splicing two parts of one video, so that the moment is known. With
-``--trouble`` each picture has an even chance to be smeared, darkened or full of noise, as with a poor camera.
+``--trouble`` each frame has an even chance to be smeared, darkened or full of noise, as with a poor camera.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from app.embedded import embedded_bundle
-from engine.crops import align
-from engine.detector import FaceDetector
-from engine.model_store import resolve_detector
-from engine.predictor import Predictor
-from engine.recogniser import Recogniser
-from engine.records import Frame, Picture
-from engine.tracker import Tracker
-from engine.video_file import VideoFile
-from models.bundle import load_bundle
+from mien.app.embedded import embedded_bundle
+from mien.engine.faces.crops import align
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.inference.predictor import Predictor
+from mien.engine.sources.file import VideoFile
+from mien.engine.types import Frame, RgbImage
 
 # Parts of WolfgangLanger_Pexels.mp4 (frames at 24 a second) that plainly show one expression each.
 SPLICED = "WolfgangLanger_Pexels.mp4"
@@ -39,7 +39,7 @@ SETTLED_S = 0.4  # a change is seen when the new label stays for this long
 
 @dataclass(frozen=True)
 class Track:
-    """The labels of one face over time: of Mien, and of each picture on its own; None while there is none."""
+    """The labels of one face over time: of Mien, and of each frame on its own; None while there is none."""
 
     times: list[float]
     mien: list[str | None]
@@ -50,14 +50,14 @@ def troubled(frame: Frame, rng: np.random.Generator) -> Frame:
     """The frame, made worse in one of three ways with an even chance."""
     if rng.random() < 0.5:
         return frame
-    picture, kind = frame.picture.astype(np.float32), rng.integers(3)
+    image, kind = frame.image.astype(np.float32), rng.integers(3)
     if kind == 0:
-        reach = max(3, picture.shape[0] // 40)
-        picture = cv2.blur(picture, (reach, 1) if rng.random() < 0.5 else (1, reach))
+        reach = max(3, image.shape[0] // 40)
+        image = cv2.blur(image, (reach, 1) if rng.random() < 0.5 else (1, reach))
     elif kind == 1:
-        picture = picture * rng.uniform(0.15, 0.5)
-    picture = picture + (rng.normal(0, 25, picture.shape) if kind == 2 else 0)
-    return replace(frame, picture=np.clip(picture, 0, 255).astype(np.uint8))
+        image = image * rng.uniform(0.15, 0.5)
+    image = image + (rng.normal(0, 25, image.shape) if kind == 2 else 0)
+    return replace(frame, image=np.clip(image, 0, 255).astype(np.uint8))
 
 
 def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) -> Track:
@@ -66,7 +66,7 @@ def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) 
     tracker, recogniser = Tracker(), Recogniser(predictor)
     track = Track([], [], [])
     for frame in frames:
-        faces = tracker.update(detector.detect(frame.picture), frame.time_s)
+        faces = tracker.update(detector.detect(frame.image), frame.time_s)
         predictions = recogniser.update(frame, faces)
         seen = [face for face in faces if face.detection is not None and face.track_id in predictions]
         track.times.append(frame.time_s)
@@ -74,7 +74,7 @@ def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) 
             track.mien.append(None)
             track.single.append(None)
             continue
-        crop = align(frame.picture, seen[0].detection, manifest.crop, manifest.size)
+        crop = align(frame.image, seen[0].detection, manifest.crop, manifest.size)
         embedding = predictor.embed(crop[np.newaxis])[0]
         track.mien.append(manifest.labels[predictions[seen[0].track_id].label])
         track.single.append(manifest.labels[int((predictor.bundle.text @ embedding).argmax())])
@@ -82,7 +82,7 @@ def read(frames: Iterable[Frame], detector: FaceDetector, predictor: Predictor) 
 
 
 def switches_per_minute(labels: Sequence[str | None], times: Sequence[float]) -> float:
-    """Changes of label from one picture with a face to the next, per minute of such pictures."""
+    """Changes of label from one frame with a face to the next, per minute of such frames."""
     known = [label for label in labels if label is not None]
     changes = sum(a != b for a, b in pairwise(known))
     seconds = (times[-1] - times[0]) * len(known) / len(labels)
@@ -103,8 +103,8 @@ def seen_after(labels: Sequence[str | None], times: Sequence[float], splice_s: f
 def splice(frames: list[Frame], first: tuple[int, int], second: tuple[int, int]) -> tuple[list[Frame], float]:
     """The two parts one after the other at the video's own rate; and the time of the splice in seconds."""
     step = frames[1].time_s - frames[0].time_s
-    pictures: list[Picture] = [frame.picture for start, end in (first, second) for frame in frames[start:end]]
-    made = [replace(frames[0], index=i, pts=i, time_s=i * step, picture=p) for i, p in enumerate(pictures)]
+    images: list[RgbImage] = [frame.image for start, end in (first, second) for frame in frames[start:end]]
+    made = [replace(frames[0], index=i, pts=i, time_s=i * step, image=p) for i, p in enumerate(images)]
     return made, (first[1] - first[0]) * step
 
 
@@ -112,7 +112,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--videos", type=Path, required=True, help="folder of sample videos")
     parser.add_argument("--bundle", type=Path, default=None)
-    parser.add_argument("--trouble", action="store_true", help="make the pictures worse")
+    parser.add_argument("--trouble", action="store_true", help="make the frames worse")
     parser.add_argument("--json", type=Path, default=None)
     args = parser.parse_args()
     predictor = Predictor(load_bundle(args.bundle or embedded_bundle()), provider="cpu")

@@ -14,18 +14,18 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from engine.predictor import Predictor
-from models import metrics
-from models.bundle import load_bundle
-from models.embedded.clips import STEPS, clean_clips, troubled_clips
-from models.embedded.evaluate import BUNDLE
-from models.embedded.stills import LABELS, read_stills
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.embedded.evaluate import BUNDLE
+from mien.models.embedded.ferplus import LABELS, read_stills
+from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
+from mien.models.training import metrics
 
 SEED = 4242
 
 
 def main() -> None:
-    """Prints WAR and UAR of four readings of clean and of troubled clips."""
+    """Prints WAR and UAR of four predictions of clean and of troubled clips."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.temporal_value", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
@@ -45,12 +45,12 @@ def main() -> None:
         # One temperature for all, as live: the rival's probabilities are calibrated too.
         per_frame = predictor.probabilities(np.float32(manifest.logit_scale) * (unit @ text.T))
         temporal = predictor.probabilities(predictor.logits(embeddings))
-        readings = {
+        predictions = {
             "single frames": per_frame.reshape(-1, len(LABELS)),
             "averaged probabilities": per_frame.mean(axis=1),
             "temporal transformer": temporal,
         }
-        for reading, scores in readings.items():
+        for reading, scores in predictions.items():
             truth = np.repeat(stills.majority, len(scores) // len(stills))
             counts = metrics.confusion(truth, scores.argmax(axis=1), len(LABELS))
             print(

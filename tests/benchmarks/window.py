@@ -27,16 +27,16 @@ def film(path: Path, seconds: float) -> Path:
     import av
     import cv2
 
-    from engine.demo import DemoSource
+    from mien.engine.sources.demo import DemoSource
 
     demo = DemoSource()
     loop = []
     for index in range(4 * RATE):
-        picture = np.zeros((720, 1280, 3), np.uint8)
+        image = np.zeros((720, 1280, 3), np.uint8)
         for number in range(3):
-            face = cv2.resize(demo.picture((3 * index / RATE + 4 * number) % 12), (420, 315))
-            picture[200:515, 5 + number * 425 : 425 + number * 425] = face
-        loop.append(picture)
+            face = cv2.resize(demo.image((3 * index / RATE + 4 * number) % 12), (420, 315))
+            image[200:515, 5 + number * 425 : 425 + number * 425] = face
+        loop.append(image)
     with av.open(str(path), "w") as out:
         stream = out.add_stream("libx264", rate=RATE, options={"preset": "ultrafast"})
         stream.width, stream.height, stream.pix_fmt = 1280, 720, "yuv420p"
@@ -51,9 +51,9 @@ def run(path: Path, seconds: float) -> None:
     from PySide6.QtCore import Qt, QTimer
     from PySide6.QtWidgets import QApplication
 
-    from app.gui import preferences
-    from app.gui.theme import Theme
-    from app.gui.window import MainWindow
+    from mien.app.gui import preferences
+    from mien.app.gui.look.theme import Theme
+    from mien.app.gui.window import MainWindow
 
     app = QApplication([])
     window = MainWindow(Theme(app, "light"), preferences.Preferences(welcomed=True))
@@ -90,7 +90,7 @@ def run(path: Path, seconds: float) -> None:
 
     def end() -> None:
         status = window.link.session.status()
-        print(f"painted {len(delays)} pictures in {seconds:.0f} s; processed {status.processed_fps:.1f} a second")
+        print(f"painted {len(delays)} frames in {seconds:.0f} s; processed {status.processed_fps:.1f} a second")
         print(f"faces followed: {len(window.people.persons)}; load average {os.getloadavg()[0]:.1f}")
         shown = np.percentile(np.array(delays) * 1000, [50, 95])
         print(f"capture to paint: p50 {shown[0]:.0f} ms, p95 {shown[1]:.0f} ms")

@@ -74,9 +74,9 @@ class Corpus:
     """Whole inputs of every kind, made once in a folder."""
 
     def __init__(self, folder: Path) -> None:
-        from engine.live_recording import LiveRecorder
-        from engine.overlay import Overlay
-        from engine.recording_plan import RecordingPlan
+        from mien.engine.drawing.overlay import Overlay
+        from mien.engine.recording.live_recorder import LiveRecorder
+        from mien.engine.recording.plan import RecordingPlan
         from tests.conftest import build_tiny_bundle
         from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 
@@ -117,7 +117,7 @@ _ADDRESSES = (
 
 def run_case(case: Case, corpus: Corpus, folder: Path) -> str:
     """Run one case; "fine", or "refused: " and the message. Anything but a MienError comes through."""
-    from engine.errors import MienError
+    from mien.engine.errors import MienError
 
     chance = random.Random(case.seed)
     try:
@@ -131,7 +131,7 @@ def run_case(case: Case, corpus: Corpus, folder: Path) -> str:
 
 
 def _mp4(corpus: Corpus, chance: random.Random, folder: Path) -> None:
-    from engine.source import open_source
+    from mien.engine.sources.open import open_source
 
     path = folder / "in.mp4"
     path.write_bytes(damaged(chance.choice((corpus.mp4, corpus.part)), chance))
@@ -141,7 +141,7 @@ def _mp4(corpus: Corpus, chance: random.Random, folder: Path) -> None:
 
 
 def _repair(corpus: Corpus, chance: random.Random, folder: Path) -> None:
-    from engine.repair import repair
+    from mien.engine.recording.repair import repair
 
     part = folder / "take.part.mp4"
     part.write_bytes(damaged(corpus.part, chance))
@@ -156,8 +156,8 @@ def _repair(corpus: Corpus, chance: random.Random, folder: Path) -> None:
 
 
 def _review(folder: Path) -> None:
-    from engine.exports import Selection, export_csv, export_elan, export_webvtt
-    from engine.review import read_session
+    from mien.engine.review.exports import Selection, export_csv, export_elan, export_webvtt
+    from mien.engine.review.session import read_session
 
     session = read_session(folder / "take.csv")
     for track_id in session.tracks:
@@ -183,14 +183,14 @@ def _json(corpus: Corpus, chance: random.Random, folder: Path) -> None:
 
 
 def _labels(corpus: Corpus, chance: random.Random, folder: Path) -> None:
-    from engine.typed_labels import read_labels
+    from mien.engine.inference.typed_labels import read_labels
 
     (folder / "labels.toml").write_bytes(damaged(corpus.labels, chance, text=True))
     read_labels(folder / "labels.toml")
 
 
 def _address(corpus: Corpus, chance: random.Random, folder: Path) -> None:
-    from engine.address import SourceAddress
+    from mien.engine.sources.address import SourceAddress
 
     text = damaged(chance.choice(_ADDRESSES).encode(), chance, text=True).decode(errors="surrogateescape")
     address = SourceAddress.parse(text)
@@ -205,8 +205,8 @@ def _bundle(corpus: Corpus, folder: Path) -> Path:
 
 
 def _manifest(corpus: Corpus, chance: random.Random, folder: Path) -> None:
-    from engine.predictor import Predictor
-    from models.bundle import load_bundle
+    from mien.engine.inference.bundle import load_bundle
+    from mien.engine.inference.predictor import Predictor
 
     bundle = _bundle(corpus, folder)
     if chance.random() < 0.3:
@@ -220,8 +220,8 @@ def _manifest(corpus: Corpus, chance: random.Random, folder: Path) -> None:
 
 def _graph(corpus: Corpus, chance: random.Random, folder: Path) -> None:
     """A damaged graph or matrix whose checksum is right all the same."""
-    from engine.predictor import Predictor
-    from models.bundle import load_bundle, sha256_of
+    from mien.engine.inference.bundle import load_bundle, sha256_of
+    from mien.engine.inference.predictor import Predictor
 
     bundle = _bundle(corpus, folder)
     victim = bundle / chance.choice(("encoder.onnx", "temporal.onnx", "text.npy"))

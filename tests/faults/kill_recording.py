@@ -20,14 +20,14 @@ from pathlib import Path
 
 import av
 
-from engine.repair import repair
+from mien.engine.recording.repair import repair
 
 ROOT = Path(__file__).parents[2]
 
 
 @dataclass(frozen=True)
 class Loss:
-    """What a kill cost: seconds of picture, of sound and of rows, frames before and after the repair."""
+    """What a kill cost: seconds of frame, of audio and of rows, frames before and after the repair."""
 
     ran_s: float
     video_lost_s: float
@@ -44,11 +44,11 @@ class Loss:
 
 
 def record_and_kill(
-    folder: Path, after_s: float, *, rate: float = 25, size: tuple[int, int] = (640, 480), sound: bool = False
+    folder: Path, after_s: float, *, rate: float = 25, size: tuple[int, int] = (640, 480), audio: bool = False
 ) -> list[float]:
-    """Run the recorder as a process of its own, kill it; the times of the pictures that were handed over."""
+    """Run the recorder as a process of its own, kill it; the times of the frames that were handed over."""
     command = [sys.executable, "-m", "tests.faults.record_until_killed", str(folder), str(rate), *map(str, size)]
-    command.append(str(int(sound)))
+    command.append(str(int(audio)))
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         first = process.stdout.readline()
@@ -59,14 +59,14 @@ def record_and_kill(
     return [float(line.split()[1]) for line in (first, *lines)]
 
 
-def pictures(path: Path) -> list[tuple[float, int]]:
-    """Time and checksum of every picture, as decoded."""
+def images(path: Path) -> list[tuple[float, int]]:
+    """Time and checksum of every frame, as decoded."""
     with av.open(str(path)) as source:
         return [(round(frame.time or 0, 4), hash(bytes(frame.planes[0]))) for frame in source.decode(video=0)]
 
 
 def sound_end_s(path: Path) -> float | None:
-    """Where the sound ends, as decoded; None where there is none."""
+    """Where the audio ends, as decoded; None where there is none."""
     with av.open(str(path)) as source:
         if not source.streams.audio:
             return None
@@ -77,14 +77,14 @@ def examine(folder: Path, times: list[float]) -> Loss:
     """Measure what a kill left, then repair it and compare."""
     part, final = folder / "take.part.mp4", folder / "take.mp4"
     kept = shutil.copy(part, folder / "kept.mp4")
-    before, sound_s = pictures(part), sound_end_s(part)
+    before, sound_s = images(part), sound_end_s(part)
     text = (folder / "take.part.csv").read_text(encoding="utf-8")
     rows = list(csv.reader(text.splitlines()))
     whole = text.endswith("\n") and len({len(row) for row in rows}) == 1
     start_s = json.loads((folder / "take.part.json").read_text())["recording"]["start_s"]
     repair(part)
-    after = pictures(final)
-    assert sound_end_s(final) == sound_s, "the repair changed the sound"
+    after = images(final)
+    assert sound_end_s(final) == sound_s, "the repair changed the audio"
     with av.open(str(final)) as source:
         announced, chapters = source.streams.video[0].frames, len(source.chapters())
     assert announced == len(after), "the index of the repaired file is wrong"
@@ -111,18 +111,18 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--rate", type=float, default=25)
     parser.add_argument("--size", type=int, nargs=2, default=(640, 480))
-    parser.add_argument("--sound", action="store_true", help="Record a sound, too.")
+    parser.add_argument("--audio", action="store_true", help="Record audio, too.")
     parser.add_argument("--chromium", action="store_true", help="Also play each file in headless Chromium.")
     options = parser.parse_args()
     random.seed(options.seed)
     print(
-        "kill  ran s  video lost s  sound lost s  rows lost s  rows whole  "
+        "kill  ran s  video lost s  audio lost s  rows lost s  rows whole  "
         "frames  lost  repaired  equal  chapters  ffprobe  chromium"
     )
     for number in range(1, options.kills + 1):
         folder = Path(tempfile.mkdtemp(prefix="mien-kill-"))
         times = record_and_kill(
-            folder, random.uniform(0.5, 8.0), rate=options.rate, size=tuple(options.size), sound=options.sound
+            folder, random.uniform(0.5, 8.0), rate=options.rate, size=tuple(options.size), audio=options.audio
         )
         loss = examine(folder, times)
         complaint = ffprobe(loss.part) + ffprobe(loss.final) or "clean"

@@ -2,9 +2,9 @@
 
     python tests/faults/long_run.py [--minutes 20] [--folder KEPT] [--every 60]
 
-Needs the packages of the RTSP server (see tests/rtsp.py). The stream is the demo at 640x480 and 25 pictures a second.
-At the end every picture must be accounted for: captured = looked at + dropped; looked at while recording = written +
-dropped by the recorder; pictures in the MP4 = in the CSV = in the JSON. Latency and memory are printed as they go. Ends
+Needs the packages of the RTSP server (see tests/rtsp.py). The stream is the demo at 640x480 and 25 frames a second.
+At the end every frame must be accounted for: captured = looked at + dropped; looked at while recording = written +
+dropped by the recorder; frames in the MP4 = in the CSV = in the JSON. Latency and memory are printed as they go. Ends
 with 1 when the books do not balance.
 """
 
@@ -24,17 +24,17 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from app.embedded import embedded_bundle
-from engine.address import SourceAddress
-from engine.demo import RATE, DemoSource
-from engine.live import LiveSession
-from engine.live_status import LiveStatus
-from engine.model_store import resolve_detector
-from engine.recording_plan import RecordingPlan
-from engine.records import SourceState
-from engine.settings import Settings
-from engine.view import ViewRequest
-from models.bundle import load_bundle
+from mien.app.embedded import embedded_bundle
+from mien.engine.drawing.view import ViewRequest
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.downloads import resolve_detector
+from mien.engine.live.session import LiveSession
+from mien.engine.live.status import LiveStatus
+from mien.engine.recording.plan import RecordingPlan
+from mien.engine.settings import Settings
+from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.demo import RATE, DemoSource
+from mien.engine.types import SourceState
 from tests.rtsp import RtspServer
 
 
@@ -45,8 +45,8 @@ def demo_clip(folder: Path) -> Path:
         options = {"g": str(RATE), "bf": "0", "preset": "veryfast", "tune": "zerolatency"}
         stream: Any = out.add_stream("libx264", rate=RATE, options=options)
         stream.width, stream.height, stream.pix_fmt = demo.info.width, demo.info.height, "yuv420p"
-        pictures = (av.VideoFrame.from_ndarray(frame.picture, format="rgb24") for frame in demo.frames())
-        packets = [packet for picture in pictures for packet in stream.encode(picture)] + stream.encode(None)
+        images = (av.VideoFrame.from_ndarray(frame.image, format="rgb24") for frame in demo.frames())
+        packets = [packet for image in images for packet in stream.encode(image)] + stream.encode(None)
         for index, packet in enumerate(packets):
             (folder / f"{index:05d}.h264").write_bytes(bytes(packet))
             out.mux(packet)
@@ -90,7 +90,7 @@ def main() -> None:
             session.set_view(ViewRequest(640, 480))
             session.open(SourceAddress.parse(f"rtsp://127.0.0.1:{server.port}/cam"))
             wait_for("the model", lambda: session.status().model_state == "ready", 60)
-            wait_for("pictures", lambda: session.status().counts.tracked > 50, 60)
+            wait_for("images", lambda: session.status().counts.tracked > 50, 60)
             dropped_before = session.status().counts.dropped
             session.record(RecordingPlan(folder, "long {time}"))
             began = time.monotonic()

@@ -26,9 +26,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from engine.address import SourceAddress
-from engine.live_source import LiveSettings, open_live
-from engine.records import SourceState
+from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.base import LiveSettings
+from mien.engine.sources.open import open_live
+from mien.engine.types import SourceState
 from tests.rtsp import RtspServer, camera_clip
 from tests.viewer import Viewer
 

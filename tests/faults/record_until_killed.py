@@ -1,4 +1,4 @@
-"""Records the demo at its own pace until it is killed. Prints the time of each picture once it was handed over."""
+"""Records the demo at its own pace until it is killed. Prints the time of each frame once it was handed over."""
 
 from __future__ import annotations
 
@@ -11,36 +11,34 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engine.demo import DemoSource
-from engine.live_recording import LiveRecorder
-from engine.overlay import Overlay
-from engine.recording_plan import RecordingPlan
-from engine.records import Box, Detection, Face, Frame, Prediction, Scene, Sound
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.recording.live_recorder import LiveRecorder
+from mien.engine.recording.plan import RecordingPlan
+from mien.engine.sources.demo import DemoSource
+from mien.engine.types import AudioChunk, Box, Detection, Face, Frame, Prediction, Scene
 
 LABELS = ("happiness", "sadness", "neutral", "anger")
 
 
 def live_frames(seconds: float, *, rate: float = 25.0, width: int = 640, height: int = 480) -> Iterator[Frame]:
-    """Pictures of the demo with live time stamps, as fast as they are taken."""
+    """Frames of the demo with live time stamps, as fast as they are taken."""
     with DemoSource(2) as demo:
-        pictures = [
-            cv2.resize(frame.picture, (width, height), interpolation=cv2.INTER_LINEAR) for frame in demo.frames()
-        ]
+        images = [cv2.resize(frame.image, (width, height), interpolation=cv2.INTER_LINEAR) for frame in demo.frames()]
     for index in range(round(seconds * rate)):
         time_s = index / rate
-        yield Frame(index, round(time_s * 90_000), round(90_000 / rate), time_s, pictures[index % len(pictures)])
+        yield Frame(index, round(time_s * 90_000), round(90_000 / rate), time_s, images[index % len(images)])
 
 
-def tone(start_s: float, end_s: float) -> Sound:
+def tone(start_s: float, end_s: float) -> AudioChunk:
     """440 Hz."""
     first, last = round(start_s * 16_000), round(end_s * 16_000)
     wave = 0.3 * np.sin(np.arange(first, last) * (2 * np.pi * 440 / 16_000))
-    return Sound(first / 16_000, 16_000, np.stack([wave, wave]).astype(np.float32))
+    return AudioChunk(first / 16_000, 16_000, np.stack([wave, wave]).astype(np.float32))
 
 
 def scene_of(frame: Frame, *, box: Box | None = None, track_id: int = 1) -> Scene:
     """A scene with one face in the middle."""
-    height, width = frame.picture.shape[:2]
+    height, width = frame.image.shape[:2]
     box = box or Box(width * 0.35, height * 0.25, width * 0.3, height * 0.45)
     face = Face(track_id, box, Detection(box, np.zeros((6, 2), np.float32), 0.9))
     shares = np.array([0.7, 0.1, 0.15, 0.05], np.float32)
@@ -50,17 +48,17 @@ def scene_of(frame: Frame, *, box: Box | None = None, track_id: int = 1) -> Scen
 
 def main() -> None:
     """Usage: record_until_killed.py FOLDER RATE WIDTH HEIGHT SOUND; SOUND is 1 for a tone, 0 for none."""
-    folder, rate, width, height, sound = Path(sys.argv[1]), float(sys.argv[2]), *map(int, sys.argv[3:6])
+    folder, rate, width, height, audio = Path(sys.argv[1]), float(sys.argv[2]), *map(int, sys.argv[3:6])
     plan = RecordingPlan(folder, name="take", clean=True, min_free_bytes=0)
     recorder = LiveRecorder(
-        plan, LABELS, Overlay(LABELS, steps=16), {"source": {"name": "demo", "frame_rate": rate}}, sound=bool(sound)
+        plan, LABELS, Overlay(LABELS, steps=16), {"source": {"name": "demo", "frame_rate": rate}}, audio=bool(audio)
     )
     before_s = 0.0
     began = time.monotonic()
     for frame in live_frames(3600, rate=rate, width=width, height=height):
         time.sleep(max(0.0, began + frame.time_s - time.monotonic()))
         now = time.monotonic() - began  # where the machine is too slow, time goes on all the same
-        frame = replace(frame, pts=round(now * 90_000), time_s=now, sound=(tone(before_s, now),) if sound else ())
+        frame = replace(frame, pts=round(now * 90_000), time_s=now, audio=(tone(before_s, now),) if audio else ())
         before_s = now
         recorder.write(scene_of(frame), names={1: "Anna"}, selected=frozenset())
         if frame.index % 50 == 20:

@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from engine.predictor import Predictor
-from models.bundle import load_bundle
-from models.embedded.evaluate import BUNDLE, measure
-from models.embedded.stills import LABELS, Stills, read_stills
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.embedded.evaluate import BUNDLE, measure
+from mien.models.embedded.ferplus import LABELS, Stills, read_stills
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "ferplus.npz"
 
@@ -36,7 +36,7 @@ def test_features_are_of_unit_length_and_any_batch_size_is_taken() -> None:
 
 
 @pytest.mark.skipif(
-    not DATA.exists(), reason="ferplus.npz is not here; the full figures come from models.embedded.evaluate"
+    not DATA.exists(), reason="ferplus.npz is not here; the full figures come from mien.models.embedded.evaluate"
 )
 def test_real_faces_are_read_as_well_as_the_manifest_says() -> None:
     predictor = Predictor(load_bundle(BUNDLE), provider="cpu")

@@ -14,17 +14,17 @@ torch = pytest.importorskip("torch", reason="torch is only needed for training; 
 from hypothesis import given, settings  # noqa: E402
 from hypothesis import strategies as st  # noqa: E402
 
-from engine.predictor import Predictor  # noqa: E402
-from models.bundle import Manifest  # noqa: E402
-from models.embedded.augment import Strength, augment, compress  # noqa: E402
-from models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold  # noqa: E402
-from models.embedded.clips import STEPS, clean_clips, troubled_clips  # noqa: E402
-from models.embedded.config import parse_config, read_config  # noqa: E402
-from models.embedded.network import Recogniser, classify  # noqa: E402
-from models.embedded.stills import LABELS  # noqa: E402
-from models.embedded.train import learning_rate, main  # noqa: E402
-from models.embedded.train_clips import start_as_average  # noqa: E402
-from models.temporal import TemporalTransformer  # noqa: E402
+from mien.engine.inference.bundle import Manifest  # noqa: E402
+from mien.engine.inference.predictor import Predictor  # noqa: E402
+from mien.models.embedded.augment import Strength, augment, compress  # noqa: E402
+from mien.models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold  # noqa: E402
+from mien.models.embedded.config import parse_config, read_config  # noqa: E402
+from mien.models.embedded.ferplus import LABELS  # noqa: E402
+from mien.models.embedded.network import Recogniser, classify  # noqa: E402
+from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips  # noqa: E402
+from mien.models.embedded.train import learning_rate, main  # noqa: E402
+from mien.models.embedded.train_clips import start_as_average  # noqa: E402
+from mien.models.networks.aggregators import TemporalTransformer  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "assets" / "embedded" / "train.toml"
 
@@ -40,7 +40,7 @@ def test_encoder_shapes_and_grey_inside() -> None:
     with torch.inference_mode():
         embeddings = network.encoder(grey.expand(-1, 3, -1, -1))
         assert embeddings.shape == (3, 16)
-        # A grey picture given as RGB is the same picture.
+        # A grey image given as RGB is the same image.
         assert torch.allclose(embeddings, network.encoder.embed_grey(grey), atol=1e-5)
         assert torch.allclose(embeddings.mean(dim=1), torch.zeros(3), atol=1e-6)
         assert network(grey).shape == (3, len(LABELS))
@@ -132,7 +132,7 @@ def test_temperature_recovers_a_known_one() -> None:
 
 
 def test_export_gives_what_torch_gives(tmp_path: Path) -> None:
-    from models.embedded.export import CROP, export
+    from mien.models.embedded.export import CROP, export
 
     network = small()
     temporal = TemporalTransformer(16, 1, 2, 8, 16, STEPS + 1)

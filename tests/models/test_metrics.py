@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models import metrics
+from mien.models.training import metrics
 
 TRUTH = [0, 0, 0, 1, 1, 2]
 GUESS = [0, 0, 1, 1, 1, 0]

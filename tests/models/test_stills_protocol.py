@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.embedded.stills import LABELS, clean_votes, read_stills
+from mien.models.embedded.ferplus import LABELS, clean_votes, read_stills
 
 VOTES = np.array(
     [

@@ -1,7 +1,7 @@
-"""A camera for tests: serves H.264 pictures for ever over RTSP. Needs Debian's own Python (PyGObject).
+"""A camera for tests: serves H.264 frames for ever over RTSP. Needs Debian's own Python (PyGObject).
 
 Usage: rtsp_server.py FOLDER PORT PATH [USER PASSWORD]. FOLDER holds one access unit in each of 00000.h264, 00001.h264
-and so on, and, where there is sound, sound.alaw: to each picture 320 bytes of A-law at 8 kHz. Prints its port once it
+and so on, and, where there is audio, audio.alaw: to each frame 320 bytes of A-law at 8 kHz. Prints its port once it
 listens; PORT 0 takes a free one.
 """
 
@@ -20,9 +20,9 @@ folder, port, path, *login = sys.argv[1:]
 Gst.init(None)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_shared(True)
-pictures = [file.read_bytes() for file in sorted(Path(folder).glob("*.h264"))]
-sound = Path(folder, "sound.alaw")
-pieces = [sound.read_bytes()[at : at + 320] for at in range(0, 320 * len(pictures), 320)] if sound.exists() else []
+images = [file.read_bytes() for file in sorted(Path(folder).glob("*.h264"))]
+audio = Path(folder, "audio.alaw")
+pieces = [audio.read_bytes()[at : at + 320] for at in range(0, 320 * len(images), 320)] if audio.exists() else []
 microphone = (
     " appsrc name=microphone is-live=true do-timestamp=true format=time caps=audio/x-alaw,rate=8000,channels=1"
     " ! rtppcmapay name=pay1 pt=8"
@@ -36,14 +36,14 @@ factory.set_launch(
 
 def film(_factory, media):
     camera, microphone = (media.get_element().get_by_name_recurse_up(name) for name in ("camera", "microphone"))
-    order = itertools.cycle(range(len(pictures)))
+    order = itertools.cycle(range(len(images)))
 
     def take():
-        # A camera's pictures carry the time at which they were taken; this ends when the last client has left.
+        # A camera's frames carry the time at which they were taken; this ends when the last client has left.
         index = next(order)
         if pieces:
             microphone.emit("push-buffer", Gst.Buffer.new_wrapped(pieces[index]))
-        return camera.emit("push-buffer", Gst.Buffer.new_wrapped(pictures[index])) == Gst.FlowReturn.OK
+        return camera.emit("push-buffer", Gst.Buffer.new_wrapped(images[index])) == Gst.FlowReturn.OK
 
     GLib.timeout_add(40, take)
 

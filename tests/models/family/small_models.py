@@ -6,10 +6,10 @@ from typing import Any
 
 import torch
 
-from models.build import build_model
-from models.config import ModelCard, ModelConfig
-from models.family import VideoTextModel
-from models.labels import LabelSet, dataset_labels, label_set
+from mien.models.networks.build import build_model
+from mien.models.networks.config import ModelCard, ModelConfig
+from mien.models.networks.family import VideoTextModel
+from mien.models.networks.labels import LabelSet, dataset_labels, label_set
 
 TINY_CLIP: dict[str, Any] = {
     "embed_dim": 32,

@@ -27,8 +27,8 @@ def draw_faces(root: Path, per_class: int, seed: int, frames: int = 2) -> Path:
 
 def _face(label: str, random: np.random.Generator) -> Image.Image:
     back, ink = int(random.integers(0, 60)), int(random.integers(160, 255))
-    picture = Image.new("RGB", (32, 32), (back, back, back))
-    draw = ImageDraw.Draw(picture)
+    image = Image.new("RGB", (32, 32), (back, back, back))
+    draw = ImageDraw.Draw(image)
     x, y = random.integers(-2, 3, 2)
     for eye in (9, 21):
         draw.ellipse((eye + x, 9 + y, eye + x + 3, 12 + y), fill=(ink, ink, ink))
@@ -39,7 +39,7 @@ def _face(label: str, random: np.random.Generator) -> Image.Image:
         draw.arc((box[0], box[1] + 4, box[2], box[3] + 4), 200, 340, fill=(ink, ink, ink), width=2)
     else:
         draw.ellipse((12 + x, 17 + y, 20 + x, 27 + y), outline=(ink, ink, ink), width=2)
-    return picture
+    return image
 
 
 def write_ferplus(root: Path, split: int, per_class: int, classes: tuple[str, ...], seed: int = 0) -> Path:
@@ -89,7 +89,7 @@ def pretrain_on_ferplus(clip: Any, epochs: int = 8, seed: int = 0) -> list[float
     import torch
     from torch.nn import functional
 
-    from models.openclip import OPENAI_MEAN, OPENAI_STD
+    from mien.models.networks.openclip import OPENAI_MEAN, OPENAI_STD
 
     with np.load(FERPLUS) as data:
         votes = data["votes"][:, :8].astype(np.float32)

@@ -13,16 +13,16 @@ from hypothesis import strategies as st
 from PIL import Image
 from small_task import configuration, draw_faces
 
-from app.cli import mien
-from models import samplers
-from models.annotations import read_entries
-from models.augment import AugmentConfig, plain_pixels, training_pixels
-from models.clip_entries import DataError, frame_files
-from models.clips_dataset import ClipDataset, ClipSettings, EpochBatches, TestBatches, collate
-from models.data_check import check_data
-from models.labels import dataset_labels
-from models.train_config import parse_config
-from models.video_crops import crop_videos, face_crops
+from mien.app.cli import mien
+from mien.models.data import samplers
+from mien.models.data.annotations import read_entries
+from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
+from mien.models.data.dataset import ClipDataset, ClipSettings, EpochBatches, TestBatches, collate
+from mien.models.data.entries import DataError, frame_files
+from mien.models.data.video_crops import crop_videos, face_crops
+from mien.models.networks.labels import dataset_labels
+from mien.models.training.config import parse_config
+from mien.models.training.data_check import check_data
 from tests.videos import plain, portrait, write_video
 
 LABELS = dataset_labels("dfew")
@@ -134,7 +134,7 @@ def test_a_folder_with_spaces_in_its_name(tmp_path: Path) -> None:
 
 def test_frames_are_in_natural_order(tmp_path: Path) -> None:
     make_clip(tmp_path / "clip", frames=12)
-    (tmp_path / "clip/Thumbs.db").write_bytes(b"no picture")
+    (tmp_path / "clip/Thumbs.db").write_bytes(b"no image")
     assert [file.name for file in frame_files(tmp_path / "clip")] == [f"{n}.png" for n in range(1, 13)]
 
 
@@ -247,7 +247,7 @@ def test_faces_out_of_videos(tmp_path: Path, detector_file: Path) -> None:
     (tmp_path / "videos/happiness").mkdir(parents=True)
     write_video(tmp_path / "videos/happiness/a.mp4", portrait(12))
     write_video(tmp_path / "videos/happiness/b.mp4", plain(5))
-    from models.export import DATASET_FRAMING
+    from mien.models.export.export import DATASET_FRAMING
 
     written, problems = crop_videos(tmp_path / "videos", tmp_path / "frames", detector_file, DATASET_FRAMING, 64)
     assert written == 1
@@ -257,8 +257,8 @@ def test_faces_out_of_videos(tmp_path: Path, detector_file: Path) -> None:
     frames = frame_files(entry.folder)
     assert entry.label == "happiness"
     assert len(frames) >= 8
-    with Image.open(frames[0]) as picture:
-        assert picture.size == (64, 64)
+    with Image.open(frames[0]) as image:
+        assert image.size == (64, 64)
     assert crop_videos(tmp_path / "videos", tmp_path / "frames", detector_file, DATASET_FRAMING, 64)[0] == 0
     assert face_crops(tmp_path / "videos/happiness/a.mp4", detector_file, DATASET_FRAMING, 32, 4).shape == (
         4,

@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from seeded_weights import golden, save_as_published, state_dict
 from small_models import small_model
 
-from engine.errors import ModelError
-from engine.predictor import Predictor
-from models.bundle import load_bundle
-from models.checkpoints import load, save
-from models.export import ExportOptions, difference_from_network, export_bundle
-from models.labels import dataset_labels, label_set
+from mien.engine.errors import ModelError
+from mien.engine.inference.bundle import load_bundle
+from mien.engine.inference.predictor import Predictor
+from mien.models.checkpoints.checkpoints import load, save
+from mien.models.export.export import ExportOptions, difference_from_network, export_bundle
+from mien.models.networks.labels import dataset_labels, label_set
 
 
 @settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])

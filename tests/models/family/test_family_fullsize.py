@@ -14,16 +14,16 @@ from click.testing import CliRunner
 from seeded_weights import save_as_published
 from small_task import configuration, draw_faces
 
-from app.cli import mien
-from models.build import build_model
-from models.bundle import load_bundle
-from models.checkpoints import load
-from models.config import ModelConfig
-from models.export import difference_from_network
-from models.family import VideoTextModel
-from models.labels import dataset_labels, label_set
-from models.train import Trainer
-from models.train_config import parse_config
+from mien.app.cli import mien
+from mien.engine.inference.bundle import load_bundle
+from mien.models.checkpoints.checkpoints import load
+from mien.models.export.export import difference_from_network
+from mien.models.networks.build import build_model
+from mien.models.networks.config import ModelConfig
+from mien.models.networks.family import VideoTextModel
+from mien.models.networks.labels import dataset_labels, label_set
+from mien.models.training.config import parse_config
+from mien.models.training.train import Trainer
 
 pytestmark = [
     pytest.mark.skipif("MIEN_SLOW" not in os.environ, reason="full-size networks; set MIEN_SLOW"),
@@ -106,6 +106,6 @@ def test_one_step_and_one_test_batch(tmp_path: Path) -> None:
 
 
 def _parts(trainer: Trainer) -> dict[str, list[torch.nn.Parameter]]:
-    from models.optimise import parts
+    from mien.models.training.optimise import parts
 
     return parts(trainer.model)

@@ -15,14 +15,14 @@ from click.testing import CliRunner
 from seeded_weights import clips, golden, save_as_published, state_dict
 from small_models import TINY_CLIP, small_model
 
-from app.cli import mien
-from engine.errors import ModelError
-from models.bundle import load_bundle
-from models.checkpoints import ImportOptions, load
-from models.export import difference_from_network
-from models.labels import dataset_labels, label_set
-from models.openclip import build_clip, clip_from_state, openai_state
-from models.safe_load import read_file
+from mien.app.cli import mien
+from mien.engine.errors import ModelError
+from mien.engine.inference.bundle import load_bundle
+from mien.models.checkpoints.checkpoints import ImportOptions, load
+from mien.models.export.export import difference_from_network
+from mien.models.networks.labels import dataset_labels, label_set
+from mien.models.networks.openclip import build_clip, clip_from_state, openai_state
+from mien.models.safe_load import read_file
 
 State = dict[str, torch.Tensor]
 
@@ -213,10 +213,10 @@ def test_import_command(dfer: State, tmp_path: Path) -> None:
 
 def test_zero_shot_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Random weights of a real architecture would be large; a small table stands in for its entry."""
-    import models.zeroshot
-
     torch.manual_seed(0)
-    monkeypatch.setattr(models.zeroshot, "build_clip", lambda backbone, weights: build_clip(TINY_CLIP, weights))
+    monkeypatch.setattr(
+        "mien.models.export.zero_shot.build_clip", lambda backbone, weights: build_clip(TINY_CLIP, weights)
+    )
     out = CliRunner().invoke(
         mien, ["export", "--zero-shot", "ViT-B-32-quickgelu", "--weights", "random", "-o", str(tmp_path / "bundle")]
     )
@@ -249,7 +249,7 @@ def test_long_descriptions_are_refused() -> None:
 
 
 def test_own_checkpoint_is_read_without_unpickling(tmp_path: Path) -> None:
-    from models.checkpoints import save
+    from mien.models.checkpoints.checkpoints import save
 
     model, card = small_model("emoclip")
     save(tmp_path / "own.pt", model, card)

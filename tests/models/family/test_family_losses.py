@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from models.losses import (
+from mien.models.training.losses import (
     caption_contrastive,
     class_cross_entropy,
     fine_grained_weights,

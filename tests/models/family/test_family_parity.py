@@ -9,9 +9,9 @@ import pytest
 import torch
 from seeded_weights import clips, golden, save_as_published, state_dict
 
-from models.checkpoints import ImportOptions, load
-from models.labels import LabelSet
-from models.openclip import OPENAI_MEAN, OPENAI_STD
+from mien.models.checkpoints.checkpoints import ImportOptions, load
+from mien.models.networks.labels import LabelSet
+from mien.models.networks.openclip import OPENAI_MEAN, OPENAI_STD
 
 TOLERANCE = 5e-5
 

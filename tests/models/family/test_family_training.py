@@ -20,12 +20,12 @@ from click.testing import CliRunner
 from small_models import RECIPES, TINY_CLIP
 from small_task import CLASSES, FERPLUS, configuration, draw_faces, pretrain_on_ferplus, write_ferplus
 
-from app.cli import mien
-from engine.errors import ModelError
-from models.checkpoints import load
-from models.openclip import build_clip
-from models.train import Trainer
-from models.train_config import parse_config
+from mien.app.cli import mien
+from mien.engine.errors import ModelError
+from mien.models.checkpoints.checkpoints import load
+from mien.models.networks.openclip import build_clip
+from mien.models.training.config import parse_config
+from mien.models.training.train import Trainer
 
 REPOSITORY = Path(__file__).parents[3]
 CLIP: dict[str, Any] = {**TINY_CLIP, "vision_cfg": {**TINY_CLIP["vision_cfg"], "patch_size": 8}}
@@ -146,7 +146,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(recipe: str, faces: Pat
     command = [
         sys.executable,
         "-c",
-        "import torch; torch.set_num_threads(1); from app.cli import main; main()",
+        "import torch; torch.set_num_threads(1); from mien.app.cli import main; main()",
         "train",
     ]
     command += [str(config), "--device", "cpu", "-o"]

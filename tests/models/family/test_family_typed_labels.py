@@ -16,13 +16,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from small_models import small_model
 
-from engine.errors import ModelError
-from engine.typed_labels import TypedLabels, encode, output_labels, read_labels, with_typed_labels
-from engine.word_pieces import WordPieces
-from models.bundle import Bundle
-from models.export import VOCABULARY, ExportOptions, export_bundle
-from models.openclip import open_clip
-from models.tokens import clip_tokens
+from mien.engine.errors import ModelError
+from mien.engine.inference.bundle import Bundle
+from mien.engine.inference.tokenizer import WordPieces
+from mien.engine.inference.typed_labels import TypedLabels, encode, output_labels, read_labels, with_typed_labels
+from mien.models.export.export import VOCABULARY, ExportOptions, export_bundle
+from mien.models.networks.openclip import open_clip
+from mien.models.networks.tokens import clip_tokens
 
 REPOSITORY = Path(__file__).parents[3]
 FILE = """
@@ -105,7 +105,7 @@ def test_vectors_are_cached(bundle: Bundle, labels_file: Path, monkeypatch: pyte
     def no_encoder(*_: object) -> None:
         raise AssertionError("encoded again")
 
-    monkeypatch.setattr("engine.typed_labels.encode", no_encoder)
+    monkeypatch.setattr("mien.engine.inference.typed_labels.encode", no_encoder)
     assert np.array_equal(with_typed_labels(bundle, labels_file, provider="cpu").text, first.text)
     labels_file.write_text(FILE.replace("yawns", "sleeps"), encoding="utf-8")
     with pytest.raises(AssertionError, match="encoded again"):
@@ -152,7 +152,7 @@ def test_video_with_typed_labels_without_torch(
     program = (
         "import sys\n"
         "for name in ('torch', 'open_clip', 'torchvision', 'onnx'): sys.modules[name] = None\n"
-        "from app.cli import main\n"
+        "from mien.app.cli import main\n"
         "main()\n"
     )
     out = tmp_path / "out.mp4"

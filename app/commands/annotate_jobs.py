@@ -1,0 +1,99 @@
+"""Runs what `mien annotate` has planned: one video here, many in processes of their own or on a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from mien.engine.errors import MienError
+
+if TYPE_CHECKING:
+    from mien.app.commands.console import Console
+    from mien.engine.batch.workers import Job, Outcome, Work
+
+
+def run_one(job: Job, work: Work, console: Console) -> None:
+    """Annotate one video in this process.
+
+    Raises:
+        MienError: it could not be annotated.
+    """
+    from mien.app.commands.progress import progress_bar
+
+    with work.annotator() as annotator:
+        with nullcontext(None) if console.quiet else progress_bar(Path(job.spec).name) as progress:
+            follow = {} if progress is None else {"progress": progress}
+            report = annotator.annotate(job.spec, job.mp4, overwrite=work.overwrite, **follow)
+        console.tell(report)
+    if report.stopped:
+        raise click.exceptions.Exit(130)
+
+
+def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: int, cluster: str | None) -> None:
+    """Annotate many videos; one that fails does not stop the rest.
+
+    Raises:
+        MienError: some could not be annotated; the others are.
+    """
+    from mien.app.commands.progress import overall_bar
+    from mien.engine.batch.workers import Progress, is_finished, run_jobs
+
+    finished = [job for job in jobs if work.resume and is_finished(job, work)]
+    left = [job for job in jobs if job not in finished]
+    if finished:
+        console.say(f"{len(finished)} of {len(jobs)} videos were finished before and are left as they are")
+    with nullcontext(_nothing) if console.quiet else overall_bar(len(left)) as progress:
+
+        def told(outcome: Outcome) -> None:
+            _tell(outcome, console)
+
+        if not left:
+            outcomes = []
+        elif cluster is None:
+            outcomes = run_jobs(left, work, processes, told=told, progress=progress)
+        else:
+            from mien.engine.batch.cluster import run_on_cluster
+
+            outcomes = run_on_cluster(
+                left, work, cluster, told=told, progress=lambda done: progress(Progress(done, len(left), 0.0))
+            )
+    if cluster is not None and not console.quiet:
+        _summarise(outcomes)
+    failed = sum(outcome.state == "failed" for outcome in outcomes)
+    done = sum(outcome.state in {"done", "skipped"} for outcome in outcomes) + len(finished)
+    console.say(f"{done} of {len(jobs)} videos annotated")
+    if any(outcome.state == "stopped" for outcome in outcomes) or len(outcomes) < len(left):
+        raise click.exceptions.Exit(130)
+    if failed:
+        raise MienError(f"{failed} of {len(jobs)} videos could not be annotated; see the lines above")
+
+
+def _nothing(progress: object) -> None:
+    pass
+
+
+def _tell(outcome: Outcome, console: Console) -> None:
+    if outcome.state == "failed":
+        console.warn(outcome.message)
+    elif outcome.state != "skipped":
+        console.result(
+            outcome.job.mp4, outcome.warnings, outcome.frames_with_face, outcome.frames, outcome.elapsed_s,
+            outcome.state == "stopped",
+        )  # fmt: skip
+
+
+def _summarise(outcomes: Sequence[Outcome]) -> None:
+    from rich.console import Console as Terminal
+    from rich.table import Table
+
+    table = Table()
+    for title in ("video", "result", "frames", "with a face", "seconds"):
+        table.add_column(title, justify="left" if title in {"video", "result"} else "right")
+    for outcome in sorted(outcomes, key=lambda outcome: outcome.job.spec):
+        figures = [str(outcome.frames), str(outcome.frames_with_face), f"{outcome.elapsed_s:.1f}"]
+        table.add_row(Path(outcome.job.spec).name, outcome.state, *(figures if outcome.frames else ["", "", ""]))
+    Terminal(stderr=True).print(table)

@@ -1,0 +1,48 @@
+"""Progress and messages on standard error, so that standard output stays free."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from mien.engine.batch.annotator import Report
+
+
+class Console:
+    """What a command says; with `quiet`, warnings and errors only."""
+
+    def __init__(self, quiet: bool) -> None:
+        self.quiet = quiet
+
+    def say(self, message: str) -> None:
+        """Something good to know."""
+        if not self.quiet:
+            click.echo(message, err=True)
+
+    def warn(self, message: str) -> None:
+        """Something that should be looked at."""
+        click.echo(f"mien: warning: {message}", err=True)
+
+    def tell(self, report: Report) -> None:
+        """The result of one video in one line, after the warnings."""
+        stats, outputs = report.stats, report.outputs
+        self.result(
+            outputs.mp4, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped
+        )
+
+    def result(
+        self, mp4: Path, warnings: tuple[str, ...], with_face: int, frames: int, elapsed_s: float, stopped: bool
+    ) -> None:
+        """As `tell`, from single figures."""
+        for warning in warnings:
+            self.warn(warning)
+        if with_face == 0:
+            self.warn(f"{mp4}: no face was found in any frame; for distant faces try --range full")
+        done = "stopped" if stopped else "done"
+        speed = f"{frames / elapsed_s if elapsed_s > 0 else 0:.0f} frames a second"
+        names = f"{mp4} (+ {mp4.with_suffix('.csv').name}, {mp4.with_suffix('.json').name})"
+        self.say(f"{done}: {names}; a face in {with_face} of {frames} frames; {speed}")

@@ -1,0 +1,66 @@
+"""`mien data`: look through a dataset, cut faces out of videos."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+_SHOWN = 20
+
+
+@click.group()
+def data() -> None:
+    """Prepare and check training data."""
+
+
+@data.command()
+@click.argument("config", type=click.Path(path_type=Path))
+@click.option("--fold", type=int, help="Default: every fold.")
+@click.option("--decode/--no-decode", default=True, show_default=True, help="Read every frame, not only its name.")
+@click.option("--all", "show_all", is_flag=True, help=f"List everything, not the first {_SHOWN}.")
+def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
+    """List what is missing or damaged in the data of a training CONFIG."""
+    from mien.models.data.entries import DataError
+    from mien.models.training.config import read_config
+    from mien.models.training.data_check import check_data
+
+    run = read_config(config)
+    wrong = 0
+    for number in [fold] if fold else range(1, run.data.folds + 1):
+        # Folds share their clips: the first one reads the frames, the others check the lists.
+        found = check_data(run, number, decode=decode and (fold is not None or number == 1))
+        click.echo(f"fold {number}: {found.clips} clips, {found.frames} frames")
+        for kind, lines in (("error", found.errors), ("warning", found.warnings)):
+            shown = lines if show_all else lines[:_SHOWN]
+            for line in shown:
+                click.echo(f"  {kind}: {line}")
+            if len(shown) < len(lines):
+                click.echo(f"  and {len(lines) - len(shown)} more {kind}s; --all lists them")
+        wrong += len(found.errors)
+    if wrong:
+        raise DataError(f"{config}: {wrong} things must be mended before training; see the lines above")
+    click.echo("nothing is missing or damaged")
+
+
+@data.command()
+@click.argument("videos", type=click.Path(path_type=Path))
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FRAMES")
+@click.option(
+    "--size", type=click.IntRange(32, 1024), default=224, show_default=True, help="Side of the crops, pixels."
+)
+@click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Default: downloaded once.")
+def crop(videos: Path, output: Path, size: int, detector: Path | None) -> None:
+    """Cut the main face out of VIDEOS/label/clip.mp4; train on the result with data.format = "folders"."""
+    from mien.engine.inference.downloads import resolve_detector
+    from mien.models.data.video_crops import crop_videos
+    from mien.models.export.export import DATASET_FRAMING
+
+    def say(message: str) -> None:
+        click.echo(message, err=True)
+
+    file = resolve_detector("short", explicit=detector, report=say)
+    written, problems = crop_videos(videos, output, file, DATASET_FRAMING, size, say)
+    for problem in problems:
+        click.echo(f"mien: warning: {problem}", err=True)
+    click.echo(f"{output}: {written} clips written, {len(problems)} without")

@@ -1,0 +1,157 @@
+"""`mien import`, `mien export`: published and trained models become bundles. Torch is imported when they run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from mien.engine.errors import ModelError
+
+if TYPE_CHECKING:
+    from mien.engine.inference.bundle import Bundle
+    from mien.models.export.export import ExportOptions
+    from mien.models.networks.labels import LabelSet
+
+_OUTPUT = click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="BUNDLE", help="Folder of the bundle."
+)
+_LABELS = click.option(
+    "--labels", metavar="SET|FILE.toml", help="A dataset's label set (dfew, ferv39k, mafw, ...), or a labels file."
+)
+_EXPORT = (
+    click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True),
+    click.option("--text-encoder/--no-text-encoder", default=None, help="Carry the text encoder, for typed labels."),
+    click.option("--window", "window_s", type=float, metavar="SECONDS", help="Time over which the frames are spread."),
+    click.option("--uncertain-below", type=float, metavar="P", help="Say uncertain where no probability reaches P."),
+    click.option(
+        "--faces",
+        type=click.Path(path_type=Path),
+        metavar="VIDEO",
+        help="A video with faces on which fp16 or int8 is compared with fp32.",
+    ),
+)
+
+
+def _export_options(command: Any) -> Any:
+    for option in reversed(_EXPORT):
+        command = option(command)
+    return command
+
+
+@click.command("import")
+@click.argument("checkpoint", type=click.Path(path_type=Path))
+@_OUTPUT
+@_LABELS
+@click.option(
+    "--context-position",
+    type=click.Choice(["end", "middle", "front"]),
+    default="end",
+    show_default=True,
+    help="Where DFER-CLIP's learned vectors stand; the file does not tell. Released models: end.",
+)
+@click.option(
+    "--text-from",
+    metavar="ARCHITECTURE:WEIGHTS|FILE",
+    help="The CLIP that lends its text side to an EmoCLIP file without one, as ViT-B-32-quickgelu:openai.",
+)
+@_export_options
+def import_command(
+    checkpoint: Path, output: Path, labels: str | None, context_position: str, text_from: str | None, **chosen: Any
+) -> None:
+    """Turn a published CHECKPOINT of DFER-CLIP or EmoCLIP into a bundle."""
+    from mien.models.checkpoints.checkpoints import ImportOptions, load
+    from mien.models.export.export import export_bundle
+
+    options: Any = ImportOptions(_label_choice(labels), context_position, text_from)  # type: ignore[arg-type]
+    model, card = load(checkpoint, options)
+    # EmoCLIP compares with plain sentences, so other sentences may be typed; DFER-CLIP's learned texts may not.
+    bundle = export_bundle(model, card, output, _options(chosen, card.config.text == "sentences", model.encoder.size))
+    _report(bundle)
+
+
+@click.command("export")
+@click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
+@_OUTPUT
+@_LABELS
+@click.option("--zero-shot", metavar="ARCHITECTURE", help="Without training, as ViT-B-32-quickgelu.")
+@click.option(
+    "--weights",
+    default="openai",
+    show_default=True,
+    help="Of --zero-shot: an open_clip tag or file, or random.",
+)
+@click.option("--steps", type=click.IntRange(1, 256), default=16, show_default=True, help="Of --zero-shot.")
+@_export_options
+def export_command(
+    checkpoint: Path | None,
+    output: Path,
+    labels: str | None,
+    zero_shot: str | None,
+    weights: str,
+    steps: int,
+    **chosen: Any,
+) -> None:
+    """Turn a CHECKPOINT of mien train, or any CLIP with --zero-shot, into a bundle."""
+    if (checkpoint is None) == (zero_shot is None):
+        raise ModelError("give either a checkpoint of mien train or --zero-shot ARCHITECTURE")
+    from mien.models.checkpoints.checkpoints import ImportOptions, load
+    from mien.models.export.export import export_bundle
+    from mien.models.export.zero_shot import zero_shot as build
+    from mien.models.networks.labels import dataset_labels, label_set
+
+    choice = _label_choice(labels)
+    if checkpoint is not None:
+        model, card = load(checkpoint, ImportOptions(choice))
+    else:
+        if not hasattr(choice, "texts"):
+            choice = label_set(dataset_labels(str(choice or "dfew")), "sentence")
+        model, card = build(str(zero_shot), "" if weights == "random" else weights, choice, steps=steps)  # type: ignore[arg-type]
+    bundle = export_bundle(model, card, output, _options(chosen, card.config.text == "sentences", model.encoder.size))
+    _report(bundle)
+
+
+def _label_choice(labels: str | None) -> str | LabelSet | None:
+    """A label set's name, or the labels in a file."""
+    if labels is None or not labels.lower().endswith(".toml"):
+        return labels
+    from mien.engine.inference.typed_labels import read_labels
+    from mien.models.networks.labels import LabelSet
+
+    typed = read_labels(Path(labels))
+    return LabelSet(typed.names, typed.descriptions)
+
+
+def _options(chosen: dict[str, Any], plain_text: bool, size: int) -> ExportOptions:
+    from mien.models.export.export import DATASET_FRAMING, ExportOptions
+
+    faces = chosen.pop("faces")
+    if faces is not None:
+        from mien.engine.inference.downloads import resolve_detector
+        from mien.models.data.video_crops import face_crops
+
+        chosen["faces"] = face_crops(faces, resolve_detector("short"), DATASET_FRAMING, size, limit=64)
+    if chosen["text_encoder"] is None:
+        chosen["text_encoder"] = plain_text
+    window, threshold = chosen["window_s"], chosen["uncertain_below"]
+    if window is not None and not 0.05 <= window <= 600:
+        raise ModelError(f"--window must be from 0.05 to 600 seconds, not {window:g}")
+    if threshold is not None and not 0 <= threshold <= 1:
+        raise ModelError(f"--uncertain-below must be from 0 to 1, not {threshold:g}")
+    return ExportOptions(**chosen)
+
+
+def _report(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    click.echo(f"{bundle.path}: {manifest.name}, {len(manifest.labels)} labels ({', '.join(manifest.labels)})")
+    click.echo(
+        f"{manifest.steps} frames over {manifest.window_s:g} s, {manifest.size} pixels, scale {manifest.logit_scale:g}"
+    )
+    click.echo(f"largest logit difference from the network: {manifest.export_max_difference:.1e}")
+    found = manifest.metrics.get("agreement_with_fp32")
+    if found:
+        click.echo(
+            f"same label as fp32 on {found['same_label']:.1%} of {found['clips']} ({found['on']}); largest difference "
+            f"of a probability {found['largest_probability_difference']:.4f}"
+        )

@@ -1,0 +1,43 @@
+"""Options that mean the same to `mien annotate` and `mien watch`: what finds the faces, reads them, and records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mien.engine.settings import DETECTOR_RANGES, PROVIDERS
+
+model_option = click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    metavar="BUNDLE",
+    help="Folder of an exported model. Default: the one that ships with Mien.",
+)
+detector_option = click.option(
+    "--detector",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="BlazeFace as a .tflite file. Default: downloaded once.",
+)
+range_option = click.option(
+    "--range",
+    "detector_range",
+    type=click.Choice(DETECTOR_RANGES),
+    default="short",
+    show_default=True,
+    help="short: faces within about 2 m of the camera; full: within about 5 m.",
+)
+min_score_option = click.option(
+    "--min-score", type=float, default=0.5, show_default=True, help="Smallest detector confidence of a face."
+)
+max_faces_option = click.option(
+    "--max-faces", type=int, default=16, show_default=True, help="Follow at most this many faces at once."
+)
+provider_option = click.option(
+    "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True, help="What runs the model."
+)
+crf_option = click.option(
+    "--crf", type=int, default=20, show_default=True, help="Quality of the MP4: 0 is lossless, 51 the smallest file."
+)
+quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")

@@ -1,0 +1,103 @@
+"""Shows how far a job is: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from mien.engine.batch.workers import Progress as Overall
+from mien.engine.types import SourceInfo, Stats
+
+_LINE_S: Final = 10.0
+
+
+def _bar(console: Console) -> Progress:
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[speed]}"),
+        TimeRemainingColumn(compact=True),
+        console=console,
+        transient=True,
+    )
+
+
+@contextmanager
+def progress_bar(title: str) -> Iterator[Callable[[SourceInfo, Stats], None]]:
+    """Yields a function to call with the newest counts; shows percentage, frames a second and time left."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _lines(title, console)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task(title, total=None, speed="")
+
+        def update(info: SourceInfo, stats: Stats) -> None:
+            bar.update(
+                task, total=info.frames, completed=stats.frames_done, speed=f"{stats.frames_per_second:.0f} frames/s"
+            )
+
+        yield update
+
+
+def _lines(title: str, console: Console) -> Callable[[SourceInfo, Stats], None]:
+    last = time.monotonic()
+
+    def update(info: SourceInfo, stats: Stats) -> None:
+        nonlocal last
+        if time.monotonic() - last < _LINE_S:
+            return
+        last = time.monotonic()
+        total = f" of {info.frames}" if info.frames else ""
+        left = ""
+        if info.frames and stats.frames_per_second > 0:
+            left = f", about {max(info.frames - stats.frames_done, 0) / stats.frames_per_second:.0f} s left"
+        text = f"{title}: {stats.frames_done}{total} frames, {stats.frames_per_second:.0f} frames/s{left}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    return update
+
+
+@contextmanager
+def overall_bar(total: int) -> Iterator[Callable[[Overall], None]]:
+    """As `progress_bar`, over `total` videos at once."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _overall_lines(console)
+        return
+    with _bar(console) as bar:
+        task = bar.add_task("", total=total, speed="")
+
+        def update(overall: Overall) -> None:
+            speed = f"{overall.frames_per_second:.0f} frames/s" if overall.frames_per_second else ""
+            title = f"{int(overall.done)} of {overall.total} videos"
+            bar.update(task, completed=overall.done, description=title, speed=speed)
+
+        yield update
+
+
+def _overall_lines(console: Console) -> Callable[[Overall], None]:
+    began = last = time.monotonic()
+
+    def update(overall: Overall) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if now - last < _LINE_S:
+            return
+        last = now
+        left = (
+            f", about {(overall.total - overall.done) * (now - began) / overall.done:.0f} s left"
+            if overall.done
+            else ""
+        )
+        speed = f", {overall.frames_per_second:.0f} frames/s" if overall.frames_per_second else ""
+        text = f"{overall.done:.1f} of {overall.total} videos{speed}{left}"
+        console.print(text, markup=False, highlight=False, soft_wrap=True)
+
+    return update

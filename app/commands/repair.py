@@ -1,0 +1,42 @@
+"""`mien repair`: finish what a killed run left."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from mien.engine.errors import MienError
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
+def repair(files: tuple[Path, ...]) -> None:
+    """Finish recordings that were cut off: NAME.part.mp4 with the data beside it.
+
+    The frame is copied as it is into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
+    JSON says what happened. The unfinished files are removed once the new ones were checked.
+    """
+    from mien.engine.recording.repair import repair as finish  # PyAV is slow to load
+    from mien.engine.recording.repair import unfinished_name
+
+    failed = 0
+    done: set[Path] = set()
+    for file in files:
+        try:
+            name = unfinished_name(file)
+            if name in done:
+                continue  # several files of one recording were named
+            done.add(name)
+            result = finish(file)
+        except MienError as error:
+            failed += 1
+            click.echo(f"mien: {' '.join(str(error).split())}", err=True)
+            continue
+        for path in result.files:
+            click.echo(f"{path}")
+        click.echo(f"  {result.frames} frames, {result.duration_s:.2f} s, {result.rows} rows")
+        for note in result.notes:
+            click.echo(f"  {note}")
+    if failed:
+        raise click.exceptions.Exit(2)

@@ -1,0 +1,219 @@
+"""`mien watch`: the live job without a screen."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from mien.app.commands.options import (
+    crf_option,
+    detector_option,
+    max_faces_option,
+    min_score_option,
+    model_option,
+    provider_option,
+    quiet_option,
+    range_option,
+)
+from mien.app.embedded import embedded_bundle
+from mien.engine.batch.inputs import make_output_folder
+from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
+from mien.engine.settings import Settings
+
+if TYPE_CHECKING:
+    from mien.engine.live.session import LiveSession
+    from mien.engine.live.status import LiveStatus
+    from mien.engine.recording.plan import RecordingPlan
+
+_POLL_S: Final = 0.1
+_NAME: Final = "{source} {time}"
+
+
+@click.command()
+@click.argument("source")
+@click.option(
+    "--record",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
+)
+@click.option("--clean", is_flag=True, help="Record the frame without anything drawn on it as well.")
+@click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
+@click.option("--no-audio", is_flag=True, help="Leave the audio of a network stream out of the recording.")
+@click.option(
+    "--privacy",
+    type=click.Choice(("none", "blur", "pixelate")),
+    default="none",
+    show_default=True,
+    help="Make all faces unrecognisable before anything is written.",
+)
+@click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
+@click.option("--user", metavar="NAME", help="User name of a network camera.")
+@click.option("--password-prompt", is_flag=True, help="Ask for the password of a network camera.")
+@click.option("--transport", type=click.Choice(("tcp", "udp")), default="tcp", show_default=True, help="For RTSP.")
+@model_option
+@click.option(
+    "--labels",
+    type=click.Path(path_type=Path),
+    metavar="LABELS.toml",
+    help="Labels of your own, as for annotate.",
+)
+@detector_option
+@range_option
+@min_score_option
+@max_faces_option
+@provider_option
+@crf_option
+@quiet_option
+def watch(
+    source: str,
+    record: Path | None,
+    clean: bool,
+    no_audio: bool,
+    privacy: Any,
+    seconds: float | None,
+    user: str | None,
+    password_prompt: bool,
+    transport: Any,
+    model: Path | None,
+    labels: Path | None,
+    detector: Path | None,
+    quiet: bool,
+    **chosen: Any,
+) -> None:
+    """Watch SOURCE live: a camera ("camera:0"), a stream ("rtsp://HOST/PATH"), a video file, or "demo".
+
+    Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed.
+    """  # fmt: skip
+    settings = Settings(**chosen)
+    if seconds is not None and not 0 < seconds < float("inf"):
+        raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
+    if record is None and (clean or no_audio or privacy != "none"):
+        raise SettingsError("--clean, --no-audio and --privacy are about recordings; add --record FOLDER")
+
+    # Imported here: the checks above should answer at once.
+    from mien.engine.inference.bundle import load_bundle
+    from mien.engine.inference.downloads import resolve_detector
+    from mien.engine.sources.address import SourceAddress
+
+    # Asked for after the first look at the address: nobody should type a password for a mistake.
+    address = SourceAddress.parse(source, user=user, transport=transport)
+    if address.kind == "file" and not Path(address.target).is_file():
+        raise SourceError(f"{address.target}: no such video file")
+    if password_prompt:
+        password = click.prompt("Password", hide_input=True, err=True)
+        address = SourceAddress.parse(source, user=user, password=password, transport=transport)
+    plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
+    bundle = load_bundle(model or embedded_bundle())
+    if labels is not None:
+        from mien.engine.inference.typed_labels import with_typed_labels
+
+        bundle = with_typed_labels(bundle, labels, provider=settings.provider)
+        _warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
+    say = (lambda message: None) if quiet else (lambda message: click.echo(message, err=True))
+    detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
+
+    from mien.app.commands.watch_lines import live_lines
+    from mien.engine.live.session import LiveSession
+
+    session, interrupted = LiveSession(bundle, detector_file, settings), False
+    try:
+        _wait_for_model(session)
+        session.open(address)
+        if plan is not None:
+            session.record(plan)
+        with live_lines(quiet) as show:
+            _follow(session, seconds, show)
+    except KeyboardInterrupt:
+        interrupted = True
+    finally:
+        # Whatever happened, the recording is finished.
+        session.close()
+    _tell_recorded(session, say)
+    if interrupted:
+        say("stopped")
+        raise click.exceptions.Exit(130)
+
+
+def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
+    make_output_folder(folder)
+    from mien.engine.recording.plan import RecordingPlan
+
+    return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
+
+
+def _wait_for_model(session: LiveSession) -> None:
+    """Nothing is opened for a model that cannot run."""
+    while (status := session.status()).model_state == "loading":
+        time.sleep(_POLL_S / 4)
+    if status.model_state == "failed":
+        raise ModelError(status.model_message)
+
+
+def _follow(session: LiveSession, seconds: float | None, show: Any) -> None:
+    """Show what happens until the end; returns when there is nothing more to come."""
+    began = time.monotonic()
+    warned = _Warned()
+    while seconds is None or time.monotonic() - began < seconds:
+        status, scene = session.status(), session.scene()
+        warned.look(status)
+        if session.error is not None:
+            raise session.error
+        if session.source_ended:
+            show(session.status(), scene, last=True)
+            if status.condition is not None and status.condition.state == "failed":
+                raise SourceError(status.condition.message)
+            return
+        if status.recording is not None and status.recording.state in ("done", "failed"):
+            return  # ended by itself: `_tell_recorded` says why
+        show(status, scene)
+        time.sleep(_POLL_S)
+    show(session.status(), session.scene(), last=True)
+
+
+def _tell_recorded(session: LiveSession, say: Callable[[str], None]) -> None:
+    """Name the files of a finished recording.
+
+    Raises:
+        RecordingError: it failed, or was ended by something else than the user or the source.
+    """
+    recording = session.status().recording
+    if recording is None:
+        return
+    if recording.state == "done":
+        for path in recording.files:
+            say(f"recorded: {path}")
+    if recording.message:
+        raise RecordingError(recording.message)
+
+
+class _Warned:
+    """Says each thing once, when it begins."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, str] = {}
+
+    def look(self, status: LiveStatus) -> None:
+        condition = status.condition
+        quiet_states = ("connecting", "live", "ended", "failed")
+        self._tell("source", "" if condition is None or condition.state in quiet_states else condition.message)
+        self._tell("warning", status.warning)
+        self._tell("model", status.model_message if status.model_state == "failed" else "")
+        recording = status.recording
+        dropped = recording is not None and recording.dropped
+        self._tell("dropped", "the disk or this machine is too slow to record every frame" if dropped else "")
+
+    def _tell(self, about: str, message: str) -> None:
+        # The seconds in "trying again in 3 s" would make a new message of it every second.
+        key = "".join(letter for letter in message if not letter.isdigit())
+        if key and self._last.get(about) != key:
+            _warn(message)
+        self._last[about] = key
+
+
+def _warn(message: str) -> None:
+    click.echo(f"mien: warning: {message}", err=True)

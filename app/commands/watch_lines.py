@@ -1,0 +1,92 @@
+"""One line about a live session: in place on a terminal, now and then elsewhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Protocol
+
+if TYPE_CHECKING:
+    from mien.engine.live.status import LiveStatus
+    from mien.engine.types import Scene
+
+_LINE_S: Final = 5.0
+
+
+class Show(Protocol):
+    """Takes the newest state; `last`: there will be no other."""
+
+    def __call__(self, status: LiveStatus, scene: Scene | None, *, last: bool = False) -> None: ...
+
+
+@contextmanager
+def live_lines(quiet: bool) -> Iterator[Show]:
+    """Yields what shows each new state on standard output."""
+    from rich.console import Console
+
+    console = Console()
+    if quiet:
+        yield lambda status, scene, *, last=False: None
+    elif not console.is_terminal:
+        yield _now_and_then(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
+    else:
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(console=console, refresh_per_second=8) as live:
+
+            def show(status: LiveStatus, scene: Scene | None, *, last: bool = False) -> None:
+                live.update(Text(describe(status, scene)))
+
+            yield show
+
+
+def _now_and_then(write: Callable[[str], None]) -> Show:
+    due = 0.0
+
+    def show(status: LiveStatus, scene: Scene | None, *, last: bool = False) -> None:
+        nonlocal due
+        now = time.monotonic()
+        # The first line as soon as there is a frame.
+        if last or (now >= due and scene is not None):
+            due = now + _LINE_S
+            write(describe(status, scene))
+
+    return show
+
+
+def describe(status: LiveStatus, scene: Scene | None) -> str:
+    """A live session in one line."""
+    parts = [f"{status.source_name or 'no source'}: {status.condition.state if status.condition else 'closed'}"]
+    if status.condition is not None and status.condition.retry_in_s is not None:
+        parts[0] += f", next try in {status.condition.retry_in_s:.0f} s"
+    parts.append(f"{status.source_fps:.0f} fps")
+    if status.latency_ms is not None:
+        parts.append(f"{status.latency_ms[0]:.0f} ms")
+    parts.append(f"{status.dropped} dropped")
+    recording = status.recording
+    if recording is not None:
+        lost = f", {recording.dropped} lost" if recording.dropped else ""
+        parts.append(f"{recording.state} {recording.elapsed_s:.0f} s{lost}")
+    if scene is not None:
+        parts.append(", ".join(_person(status, scene)) or "no face")
+    return " | ".join(parts)
+
+
+def _person(status: LiveStatus, scene: Scene) -> Iterator[str]:
+    from mien.engine.types import Status
+
+    for face in scene.faces:
+        name = status.names.get(face.track_id, str(face.track_id))
+        prediction, state = scene.predictions.get(face.track_id), scene.status(face)
+        if state is Status.OCCLUDED:
+            yield f"{name}: hidden"
+        elif prediction is None or state is Status.WARMING or len(prediction.probabilities) != len(status.labels):
+            yield f"{name}: warming up"
+        elif prediction.flaws:
+            yield f"{name}: {', '.join(prediction.flaws)}"
+        else:
+            share = prediction.probabilities[prediction.label] * 100
+            doubt = " (uncertain)" if state is Status.UNCERTAIN else ""
+            yield f"{name}: {status.labels[prediction.label]} {share:.0f} %{doubt}"

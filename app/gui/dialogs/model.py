@@ -1,0 +1,265 @@
+"""Which model reads the faces: what it is, how good, under which licence, and what runs it."""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QListWidget, QListWidgetItem, QScrollArea, QWidget
+
+from mien.app.embedded import embedded_bundle
+from mien.app.gui.look.file_dialogs import ask_folder
+from mien.app.gui.look.widgets import button, column, entry, label, line, row
+from mien.app.gui.tasks import Task
+from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
+from mien.engine.inference.typed_labels import TEXT_GRAPH, VOCABULARY, is_unvalidated, with_typed_labels
+from mien.engine.settings import PROVIDERS
+
+if TYPE_CHECKING:
+    from mien.app.gui.window import MainWindow
+    from mien.engine.live.status import LiveStatus
+
+_PROVIDER_NAMES = {"auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA", "cpu": "CPU"}
+
+
+class ModelDialog(QDialog):
+    """Shows the bundles that were used, and changes the running one. Loading happens beside the window."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.setWindowTitle(self.tr("Model"))
+        self.resize(820, 560)
+        self._window = window
+        self._bundle: Bundle | None = None
+        self._list = QListWidget()
+        self._list.setProperty("flat", True)
+        self._list.setIconSize(QSize(18, 18))
+        self._list.setFixedWidth(230)
+        self._list.setAccessibleName(self.tr("Models"))
+        opened = button(self.tr("Open a bundle…"), "folder", kind="pick")
+        opened.clicked.connect(self._open_bundle)
+        imported = button(self.tr("Import a checkpoint…"), "plus", kind="pick")
+        imported.clicked.connect(self._import)
+        self._title = label("", "title")
+        self._about = label("", "muted", wrap=True)
+        self._facts = QGridLayout()
+        self._facts.setVerticalSpacing(8)
+        self._facts.setHorizontalSpacing(20)
+        self._facts.setColumnStretch(1, 1)
+        inside = QWidget()
+        inside.setLayout(column(self._title, self._about, 10, self._facts, 0, spacing=4))
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setProperty("flat", True)
+        area.setWidget(inside)
+        self._provider = QComboBox()
+        self._provider.setAccessibleName(self.tr("What should run the model"))
+        for name in PROVIDERS:
+            self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
+        self._provider.setCurrentIndex(max(0, self._provider.findData(window.preferences.provider)))
+        self._running = label("", "small", wrap=True)
+        self._problem = label("", "danger", wrap=True)
+        self._problem.hide()
+        self._labels = button(self.tr("Type labels…"), "pencil")
+        self._labels.clicked.connect(self._edit_labels)
+        self._use = button(self.tr("Use this model"), kind="primary")
+        self._use.setDefault(True)
+        self._use.clicked.connect(self._use_it)
+        close = button(self.tr("Close"))
+        close.clicked.connect(self.reject)
+        runs = row(label(self.tr("Runs on")), self._provider, self._running, spacing=10)
+        runs.setStretch(2, 1)
+        right = column(
+            area,
+            self._problem,
+            line(),
+            runs,
+            row(self._labels, 0, close, self._use),
+            spacing=12,
+        )
+        right.setStretch(0, 1)
+        models = label(self.tr("MODELS"), "section")
+        models.setContentsMargins(4, 0, 0, 0)
+        left = column(models, self._list, opened, imported, spacing=6)
+        body = row(left, right, spacing=24)
+        body.setContentsMargins(16, 20, 24, 18)
+        body.setStretch(1, 1)
+        self.setLayout(body)
+        self._fill()
+        self._list.currentItemChanged.connect(self._show_item)
+        self._list.setCurrentRow(self._row_in_use())
+        window.link.status_changed.connect(self._show_status)
+        if window.link.status is not None:
+            self._show_status(window.link.status)
+
+    def _fill(self) -> None:
+        self._list.clear()
+        p = self._window.preferences
+        for path in ["", *p.models]:
+            name = self.tr("Shipped with Mien") if not path else Path(path).name
+            entry(self._list, "model", name, path).setToolTip(path)
+
+    def _row_in_use(self) -> int:
+        for index in range(self._list.count()):
+            if self._list.item(index).data(Qt.ItemDataRole.UserRole) == self._window.preferences.model:
+                return index
+        return 0
+
+    def _show_item(self, item: QListWidgetItem | None) -> None:
+        if item is None:
+            return
+        path = item.data(Qt.ItemDataRole.UserRole)
+        self._use.setEnabled(False)
+        self._labels.setEnabled(False)
+        in_use = self._window.link.bundle
+        if in_use is not None and path == self._window.preferences.model:
+            self._show_bundle(path, in_use)
+            return
+        Task(
+            self,
+            lambda: load_bundle(Path(path) if path else embedded_bundle()),
+            lambda bundle: self._show_bundle(path, bundle),
+            lambda message: self._show_damaged(path, message),
+        )
+
+    def _show_damaged(self, path: str, message: str) -> None:
+        if self._chosen_path() == path:
+            self._title.setText(Path(path).name)
+            self._about.setText("")
+            self._fill_facts([])
+            self._complain(message)
+
+    def _show_bundle(self, path: str, bundle: Bundle) -> None:
+        if self._chosen_path() != path:
+            return
+        self._problem.hide()
+        self._bundle = bundle
+        m = bundle.manifest
+        self._title.setText(f"{m.name} {m.version}".strip())
+        self._about.setText(
+            self.tr("Reads {steps} frames over {window:g} seconds of each face, {size} × {size} pixels.").format(
+                steps=m.steps, window=m.window_s, size=m.size
+            )
+        )
+        typed = is_unvalidated(m)
+        labels = ", ".join(m.labels)
+        self._fill_facts([
+            (self.tr("Labels"), self.tr("{labels} (typed, unvalidated)").format(labels=labels) if typed else labels),
+            *_measured(m, self.tr),
+            (self.tr("Licence"), m.licence or self.tr("not stated")),
+            (self.tr("Made from"), str(m.provenance.get("data") or m.provenance.get("checkpoint") or "") or "—"),
+            (self.tr("Typed labels"), self.tr("possible") if _has_text(m) else self.tr("not with this model")),
+            (self.tr("Folder"), str(bundle.path)),
+            ("SHA-256", f"{bundle.sha256[:16]}…"),
+        ])  # fmt: skip
+        self._use.setEnabled(True)
+        self._labels.setEnabled(_has_text(m))
+        self._labels.setToolTip("" if _has_text(m) else self.tr("This model carries no text encoder."))
+
+    def _fill_facts(self, facts: list[tuple[str, str]]) -> None:
+        while self._facts.count():
+            self._facts.takeAt(0).widget().deleteLater()
+        for number, (name, text) in enumerate(facts):
+            value = label(text, wrap=True)
+            value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+            self._facts.addWidget(label(name, "muted"), number, 0, Qt.AlignmentFlag.AlignTop)
+            self._facts.addWidget(value, number, 1)
+
+    def _chosen_path(self) -> str:
+        item = self._list.currentItem()
+        return "" if item is None else item.data(Qt.ItemDataRole.UserRole)
+
+    def _use_it(self) -> None:
+        if self._bundle is not None:
+            self._window.use_model(self._chosen_path(), self._bundle, self._provider.currentData())
+
+    def _show_status(self, status: LiveStatus) -> None:
+        if status.model_state == "loading":
+            text = status.model_message[:1].upper() + status.model_message[1:] + "…"
+        else:
+            running = status.provider.removesuffix("ExecutionProvider") or "—"
+            text = self.tr("Running now: {model} on {provider}").format(model=status.model, provider=running)
+        self._running.setText(text)
+        if status.model_state == "failed" and status.model_message:
+            self._complain(status.model_message)
+
+    def _complain(self, text: str) -> None:
+        self._problem.setText(text[:1].upper() + text[1:])
+        self._problem.show()
+
+    def _open_bundle(self) -> None:
+        self.open_bundle(ask_folder(self, self.tr("Folder of a model bundle")))
+
+    def open_bundle(self, folder: str) -> None:
+        """Look at the bundle in `folder`."""
+        if not folder:
+            return
+
+        def loaded(bundle: Bundle) -> None:
+            p = self._window.preferences
+            p.models = [folder, *(item for item in p.models if item != folder)][:8]
+            self._fill()
+            self._list.setCurrentRow(1)
+
+        Task(self, lambda: load_bundle(Path(folder)), loaded, self._complain)
+
+    def _import(self) -> None:
+        if find_spec("torch") is None or find_spec("open_clip") is None:
+            self._complain(self.tr("Importing needs torch: install it with pip install 'mien[train]', then try again."))
+            return
+        from mien.app.gui.dialogs.model_import import ModelImport
+
+        dialog = ModelImport(self)
+        if dialog.exec():
+            self.open_bundle(str(dialog.bundle))
+        dialog.deleteLater()
+
+    def _edit_labels(self) -> None:
+        if self._bundle is None:
+            return
+        from mien.app.gui.dialogs.labels import LabelsDialog
+
+        dialog = LabelsDialog(self, self._bundle.manifest)
+        if dialog.exec():
+            path = self._chosen_path()
+            if dialog.file is None:
+                self._take_labels(path, None)
+            else:
+                self._take_labels(path, dialog.file)
+        dialog.deleteLater()
+
+    def _take_labels(self, path: str, file: Path | None) -> None:
+        """Encode typed labels beside the window, then run the model with them; None: the model's own."""
+        folder = Path(path) if path else embedded_bundle()
+        provider = self._provider.currentData()
+
+        def work() -> Bundle:
+            bundle = load_bundle(folder)
+            return bundle if file is None else with_typed_labels(bundle, file, provider=provider)
+
+        def done(bundle: Bundle) -> None:
+            self._window.use_model(path, bundle, provider, labels_file=file)
+            self._show_bundle(path, bundle)
+
+        self._running.setText(self.tr("Reading the labels…"))
+        Task(self, work, done, self._complain)
+
+
+def _has_text(manifest: Manifest) -> bool:
+    return TEXT_GRAPH in manifest.files and VOCABULARY in manifest.files
+
+
+def _measured(manifest: Manifest, tr: Any) -> list[tuple[str, str]]:
+    """What is known of the accuracy."""
+    found = []
+    for name, numbers in manifest.metrics.items():
+        if not isinstance(numbers, dict) or "war" not in numbers:
+            continue
+        text = tr("{war:.1%} of all frames or clips right; {uar:.1%} as the mean over labels").format(
+            war=float(numbers["war"]), uar=float(numbers.get("uar", "nan"))
+        )
+        found.append((tr("Measured on {name}").format(name=name), text))
+    return found[:2] or [(tr("Accuracy"), tr("not measured"))]

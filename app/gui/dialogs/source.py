@@ -1,0 +1,221 @@
+"""Where frames come from: cameras, network streams, files, the demo."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtWidgets import (
+    QComboBox,
+    QDialog,
+    QLineEdit,
+    QListWidget,
+    QStackedWidget,
+    QWidget,
+)
+
+from mien.app.gui.look.widgets import button, column, entry, form, label, row
+from mien.app.gui.tasks import Task
+from mien.engine.errors import SourceError
+from mien.engine.sources.address import SourceAddress
+
+_PAGES = ("camera", "stream", "file", "demo")
+
+
+class SourceDialog(QDialog):
+    """Lets a source be chosen; `address` is it after the dialog was accepted."""
+
+    def __init__(self, parent: QWidget, page: str = "camera") -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Choose a source"))
+        self.resize(640, 420)
+        self.address: SourceAddress | None = None
+        self.jobs_wanted = False
+        self._kinds = QListWidget()
+        self._kinds.setProperty("flat", True)
+        self._kinds.setFixedWidth(170)
+        self._kinds.setIconSize(QSize(20, 20))
+        self._kinds.setAccessibleName(self.tr("Kind of source"))
+        self._pages = QStackedWidget()
+        for name, text, made in (
+            ("camera", self.tr("Camera"), self._camera_page()),
+            ("network", self.tr("Network stream"), self._stream_page()),
+            ("file", self.tr("File or folder"), self._file_page()),
+            ("demo", self.tr("Demo"), self._demo_page()),
+        ):
+            entry(self._kinds, name, text)
+            self._pages.addWidget(made)
+        self._kinds.currentRowChanged.connect(self._show_page)
+        self._problem = label("", "danger", wrap=True)
+        self._problem.hide()
+        self._ok = button(self.tr("Show"), kind="primary")
+        self._ok.setDefault(True)
+        self._ok.clicked.connect(self._accept)
+        cancel = button(self.tr("Cancel"))
+        cancel.clicked.connect(self.reject)
+        body = row(self._kinds, column(self._pages, self._problem, row(0, cancel, self._ok), spacing=12), spacing=20)
+        body.setContentsMargins(12, 16, 20, 16)
+        self.setLayout(body)
+        self._kinds.setCurrentRow(_PAGES.index(page))
+        self.refresh_cameras()
+
+    def _show_page(self, index: int) -> None:
+        self._pages.setCurrentIndex(index)
+        self._problem.hide()
+        self._ok.setText(self.tr("Show"))
+
+    def _camera_page(self) -> QWidget:
+        self._cameras = QListWidget()
+        self._cameras.setAccessibleName(self.tr("Cameras"))
+        self._cameras.itemDoubleClicked.connect(self._accept)
+        again = button(self.tr("Look again"), kind="quiet")
+        again.clicked.connect(self.refresh_cameras)
+        self._camera_note = label(self.tr("Looking for cameras…"), "muted", wrap=True)
+        page = QWidget()
+        page.setLayout(
+            column(
+                row(label(self.tr("Camera"), "heading"), 0, again),
+                self._camera_note,
+                self._cameras,
+                label(self.tr("Film only people who know of it and agree."), "small", wrap=True),
+            )
+        )
+        return page
+
+    def _stream_page(self) -> QWidget:
+        self.place, self.user, self.password = QLineEdit(), QLineEdit(), QLineEdit()
+        self.place.setPlaceholderText("rtsp://192.168.1.20/stream1")
+        self.password.setEchoMode(QLineEdit.EchoMode.Password)
+        self.transport = QComboBox()
+        self.transport.addItem(self.tr("TCP: nothing gets lost"), "tcp")
+        self.transport.addItem(self.tr("UDP: for cameras that know nothing else"), "udp")
+        fields = form(
+            (self.tr("Address"), self.place),
+            (self.tr("User"), self.user),
+            (self.tr("Password"), self.password),
+            (self.tr("Transport"), self.transport),
+        )
+        page = QWidget()
+        page.setLayout(
+            column(
+                label(self.tr("Network stream"), "heading"),
+                label(self.tr("RTSP, RTMP, or HTTP (HLS, MJPEG)."), "muted"),
+                4,
+                fields,
+                label(self.tr("User and password are used for this connection and not stored."), "small", wrap=True),
+                0,
+            )
+        )
+        return page
+
+    def _file_page(self) -> QWidget:
+        self._path = QLineEdit()
+        self._path.setPlaceholderText(self.tr("Path of a video file or a folder"))
+        self._path.setAccessibleName(self.tr("Path"))
+        browse = button(self.tr("File…"), "file")
+        browse.clicked.connect(self._browse_file)
+        folder = button(self.tr("Folder…"), "folder")
+        folder.clicked.connect(self._browse_folder)
+        page = QWidget()
+        page.setLayout(
+            column(
+                label(self.tr("File or folder"), "heading"),
+                label(
+                    self.tr(
+                        "A file is played at its own pace. Of a folder, every video is annotated, one after the "
+                        "other."
+                    ),
+                    "muted", wrap=True,
+                ),
+                4,
+                self._path,
+                row(browse, folder, 0),
+                0,
+            )
+        )  # fmt: skip
+        return page
+
+    def _demo_page(self) -> QWidget:
+        page = QWidget()
+        page.setLayout(
+            column(
+                label(self.tr("Demo"), "heading"),
+                label(
+                    self.tr(
+                        "A portrait of Grace Hopper that moves and changes its expression. Needs no camera; good for "
+                        "looking around."
+                    ),
+                    "muted",
+                    wrap=True,
+                ),
+                0,
+            )
+        )
+        return page
+
+    def refresh_cameras(self) -> None:
+        """Ask the system again which cameras there are."""
+
+        def ask():
+            from mien.engine.sources.camera import list_cameras
+
+            return list_cameras()
+
+        Task(self, ask, self._show_cameras, self._camera_note.setText)
+
+    def _show_cameras(self, cameras) -> None:
+        self._cameras.clear()
+        for camera in cameras:
+            entry(self._cameras, "camera", camera.name, camera.text)
+        self._cameras.setCurrentRow(0)
+        self._cameras.setVisible(bool(cameras))
+        self._camera_note.setVisible(not cameras)
+        self._camera_note.setText(
+            self.tr("No camera was found. Connect one and look again; on Linux your user must be in the group “video”.")
+        )
+        layout = self._pages.widget(0).layout()
+        layout.setAlignment(Qt.AlignmentFlag.AlignTop if not cameras else Qt.AlignmentFlag(0))
+
+    def _browse_file(self) -> None:
+        from mien.app.gui.look.file_dialogs import ask_video
+
+        path = ask_video(self)
+        if path:
+            self._path.setText(path)
+
+    def _browse_folder(self) -> None:
+        from mien.app.gui.look.file_dialogs import ask_folder
+
+        path = ask_folder(self, self.tr("Folder with videos"))
+        if path:
+            self._path.setText(path)
+
+    def _accept(self) -> None:
+        try:
+            self.address = self._chosen()
+        except SourceError as error:
+            self._problem.setText(_sentence(str(error)))
+            self._problem.show()
+            return
+        self.accept()
+
+    def _chosen(self) -> SourceAddress:
+        kind = _PAGES[self._pages.currentIndex()]
+        if kind == "camera":
+            item = self._cameras.currentItem()
+            if item is None:
+                raise SourceError(self.tr("no camera is chosen"))
+            return SourceAddress.parse(item.data(Qt.ItemDataRole.UserRole))
+        if kind == "stream":
+            user, password = self.user.text() or None, self.password.text() or None
+            address = SourceAddress.parse(
+                self.place.text(), user=user, password=password, transport=self.transport.currentData()
+            )
+            if address.kind != "stream":
+                raise SourceError(
+                    self.tr("this is not the address of a stream; it begins with rtsp://, rtmp:// or http://")
+                )
+            return address
+        return SourceAddress.parse(self._path.text() if kind == "file" else "demo")
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]

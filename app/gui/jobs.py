@@ -1,0 +1,265 @@
+"""The queue of files that are annotated while the live view goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from PySide6.QtCore import Qt, QTimer
+from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, QVBoxLayout, QWidget
+
+from mien.app.commands.annotate import plan
+from mien.app.gui.look.file_dialogs import ask_folder, ask_videos
+from mien.app.gui.look.widgets import button, clock, column, label, line, open_folder, row, tool
+from mien.engine.errors import MienError
+
+if TYPE_CHECKING:
+    from mien.app.gui.window import MainWindow
+    from mien.engine.batch.job_queue import Job, JobQueue
+
+_LOOK_MS = 300
+
+
+class JobRow(QWidget):
+    """One file: name, progress, what came out of it."""
+
+    def __init__(self, panel: JobsPanel, job: Job) -> None:
+        super().__init__()
+        self.job = job
+        self._panel = panel
+        self._name = label(job.source.name)
+        self._name.setToolTip(str(job.source))
+        self._state = label("", "small", wrap=True)
+        self._state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        self._progress = QProgressBar()
+        self._progress.setTextVisible(False)
+        self._progress.setRange(0, 1000)
+        self._progress.setAccessibleName(self.tr("Progress of {name}").format(name=job.source.name))
+        self._cancel = tool("close", self.tr("Cancel {name}").format(name=job.source.name))
+        self._cancel.clicked.connect(lambda: panel.cancel(job.number))
+        self._open = tool("play", self.tr("Review {name}").format(name=job.output.name))
+        self._open.clicked.connect(lambda: panel.review(job.output))
+        self._folder = tool("folder", self.tr("Open the folder"))
+        self._folder.clicked.connect(lambda: open_folder(job.output.parent))
+        texts = column(self._name, self._progress, self._state, spacing=5)
+        inner = row(texts, self._open, self._folder, self._cancel, spacing=4)
+        inner.setContentsMargins(4, 10, 4, 10)
+        inner.setStretch(0, 1)
+        self.setLayout(inner)
+        self.show_job(job)
+
+    def show_job(self, job: Job) -> None:
+        """Show how far it is."""
+        from mien.engine.batch.job_queue import JobState
+
+        self.job = job
+        running, done = job.state is JobState.RUNNING, job.state is JobState.DONE
+        self._progress.setVisible(running)
+        if job.share is None:
+            self._progress.setRange(0, 0)
+        else:
+            self._progress.setRange(0, 1000)
+            self._progress.setValue(round(job.share * 1000))
+        self._open.setVisible(done)
+        self._folder.setVisible(done)
+        self._cancel.setVisible(job.state in {JobState.WAITING, JobState.RUNNING})
+        failed = job.state is JobState.FAILED
+        if bool(self._state.property("failed")) != failed:
+            self._state.setProperty("failed", failed)
+            self._state.setProperty("role", "danger" if failed else "small")
+            self._state.style().polish(self._state)
+        self._state.setText(self._words(job))
+
+    def _words(self, job: Job) -> str:
+        from mien.engine.batch.job_queue import JobState
+
+        if job.state is JobState.WAITING:
+            return self.tr("waiting")
+        if job.state is JobState.CANCELLED:
+            return self.tr("cancelled; nothing was written")
+        if job.state is JobState.RUNNING:
+            parts = [] if job.share is None else [f"{job.share * 100:.0f} %"]
+            if job.rest_s is not None:
+                parts.append(self.tr("{time} left").format(time=clock(job.rest_s)))
+            return " · ".join(parts) or self.tr("beginning…")
+        if job.state is JobState.DONE:
+            return f"{job.output.name} · {job.message}"
+        return job.message
+
+
+class JobsPanel(QDialog):
+    """The list of files; not modal, so that the live view can be used meanwhile."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self.setWindowTitle(self.tr("Annotate files"))
+        self.resize(560, 460)
+        self.setAcceptDrops(True)
+        self._window = window
+        self.queue: JobQueue | None = None
+        self._rows: dict[int, JobRow] = {}
+        self._problem = label("", "danger", wrap=True)
+        self._problem.hide()
+        self._empty = label(
+            self.tr(
+                "No files yet. Add videos or a folder, or drop them here. Each becomes an MP4 with boxes and bars, a "
+                "CSV and a JSON."
+            ),
+            "muted",
+            wrap=True,
+        )
+        self._empty.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._inside = QWidget()
+        self._list = QVBoxLayout(self._inside)
+        self._list.setContentsMargins(10, 4, 10, 4)
+        self._list.setSpacing(0)
+        self._list.addStretch(1)
+        self._area = QScrollArea()
+        self._area.setWidgetResizable(True)
+        self._area.setProperty("flat", True)
+        self._area.setWidget(self._inside)
+        add, folder = button(self.tr("Add videos…"), "plus"), button(self.tr("Add a folder…"), "folder")
+        add.clicked.connect(lambda: self.add(ask_videos(self)))
+        folder.clicked.connect(lambda: self.add([ask_folder(self, self.tr("Folder with videos"))]))
+        self._where = label("", "small")
+        where = button(self.tr("Change…"), kind="quiet")
+        where.clicked.connect(self._choose_output)
+        self._clear = button(self.tr("Clear the list"), kind="quiet")
+        self._clear.clicked.connect(self._forget)
+        self._stop = button(self.tr("Cancel all"))
+        self._stop.clicked.connect(lambda: self.cancel(None))
+        body = column(
+            row(label(self.tr("Annotate files"), "title"), 0, add, folder),
+            self._problem,
+            self._empty,
+            self._area,
+            line(),
+            row(self._where, where, 0, self._clear, self._stop),
+            spacing=10,
+        )
+        body.setContentsMargins(20, 18, 20, 14)
+        body.setStretchFactor(self._area, 1)
+        body.setStretchFactor(self._empty, 1)
+        self.setLayout(body)
+        self._timer = QTimer(self)
+        self._timer.setInterval(_LOOK_MS)
+        self._timer.timeout.connect(self.refresh)
+        self._show_output()
+        self.refresh()
+
+    def add(self, paths: list[str]) -> None:
+        """Queue videos and the videos of folders."""
+        from mien.engine.batch.job_queue import JobQueue
+
+        link = self._window.link
+        paths = [path for path in paths if path]
+        if not paths:
+            return
+        if link.bundle is None or link.detector_file is None:
+            self._complain(self.tr("The model is still being loaded; try again in a moment."))
+            return
+        files = []
+        self._problem.hide()
+        taken = {job.output for job in self.queue.jobs()} if self.queue else set()
+        for path in paths:
+            try:
+                jobs = plan(path, self._output_of(Path(path)))
+            except MienError as error:
+                self._complain(str(error))
+                continue
+            for source, output in jobs:
+                target = _free_name(Path(output), taken)
+                taken.add(target)
+                files.append((Path(source), target))
+        if self.queue is None and files:
+            self.queue = JobQueue(link.bundle, link.detector_file, self._window.settings())
+        if self.queue is not None and files:
+            self.queue.use(link.bundle, self._window.settings())
+            self.queue.add(files)
+            self._timer.start()
+        self.refresh()
+
+    def cancel(self, number: int | None) -> None:
+        if self.queue is not None:
+            self.queue.cancel(number)
+            self.refresh()
+
+    def review(self, path: Path) -> None:
+        self._window.review(path)
+
+    def refresh(self) -> None:
+        """Show how far everything is."""
+        jobs = self.queue.jobs() if self.queue is not None else ()
+        for number in set(self._rows) - {job.number for job in jobs}:
+            self._rows.pop(number).deleteLater()
+        for job in jobs:
+            known = self._rows.get(job.number)
+            if known is None:
+                known = self._rows[job.number] = JobRow(self, job)
+                self._list.insertWidget(self._list.count() - 1, known)
+            elif known.job is not job:
+                known.show_job(job)
+        self._empty.setVisible(not jobs)
+        self._area.setVisible(bool(jobs))
+        busy = self.queue is not None and self.queue.busy
+        self._stop.setEnabled(busy)
+        self._clear.setEnabled(bool(jobs) and not all(job.state in {"waiting", "running"} for job in jobs))
+        left = sum(job.state in {"waiting", "running"} for job in jobs)
+        self._window.jobs_button.setText(self.tr("Files ({left} left)").format(left=left) if left else self.tr("Files"))
+        if not busy:
+            self._timer.stop()
+
+    def close_queue(self) -> None:
+        """End the thread."""
+        self._timer.stop()
+        if self.queue is not None:
+            self.queue.close()
+            self.queue = None
+
+    def dragEnterEvent(self, event) -> None:
+        if event.mimeData().hasUrls():
+            event.acceptProposedAction()
+
+    def dropEvent(self, event) -> None:
+        event.acceptProposedAction()
+        self.add([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
+
+    def _complain(self, text: str) -> None:
+        self._problem.setText(text[:1].upper() + text[1:])
+        self._problem.show()
+
+    def _forget(self) -> None:
+        if self.queue is not None:
+            self.queue.forget_ended()
+        self._problem.hide()
+        self.refresh()
+
+    def _output_of(self, path: Path) -> Path:
+        """The folder, or for one file the MP4, where the result goes."""
+        chosen = self._window.preferences.jobs_folder
+        if path.is_dir():
+            return Path(chosen) if chosen else path / "annotated"
+        folder = Path(chosen) if chosen else path.parent
+        return folder / f"{path.stem}_annotated.mp4"
+
+    def _choose_output(self) -> None:
+        start = self._window.preferences.jobs_folder
+        folder = QFileDialog.getExistingDirectory(self, self.tr("Where results go"), start)
+        if folder:
+            self._window.preferences.jobs_folder = folder
+            self._window.preferences.save()
+            self._show_output()
+
+    def _show_output(self) -> None:
+        folder = self._window.preferences.jobs_folder
+        place = folder or self.tr("beside each video")
+        self._where.setText(self.tr("Results go: {place}").format(place=place))
+
+
+def _free_name(path: Path, taken: set[Path]) -> Path:
+    """`path`, or the first numbered name beside it that neither exists nor is about to be written."""
+    number, name = 2, path
+    while name.exists() or name in taken:
+        name = path.with_name(f"{path.stem} {number}{path.suffix}")
+        number += 1
+    return name

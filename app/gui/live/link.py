@@ -1,0 +1,169 @@
+"""Between the window and the live session: loads it in the background and pulls what is new with a timer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal
+
+from mien.app.embedded import embedded_bundle
+from mien.app.gui.tasks import Task
+
+if TYPE_CHECKING:
+    from mien.engine.inference.bundle import Bundle
+    from mien.engine.live.session import LiveSession, LiveStatus, View
+    from mien.engine.recording.plan import RecordingPlan
+    from mien.engine.settings import Provider, Settings
+    from mien.engine.sources.address import SourceAddress
+
+_PULL_MS: Final = 8  # half a period of a 60 Hz display
+_STATUS_EVERY: Final = 25  # pulls between two looks at the status: five a second
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What the session should run.
+
+    Attributes:
+        model: folder of the bundle; None: the one that ships with Mien.
+        labels_file: typed labels; None: the model's own.
+    """
+
+    model: Path | None
+    labels_file: Path | None
+    settings: Settings
+
+
+class LiveLink(QObject):
+    """Owns the live session. Everything is called, and every signal comes, in the window's thread."""
+
+    ready = Signal()
+    failed = Signal(str)
+    view_changed = Signal(object)
+    """A new `View`."""
+    status_changed = Signal(object)
+    """A `LiveStatus`, about five times a second."""
+
+    def __init__(self, parent: QObject) -> None:
+        super().__init__(parent)
+        self.session: LiveSession | None = None
+        self.bundle: Bundle | None = None
+        self.status: LiveStatus | None = None
+        self.paused = False
+        self.detector_file: Path | None = None
+        self._request: dict[str, object] = {"width": 640, "height": 480}
+        self._address: SourceAddress | None = None
+        self._serial = -1
+        self._pulls = 0
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(_PULL_MS)
+        self._timer.timeout.connect(self._pull)
+        self._task: Task | None = None
+
+    def load(self, wanted: Wanted, *, say: Callable[[str], None] = lambda _: None) -> None:
+        """Load networks and session in the background; then `ready` or `failed`."""
+        self._task = Task(self, lambda: _load(wanted, say), self._loaded, self._not_loaded)
+
+    def open(self, address: SourceAddress) -> None:
+        """Show another source, at once or as soon as the session is there."""
+        self._address = address
+        self.paused = False
+        if self.session is not None:
+            self.session.open(address)
+
+    def close_source(self) -> None:
+        self._address = None
+        if self.session is not None:
+            self.session.close_source()
+
+    def ask(self, **changes: object) -> None:
+        """Change what the view should look like: the fields of `mien.engine.live.session.ViewRequest`."""
+        if any(self._request.get(name) != value for name, value in changes.items()):
+            self._request.update(changes)
+            self._send()
+
+    def use(self, bundle: Bundle, provider: Provider) -> None:
+        """Run another model; the status tells when it does."""
+        self.bundle = bundle
+        if self.session is not None:
+            self.session.use_bundle(bundle, provider)
+
+    def record(self, plan: RecordingPlan) -> None:
+        if self.session is not None:
+            self.session.record(plan)
+
+    def close(self) -> None:
+        """End the session and its threads."""
+        self._timer.stop()
+        if self._task is not None:
+            self._task.forget()
+            # A session that is still being loaded has to be ended, too.
+            if self.session is None and self._task.wait(30.0) and self._task.result is not None:
+                self.session = self._task.result[0]
+            self._task = None
+        session, self.session = self.session, None
+        if session is not None:
+            session.close()
+
+    def _loaded(self, result: tuple[LiveSession, Bundle, Path]) -> None:
+        self._task = None
+        self.session, self.bundle, self.detector_file = result
+        self._send()
+        if self._address is not None:
+            self.session.open(self._address)
+        self._timer.start()
+        self.ready.emit()
+
+    def _not_loaded(self, message: str) -> None:
+        self._task = None
+        self.failed.emit(message)
+
+    def _send(self) -> None:
+        if self.session is None:
+            return
+        from mien.engine.live.session import ViewRequest
+
+        self.session.set_view(ViewRequest(**self._request))
+
+    def _pull(self) -> None:
+        if self.session is None:
+            return
+        if not self.paused:
+            view: View | None = self.session.view()
+            if view is not None and view.serial != self._serial:
+                self._serial = view.serial
+                self.view_changed.emit(view)
+        self._pulls += 1
+        if self._pulls % _STATUS_EVERY == 0:
+            self.status = self.session.status()
+            self.status_changed.emit(self.status)
+
+
+def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bundle, Path]:
+    # Imported here: the window is already on the screen by now.
+    from mien.engine.errors import ModelError
+    from mien.engine.inference.bundle import load_bundle
+    from mien.engine.inference.downloads import resolve_detector
+    from mien.engine.live.session import LiveSession
+
+    try:
+        bundle = load_bundle(wanted.model or embedded_bundle())
+    except ModelError:
+        if wanted.model is None:
+            raise
+        # The remembered model was moved or damaged: better the own one than no window.
+        say("The model used last could not be loaded; the one that ships with Mien is running instead.")
+        bundle = load_bundle(embedded_bundle())
+    if wanted.labels_file is not None:
+        from mien.engine.inference.typed_labels import with_typed_labels
+
+        with suppress(ModelError):  # the file is gone, or the model has no text encoder: its own labels serve
+            bundle = with_typed_labels(bundle, wanted.labels_file, provider=wanted.settings.provider)
+    detector = resolve_detector(wanted.settings.detector_range, report=say)
+    session = LiveSession(bundle, detector, wanted.settings)
+    return session, bundle, detector

@@ -1,0 +1,143 @@
+"""Starting, watching and ending a recording from the window."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from PySide6.QtCore import QObject
+
+from mien.app.gui.look.widgets import clock, open_folder
+from mien.engine.errors import MienError
+
+if TYPE_CHECKING:
+    from mien.app.gui.window import MainWindow
+    from mien.engine.live.status import LiveStatus
+    from mien.engine.recording.plan import RecordingStatus
+
+_FREE_EVERY_S = 5.0
+
+
+class Recording(QObject):
+    """The window's side of recording; the engine does it."""
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._last: RecordingStatus | None = None
+        self._free: int | None = None
+        self._asked_free = -_FREE_EVERY_S
+        self.markers = 0
+
+    @property
+    def busy(self) -> bool:
+        """Whether something is being written."""
+        return self._last is not None and self._last.state in {"recording", "finishing"}
+
+    @property
+    def running(self) -> bool:
+        return self._last is not None and self._last.state == "recording"
+
+    def toggle(self) -> None:
+        """Start or stop."""
+        if self._now_running():
+            self.stop()
+        else:
+            self.start()
+
+    def start(self) -> None:
+        """Record as the preferences say."""
+        session = self._window.link.session
+        if session is None or self._window.sources.address is None:
+            self._window.notice.say(self.tr("There is nothing to record yet: choose a source first."), seconds=5)
+            return
+        try:
+            session.record(self._plan())
+        except (MienError, OSError) as error:
+            self._say_failed(str(error))
+            return
+        self.markers = 0
+        self._window.notice.settle("record")
+        self.watch(session.status())
+
+    def stop(self) -> None:
+        session = self._window.link.session
+        if session is not None:
+            session.stop_recording()
+            self.watch(session.status())
+
+    def mark(self) -> None:
+        """A marker at the newest frame."""
+        session = self._window.link.session
+        if session is None or not self._now_running():
+            return
+        self.markers += 1
+        session.mark(self.tr("Marker {number}").format(number=self.markers))
+        self._window.notice.say(
+            self.tr("Marker {number} set.").format(number=self.markers), key="marker", kind="check", seconds=2
+        )
+
+    def watch(self, status: LiveStatus) -> None:
+        """Show how it goes; say how it ended."""
+        before, now = self._last, status.recording
+        self._last = now
+        running = now is not None and now.state == "recording"
+        self._window.actions_by_name["mark"].setEnabled(running)
+        self._window.controls.show_recording(now, self._free_bytes())
+        if now is None or (before is not None and before.state == now.state):
+            return
+        if now.state == "failed":
+            self._say_failed(now.message)
+        elif now.state == "done" and now.files:
+            folder = now.files[0].parent
+            said = self.tr("Recorded {time} to {name}.").format(time=clock(now.elapsed_s), name=now.files[0].name)
+            mp4 = next((path for path in now.files if path.suffix == ".mp4"), None)
+            self._window.notice.say(
+                f"{said} {now.message}".strip(), key="record", kind="check",
+                action=(self.tr("Open folder"), lambda: open_folder(folder)),
+                second=None if mp4 is None else (self.tr("Review"), lambda: self._window.review(mp4)),
+            )  # fmt: skip
+
+    def _now_running(self) -> bool:
+        session = self._window.link.session
+        status = None if session is None else session.status().recording
+        return status is not None and status.state == "recording"
+
+    def _say_failed(self, message: str) -> None:
+        text = message[:1].upper() + message[1:]
+        self._window.notice.say(
+            text, key="record", kind="warning", action=(self.tr("Options"), self._window.show_record_options)
+        )
+
+    def _free_bytes(self) -> int | None:
+        now = time.monotonic()
+        if now - self._asked_free >= _FREE_EVERY_S:
+            self._asked_free = now
+            place = Path(self._window.preferences.record_folder)
+            while not place.exists() and place != place.parent:
+                place = place.parent
+            try:
+                self._free = shutil.disk_usage(place).free
+            except OSError:
+                self._free = None
+        return self._free
+
+    def _plan(self) -> Any:
+        from mien.engine.recording.plan import RecordingPlan
+
+        p = self._window.preferences
+        folder = Path(p.record_folder).expanduser()
+        folder.mkdir(parents=True, exist_ok=True)
+        return RecordingPlan(
+            folder=folder,
+            name=p.record_name,
+            annotated=p.record_annotated,
+            clean=p.record_clean,
+            privacy=p.record_privacy,  # type: ignore[arg-type]
+            privacy_scope=p.record_privacy_scope,  # type: ignore[arg-type]
+            audio=p.record_audio,
+            pre_roll_s=p.record_pre_roll_s,
+            crf=p.record_crf,
+        )

@@ -1,0 +1,95 @@
+"""The bar that says what happened and what to do, in place of message boxes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from PySide6.QtCore import QTimer, Signal
+from PySide6.QtGui import QPalette
+from PySide6.QtWidgets import QFrame, QLabel, QPushButton
+
+from mien.app.gui.look.icons import icon
+from mien.app.gui.look.widgets import label, restyle, row, tool
+
+
+class Notice(QFrame):
+    """One message at a time; the newest replaces the one before, and the same one does not come twice."""
+
+    visibility_changed = Signal(bool)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("notice")
+        self._key = ""
+        self._action: Callable[[], None] | None = None
+        self._icon = QLabel()
+        self._text = label("", wrap=True)
+        self._second: Callable[[], None] | None = None
+        self._button, self._other = QPushButton(), QPushButton()
+        self._button.clicked.connect(lambda: self._act(self._action))
+        self._other.clicked.connect(lambda: self._act(self._second))
+        close = tool("close", self.tr("Dismiss"))
+        close.clicked.connect(self.hide)
+        inner = row(self._icon, self._text, self._other, self._button, close, spacing=10)
+        inner.setContentsMargins(14, 6, 8, 6)
+        inner.setStretch(1, 1)
+        self.setLayout(inner)
+        self._timer = QTimer(self)
+        self._timer.setSingleShot(True)
+        self._timer.timeout.connect(self.hide)
+        super().setVisible(False)
+
+    @property
+    def text(self) -> str:
+        """What is said; "" when nothing is."""
+        return self._text.text() if not self.isHidden() else ""
+
+    def say(
+        self,
+        text: str,
+        *,
+        key: str = "",
+        kind: str = "info",
+        action: tuple[str, Callable[[], None]] | None = None,
+        second: tuple[str, Callable[[], None]] | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        """Show `text`.
+
+        Args:
+            text: what happened, and what to do.
+            key: what the message is about, for `settle`.
+            kind: "info", "warning" or "check".
+            action, second: a button's text, and what it does.
+            seconds: how long it stays; 0: until it is dismissed or settled.
+        """
+        self._key = key
+        self._action, self._second = action[1] if action else None, second[1] if second else None
+        self.setProperty("kind", kind)
+        for part in (self, self._text, self._button, self._other):
+            restyle(part)
+        self._text.setText(text)
+        self.setAccessibleName(text)
+        self._icon.setPixmap(icon(kind, QPalette.ColorRole.WindowText).pixmap(20, 20))
+        self._button.setVisible(action is not None)
+        self._button.setText(action[0] if action else "")
+        self._other.setVisible(second is not None)
+        self._other.setText(second[0] if second else "")
+        self._timer.stop()
+        if seconds:
+            self._timer.start(round(seconds * 1000))
+        self.show()
+
+    def settle(self, key: str) -> None:
+        """Take away the message about `key`: it is no longer true."""
+        if self._key == key:
+            self.hide()
+
+    def _act(self, do: Callable[[], None] | None) -> None:
+        self.hide()
+        if do is not None:
+            do()
+
+    def setVisible(self, visible: bool) -> None:
+        super().setVisible(visible)
+        self.visibility_changed.emit(visible)

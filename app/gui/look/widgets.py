@@ -1,0 +1,172 @@
+"""Small parts that several views share."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+from PySide6.QtCore import QRectF, QSize, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QPainter, QPaintEvent, QPalette
+from PySide6.QtWidgets import (
+    QFrame,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QListWidgetItem,
+    QPushButton,
+    QSizePolicy,
+    QToolButton,
+    QVBoxLayout,
+    QWidget,
+)
+
+from mien.app.gui.look.icons import icon, paint_icon
+
+
+def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
+    """A text in one of the style sheet's roles: title, heading, section, muted, small, large, danger."""
+    made = QLabel(text)
+    if role:
+        made.setProperty("role", role)
+    made.setWordWrap(wrap)
+    return made
+
+
+def tool(name: str, text: str, *, checkable: bool = False) -> QToolButton:
+    """A button with the icon `name`; `text` is its tool tip and its accessible name."""
+    button = QToolButton()
+    button.setIcon(icon(name))
+    button.setIconSize(QSize(20, 20))
+    button.setToolTip(text)
+    button.setAccessibleName(text)
+    button.setCheckable(checkable)
+    button.setCursor(Qt.CursorShape.PointingHandCursor)
+    return button
+
+
+class Button(QPushButton):
+    """A button whose icon keeps some distance from its text, which style sheets cannot do."""
+
+    def setText(self, text: str) -> None:
+        super().setText(text if self.icon().isNull() else f" {text}")
+        self.setAccessibleName(text)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        super().paintEvent(event)
+        if self.property("chevron"):
+            painter = QPainter(self)
+            area = QRectF(self.width() - 28, self.height() / 2 - 8, 16, 16)
+            paint_icon(painter, "chevron", area, self.palette().color(QPalette.ColorRole.Dark))
+
+
+def button(text: str, name: str = "", *, kind: str = "") -> QPushButton:
+    """A button with text and an icon; kinds: primary, danger, quiet, pick, record."""
+    made = Button()
+    if name:
+        made.setIcon(icon(name))
+        made.setIconSize(QSize(18, 18))
+    made.setText(text)
+    if kind:
+        made.setProperty("kind", kind)
+    made.setAutoDefault(False)
+    return made
+
+
+def line() -> QFrame:
+    """A hairline."""
+    made = QFrame()
+    made.setObjectName("line")
+    return made
+
+
+def form(*rows: tuple[str, QWidget | QHBoxLayout | QVBoxLayout]) -> QGridLayout:
+    """Fields below each other, each with its name at its left; what has no accessible name gets that name."""
+    grid = QGridLayout()
+    grid.setContentsMargins(0, 0, 0, 0)
+    grid.setVerticalSpacing(10)
+    grid.setHorizontalSpacing(18)
+    grid.setColumnStretch(1, 1)
+    for number, (text, field) in enumerate(rows):
+        name = label(text)
+        if isinstance(field, QWidget):
+            field.setAccessibleName(field.accessibleName() or text)
+            field.setSizePolicy(QSizePolicy.Policy.Expanding, field.sizePolicy().verticalPolicy())
+            grid.addWidget(field, number, 1)
+            name.setBuddy(field)
+        else:
+            grid.addLayout(field, number, 1)
+        high = isinstance(field, QVBoxLayout)
+        name.setContentsMargins(0, 8 if high and text else 0, 0, 0)
+        grid.addWidget(name, number, 0, Qt.AlignmentFlag.AlignTop if high else Qt.AlignmentFlag.AlignVCenter)
+    return grid
+
+
+def entry(listing: QListWidget, sign: str, text: str, data: object = None) -> QListWidgetItem:
+    """Add a line with an icon to a list."""
+    item = QListWidgetItem(icon(sign), text)
+    item.setData(Qt.ItemDataRole.UserRole, data)
+    item.setSizeHint(QSize(0, 38))
+    listing.addItem(item)
+    return item
+
+
+def fit_height(dialog: QWidget, width: int) -> None:
+    """Give `dialog` the height that its wrapped texts need at `width`."""
+    dialog.ensurePolished()
+    for part in dialog.findChildren(QLabel):
+        part.ensurePolished()
+    dialog.setFixedSize(width, dialog.layout().heightForWidth(width))
+
+
+def restyle(widget: QWidget) -> None:
+    """Apply the style sheet again after a property changed."""
+    widget.style().unpolish(widget)
+    widget.style().polish(widget)
+    widget.update()
+
+
+def column(*parts: QWidget | QHBoxLayout | QVBoxLayout | int, spacing: int = 8, margins: int = 0) -> QVBoxLayout:
+    """Parts below each other; a number is a space in pixels, 0 takes what is left."""
+    return _filled(QVBoxLayout(), parts, spacing, margins)
+
+
+def row(*parts: QWidget | QHBoxLayout | QVBoxLayout | int, spacing: int = 8, margins: int = 0) -> QHBoxLayout:
+    """Parts beside each other; a number is a space in pixels, 0 takes what is left."""
+    return _filled(QHBoxLayout(), parts, spacing, margins)
+
+
+def _filled(layout, parts, spacing: int, margins: int):
+    layout.setContentsMargins(margins, margins, margins, margins)
+    layout.setSpacing(spacing)
+    for part in parts:
+        if isinstance(part, int):
+            layout.addStretch(1) if part == 0 else layout.addSpacing(part)
+        elif isinstance(part, QWidget):
+            layout.addWidget(part)
+        else:
+            layout.addLayout(part)
+    return layout
+
+
+def clock(seconds: float) -> str:
+    """1:05 or 1:02:05."""
+    whole = int(max(seconds, 0))
+    hours, rest = divmod(whole, 3600)
+    text = f"{rest // 60:02d}:{rest % 60:02d}"
+    return f"{hours}:{text}" if hours else text
+
+
+def gigabytes(count: int) -> str:
+    """12.3 GB, 850 MB."""
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def open_folder(path: Path) -> None:
+    """Show a folder in the system's file manager."""
+    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+
+
+def menu_key() -> str:
+    """What the main modifier key is called here."""
+    return "⌘" if sys.platform == "darwin" else "Ctrl"

@@ -1,0 +1,1 @@
+"""Whole files, one after the other or many at once."""

@@ -1,0 +1,212 @@
+"""The main job: a video in; an annotated MP4, a CSV and a JSON out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from mien.engine.batch.pipeline import Session
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.errors import RecordingError
+from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.neutral import NeutralCalibration, NeutralPeriod
+from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
+from mien.engine.inference.bundle import Bundle
+from mien.engine.inference.predictor import Predictor
+from mien.engine.inference.typed_labels import label_note, output_labels
+from mien.engine.recording.document import now, session_about
+from mien.engine.recording.file_recorder import Recorder
+from mien.engine.recording.files import Outputs
+from mien.engine.settings import Settings
+from mien.engine.sources.base import Source
+from mien.engine.sources.open import open_source
+from mien.engine.types import SourceInfo, Stats
+
+_POLL_S: Final = 0.1
+
+Progress = Callable[[SourceInfo, Stats], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """How a job ended.
+
+    Attributes:
+        outputs: the files written.
+        stats: final counts.
+        warnings: what was wrong with the source though it could be read, and what failed but was made up for.
+        stopped: the user ended it before the source did.
+    """
+
+    outputs: Outputs
+    stats: Stats
+    warnings: tuple[str, ...]
+    stopped: bool
+
+
+class Annotator:
+    """The loaded networks, ready for any number of videos, one after the other.
+
+    With `neutral`, every face that is seen in that period of a video is calibrated on it.
+
+    Raises:
+        ModelError: detector or bundle cannot be used.
+    """
+
+    def __init__(
+        self, bundle: Bundle, detector_file: Path, settings: Settings, *, neutral: NeutralPeriod | None = None
+    ) -> None:
+        self._settings = settings
+        self._neutral = neutral
+        self._detector_file = detector_file
+        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
+        self._detector = FaceDetector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
+        self._warned = 0
+
+    @property
+    def provider(self) -> str:
+        """What runs the model, as ONNX Runtime reports it."""
+        return self._predictor.provider
+
+    def annotate(
+        self, spec: str, mp4: Path, *, overwrite: bool = False, progress: Progress = lambda info, stats: None
+    ) -> Report:
+        """Annotate one source.
+
+        A KeyboardInterrupt ends the job in order: what was read so far is whole and playable, and the report
+        says that it was stopped.
+
+        Args:
+            spec: a video file, or "demo".
+            mp4: where the MP4 goes; CSV and JSON go beside it.
+            overwrite: replace what is there.
+            progress: called about ten times a second from the calling thread.
+
+        Raises:
+            SourceError, RecordingError, ModelError: nothing is left under the final names.
+        """
+        with open_source(spec, threads=self._settings.threads) as source:
+            return self.annotate_source(source, mp4, path=Path(spec), overwrite=overwrite, progress=progress)
+
+    def annotate_source(
+        self,
+        source: Source,
+        mp4: Path,
+        *,
+        path: Path | None = None,
+        overwrite: bool = False,
+        progress: Progress = lambda info, stats: None,
+    ) -> Report:
+        """As `annotate`, for a source that is already open; `path` is its file, which must not be overwritten."""
+        outputs = Outputs.checked(mp4, overwrite=overwrite, source=path)
+        manifest = self._predictor.bundle.manifest
+        neutral = None
+        if self._neutral is not None:
+            neutral = NeutralCalibration(manifest, self._neutral, start_s=source.info.start_s)
+        recorder = Recorder(
+            outputs,
+            source.info,
+            output_labels(manifest),
+            self._about(source.info),
+            crf=self._settings.crf,
+            audio_path=source.audio_path,
+            threads=self._settings.threads,
+        )
+        try:
+            session = self._run(source, recorder, neutral, progress)
+        except BaseException:
+            recorder.discard()
+            raise
+        return self._conclude(session, source, recorder, outputs, neutral)
+
+    def close(self) -> None:
+        """Free the networks."""
+        self._detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _run(
+        self, source: Source, recorder: Recorder, neutral: NeutralCalibration | None, progress: Progress
+    ) -> Session:
+        settings, manifest = self._settings, self._predictor.bundle.manifest
+        session = Session(
+            source,
+            self._detector,
+            Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
+            Recogniser(self._predictor, neutral=neutral),
+            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest)),
+            recorder,
+        )
+        with session:
+            try:
+                while not session.wait(_POLL_S):
+                    progress(source.info, session.stats())
+            except KeyboardInterrupt:
+                session.stop()
+        progress(source.info, session.stats())
+        return session
+
+    def _conclude(
+        self,
+        session: Session,
+        source: Source,
+        recorder: Recorder,
+        outputs: Outputs,
+        neutral: NeutralCalibration | None,
+    ) -> Report:
+        error, stats = session.error, session.stats()
+        if isinstance(error, RecordingError) and recorder.frames_written:
+            # The disk may be full: save what can be saved under its .part name rather than remove it.
+            part = Outputs.part(outputs.mp4)
+            raise RecordingError(f"{error}; what was recorded until then is in {part}") from None
+        if error is not None or not recorder.frames_written:
+            recorder.discard()
+            raise error or RecordingError(f"{outputs.mp4}: stopped before the first frame; nothing was written")
+        stopped = session.stopped
+        failures = self._predictor.warnings[self._warned :]
+        self._warned += len(failures)
+        warnings = (*source.warnings, *failures)
+        results = self._results(stats, source, stopped, warnings)
+        if neutral is not None:
+            results["neutral_offsets"] = neutral.offsets()
+        recorder.finish(results, whole=not stopped)
+        return Report(outputs, stats, warnings, stopped)
+
+    def _about(self, info: SourceInfo) -> dict[str, Any]:
+        """What the JSON file says from the beginning."""
+        about = session_about(
+            self._predictor.bundle,
+            info,
+            name=info.name,
+            provider=self.provider,
+            detector=self._detector_file,
+            settings=self._settings,
+        )
+        return {**about, "neutral_period": None if self._neutral is None else asdict(self._neutral)}
+
+    def _results(self, stats: Stats, source: Source, stopped: bool, warnings: tuple[str, ...]) -> dict[str, Any]:
+        """What the JSON file says at the end."""
+        return {
+            "complete": not stopped and not source.warnings,
+            "ended": "stopped by the user" if stopped else "end of source",
+            "finished": now(),
+            "counts": {
+                "frames_read": stats.frames_read,
+                "frames_written": stats.frames_done,
+                "frames_dropped": stats.frames_dropped,
+                "frames_with_face": stats.frames_with_face,
+                "encoder_calls": stats.encoder_calls,
+                "temporal_calls": stats.temporal_calls,
+            },
+            "elapsed_s": round(stats.elapsed_s, 3),
+            "provider_at_end": self.provider,
+            "warnings": list(warnings),
+        }

@@ -1,0 +1,330 @@
+"""Many videos: each worker process annotates one after the other, and what fails does not stop the rest."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from mien.engine.errors import MienError
+from mien.engine.faces.neutral import NeutralPeriod
+from mien.engine.recording.files import Outputs
+from mien.engine.settings import Settings
+from mien.engine.system import detach_native_output
+from mien.engine.types import SourceInfo, Stats
+
+if TYPE_CHECKING:
+    from mien.engine.batch.annotator import Annotator
+    from mien.engine.inference.bundle import Bundle
+
+_CORES_PER_JOB: Final = 2  # reading, recognising and writing overlap: one video keeps about two cores busy
+_STOPPED: Final = "stopped by the user"
+_DIED: Final = "the process that worked on it died; it may have run out of memory: try fewer --jobs"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One video: what to read, and the MP4 to write."""
+
+    spec: str
+    mp4: Path
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What all jobs have in common; everything a process needs to begin."""
+
+    bundle: Bundle
+    detector_file: Path
+    settings: Settings
+    neutral: NeutralPeriod | None = None
+    overwrite: bool = False
+    resume: bool = False
+
+    def annotator(self) -> Annotator:
+        """The networks, loaded."""
+        from mien.engine.batch.annotator import Annotator
+
+        return Annotator(self.bundle, self.detector_file, self.settings, neutral=self.neutral)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How one job ended.
+
+    Attributes:
+        job: which.
+        state: "done", "skipped" (it was finished before), "stopped" (by the user) or "failed".
+        message: why it failed, in one line.
+        warnings: what was wrong though it could be done.
+        frames, frames_with_face: how many were written, and in how many of them a face was seen.
+        elapsed_s: how long it took, in seconds.
+    """
+
+    job: Job
+    state: Literal["done", "skipped", "stopped", "failed"]
+    message: str = ""
+    warnings: tuple[str, ...] = ()
+    frames: int = 0
+    frames_with_face: int = 0
+    elapsed_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far all jobs are: `done` of `total` videos, with fractions, and `frames_per_second` of all at once."""
+
+    done: float
+    total: int
+    frames_per_second: float
+
+
+def automatic_jobs(count: int) -> int:
+    """How many of `count` videos to annotate at once on this machine."""
+    return max(1, min(count, (os.cpu_count() or 1) // _CORES_PER_JOB))
+
+
+def threads_per_job(jobs: int) -> int:
+    """CPU threads for each of `jobs` processes, so that they do not fight for the cores."""
+    return max(1, (os.cpu_count() or 1) // jobs)
+
+
+def is_finished(job: Job, work: Work) -> bool:
+    """Whether an earlier run has annotated the whole video with the same model.
+
+    What was stopped or killed in the middle is not finished; nor is what another model has made.
+    """
+    outputs = Outputs(job.mp4)
+    if not all(path.is_file() for path in outputs.all()):
+        return False
+    try:
+        data = json.loads(outputs.json.read_text(encoding="utf-8"))
+        return bool(data["model"]["sha256"] == work.bundle.sha256 and data.get("ended", _STOPPED) != _STOPPED)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def run_job(
+    annotator: Annotator, job: Job, work: Work, progress: Callable[[SourceInfo, Stats], None] = lambda info, stats: None
+) -> Outcome:
+    """Annotate one video; errors that a user can mend become an `Outcome`."""
+    overwrite = work.overwrite
+    if work.resume:
+        if is_finished(job, work):
+            return Outcome(job, "skipped")
+        overwrite = overwrite or _was_stopped(job)
+    try:
+        report = annotator.annotate(job.spec, job.mp4, overwrite=overwrite, progress=progress)
+    except MienError as error:
+        return Outcome(job, "failed", str(error))
+    stats = report.stats
+    return Outcome(
+        job,
+        "stopped" if report.stopped else "done",
+        warnings=report.warnings,
+        frames=stats.frames_done,
+        frames_with_face=stats.frames_with_face,
+        elapsed_s=stats.elapsed_s,
+    )
+
+
+def _was_stopped(job: Job) -> bool:
+    """Whether what lies there is the beginning that a stopped run has left."""
+    try:
+        data = json.loads(Outputs(job.mp4).json.read_text(encoding="utf-8"))
+        return bool(data["ended"] == _STOPPED)
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+
+
+def run_jobs(
+    jobs: Sequence[Job],
+    work: Work,
+    processes: int,
+    *,
+    told: Callable[[Outcome], None],
+    progress: Callable[[Progress], None] = lambda progress: None,
+) -> list[Outcome]:
+    """Annotate `jobs` in `processes` processes of their own.
+
+    A KeyboardInterrupt ends all in order: every video begun is closed and playable, those not begun are left out.
+
+    Args:
+        jobs: the videos, begun in this order.
+        work: what they have in common; the number of threads is set here.
+        processes: how many at once.
+        told: called with each outcome as it comes.
+        progress: called now and then.
+
+    Returns:
+        The outcomes of all jobs that were begun, in the order in which they ended.
+    """
+    count = min(processes, len(jobs))
+    work = replace(work, settings=replace(work.settings, threads=work.settings.threads or threads_per_job(count)))
+    left = list(jobs)
+    outcomes: list[Outcome] = []
+    workers = [_Worker(work) for _ in range(count)]
+    stopping = False
+    try:
+        while workers:
+            try:
+                for worker in workers:
+                    if worker.job is None:
+                        worker.give(left.pop(0) if left and not stopping else None)
+                workers = [worker for worker in workers if not worker.ended]
+                ready = wait([worker.connection for worker in workers], timeout=0.5)
+                for worker in [worker for worker in workers if worker.connection in ready]:
+                    outcome = worker.write_audio()
+                    if outcome is not None:
+                        outcomes.append(outcome)
+                        told(outcome)
+                    if worker.dead:
+                        workers.remove(worker)
+                        if left and not stopping:
+                            workers.append(_Worker(work))
+                running = sum(worker.share for worker in workers)
+                speed = sum(worker.frames_per_second for worker in workers)
+                progress(Progress(len(outcomes) + running, len(jobs), speed))
+            except KeyboardInterrupt:
+                if stopping:
+                    raise
+                stopping = True
+                for worker in workers:
+                    worker.stop()
+    finally:
+        for worker in workers:
+            worker.kill()
+    return outcomes
+
+
+class _Worker:
+    """One process, seen from the outside."""
+
+    def __init__(self, work: Work) -> None:
+        context = multiprocessing.get_context("spawn")  # forking a process that has threads is not safe
+        self.connection, inner = context.Pipe()
+        self._process: BaseProcess = context.Process(target=_serve, args=(inner, work), name="mien-worker")
+        with _interrupts_ignored():
+            self._process.start()
+        inner.close()
+        self.job: Job | None = None
+        self.share = 0.0
+        self.frames_per_second = 0.0
+        self.ended = False
+        self.dead = False
+
+    def give(self, job: Job | None) -> None:
+        """The next job; None: there is none left, and the process ends."""
+        try:
+            self.connection.send(job)
+        except OSError:  # it has just died: `write_audio` will say so
+            if job is None:
+                self.kill()
+        self.job, self.share = job, 0.0
+        if job is None:
+            self._process.join()
+            self.connection.close()
+            self.ended = True
+
+    def write_audio(self) -> Outcome | None:
+        """Take one message; the outcome, where the job has ended."""
+        assert self.job is not None
+        try:
+            message = self.connection.recv()
+        except (EOFError, OSError):
+            self._process.join()
+            self.connection.close()
+            self.dead = True
+            return Outcome(self.job, "failed", f"{self.job.spec}: {_DIED}")
+        if isinstance(message, Outcome):
+            self.job, self.share, self.frames_per_second = None, 0.0, 0.0
+            return message
+        self.share, self.frames_per_second = message
+        return None
+
+    def stop(self) -> None:
+        """Let the running job end in order."""
+        with suppress(OSError):  # it ended by itself
+            self.connection.send("stop")
+
+    def kill(self) -> None:
+        """End the process at once; what it writes stays as a ``.part``."""
+        if self._process.is_alive():
+            self._process.kill()
+        self._process.join()
+
+
+def _serve(connection: Connection, work: Work) -> None:
+    """What a worker process does."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process decides
+    detach_native_output()
+    annotator: Annotator | None = None
+    failure = ""
+    try:
+        while isinstance(job := connection.recv(), Job | str):
+            if isinstance(job, str):
+                continue  # told to stop when the job had just ended
+            if annotator is None and not failure:
+                try:
+                    _limit_threads(work.settings.threads)
+                    annotator = work.annotator()
+                except MienError as error:
+                    failure = str(error)
+            if annotator is None:
+                connection.send(Outcome(job, "failed", failure))
+            else:
+                connection.send(run_job(annotator, job, work, _Reporter(connection)))
+    except (EOFError, OSError):
+        pass  # the first process is gone
+    finally:
+        if annotator is not None:
+            annotator.close()
+
+
+def _limit_threads(threads: int) -> None:
+    import cv2
+
+    cv2.setNumThreads(threads)
+
+
+class _Reporter:
+    """Tells the first process how far a job is, and hears whether it should stop."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._stopped = False
+
+    def __call__(self, info: SourceInfo, stats: Stats) -> None:
+        if self._stopped:
+            return
+        share = min(stats.frames_done / info.frames, 1.0) if info.frames else 0.0
+        try:
+            self._connection.send((share, stats.frames_per_second))
+            told = self._connection.poll() and self._connection.recv() == "stop"
+        except (EOFError, OSError):
+            told = True  # nobody is left to work for
+        if told:
+            self._stopped = True
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """A process that is started meanwhile inherits it, so that Ctrl-C cannot hit it before it is ready."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: Any = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)

@@ -1,0 +1,1 @@
+"""What is drawn over a frame, and what is made unrecognisable in it."""

@@ -1,0 +1,174 @@
+"""Renders the newest scene for a window: scaled, mirrored if asked for, with its overlay drawn at that size."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from fractions import Fraction
+from typing import Final, Literal
+
+import cv2
+import numpy as np
+
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.drawing.privacy import conceal
+from mien.engine.types import Box, Detection, Face, RgbImage, Scene
+
+Privacy = Literal["none", "blur", "pixelate"]
+
+_LARGEST: Final = 8192  # pixels each way
+
+
+@dataclass(frozen=True, slots=True)
+class ViewRequest:
+    """What a window wants to see.
+
+    Attributes:
+        width, height: of the area to fill, in device pixels.
+        mirrored: left and right exchanged, as in a mirror; text stays readable.
+        overlay: draw boxes and bars.
+        hidden: track ids of people whose bars are not drawn.
+        names: what to write in place of track ids; goes before the session's own names.
+        privacy: what is done to faces.
+        privacy_scope: "all" faces, or those of people who are not selected.
+    """
+
+    width: int
+    height: int
+    mirrored: bool = False
+    overlay: bool = True
+    hidden: frozenset[int] = frozenset()
+    names: Mapping[int, str] = field(default_factory=dict)
+    privacy: Privacy = "none"
+    privacy_scope: Literal["all", "unselected"] = "all"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class View:
+    """A frame ready to be painted, and the way back from its pixels to the faces.
+
+    Attributes:
+        image: (h,w,3) uint8 RGB, C-contiguous; fits the requested area in one direction at least.
+        scene: what it shows; coordinates are those of the unscaled frame.
+        scale: device pixels per frame pixel, across and down; they differ where the source's pixels are not square.
+        offset: (x, y) of the frame's top left corner in the requested area, in device pixels.
+        mirrored: whether left and right are exchanged.
+        labels: class names of the scene's predictions.
+        serial: counts the views; another number means another view.
+        request: what was asked for.
+        ready_s: `time.monotonic()` when it was finished.
+    """
+
+    image: RgbImage
+    scene: Scene
+    scale: tuple[float, float]
+    offset: tuple[int, int]
+    mirrored: bool
+    labels: tuple[str, ...]
+    serial: int
+    request: ViewRequest
+    ready_s: float = 0.0
+
+    def to_scene(self, x: float, y: float) -> tuple[float, float]:
+        """Where in the scene's frame the point (x, y) of the requested area (device pixels) lies."""
+        x, y = x - self.offset[0], y - self.offset[1]
+        if self.mirrored:
+            x = self.image.shape[1] - x
+        return x / self.scale[0], y / self.scale[1]
+
+    def box(self, face: Face) -> Box:
+        """The box of one of the scene's faces in the requested area, in device pixels."""
+        box = _scaled(face.box, self.scale, self.image.shape[1] if self.mirrored else None)
+        return Box(box.x + self.offset[0], box.y + self.offset[1], box.width, box.height)
+
+    def face_at(self, x: float, y: float) -> Face | None:
+        """The face at the point (x, y) of the requested area; the smallest where several lie there."""
+        x, y = self.to_scene(x, y)
+        hit = [f for f in self.scene.faces if f.box.x <= x <= f.box.right and f.box.y <= y <= f.box.bottom]
+        return min(hit, key=lambda face: face.box.area, default=None)
+
+
+def render(
+    scene: Scene,
+    request: ViewRequest,
+    overlay: Overlay,
+    *,
+    labels: tuple[str, ...],
+    serial: int,
+    names: Mapping[int, str],
+    selected: frozenset[int],
+    pixel_aspect: Fraction = Fraction(1),
+) -> View:
+    """Make the view of `scene` that `request` asks for.
+
+    Args:
+        scene: the newest.
+        request: size and looks.
+        overlay: draws; keeps to one thread.
+        labels, serial: for the view.
+        names: of people, by track id.
+        selected: track ids of the selected people.
+        pixel_aspect: width : height of one pixel of the scene's frame.
+    """
+    (width, height), scale = fit(scene.frame.image, request, pixel_aspect)
+    offset = ((request.width - width) // 2, (request.height - height) // 2)
+    image = _resized(scene.frame.image, width, height)
+    if request.mirrored:
+        image = np.asarray(cv2.flip(image, 1), dtype=np.uint8)
+    turned = _moved(scene, image, scale, request.mirrored)
+    if request.privacy != "none":
+        spared = selected if request.privacy_scope == "unselected" else frozenset[int]()
+        boxes = [face.box for face in turned.faces if face.track_id not in spared]
+        conceal(image, boxes, request.privacy)
+    if request.overlay:
+        overlay.draw_over(image, turned, names={**names, **request.names}, hidden=request.hidden)
+    return View(image, scene, scale, offset, request.mirrored, labels, serial, request)
+
+
+def fit(
+    image: RgbImage, request: ViewRequest, pixel_aspect: Fraction = Fraction(1)
+) -> tuple[tuple[int, int], tuple[float, float]]:
+    """Largest (width, height) of `image` inside the requested area, and the scale across and down."""
+    high, wide = image.shape[:2]
+    shape = wide * float(pixel_aspect) / high
+    space = min(max(request.width, 1), _LARGEST), min(max(request.height, 1), _LARGEST)
+    width = max(1, min(space[0], round(space[1] * shape)))
+    height = max(1, min(space[1], round(space[0] / shape)))
+    return (width, height), (width / wide, height / high)
+
+
+def _resized(image: RgbImage, width: int, height: int) -> RgbImage:
+    """A copy of `image` with the given size."""
+    if image.shape[:2] == (height, width):
+        return image.copy()
+    shrinks = width < image.shape[1]
+    # Averaging keeps fine lines when shrinking; a cubic keeps edges sharp when growing.
+    way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
+    return np.asarray(cv2.resize(image, (width, height), interpolation=way), dtype=np.uint8)
+
+
+def _moved(scene: Scene, image: RgbImage, scale: tuple[float, float], mirrored: bool) -> Scene:
+    """`scene` in the coordinates of `image`."""
+    mirror = image.shape[1] if mirrored else None
+    faces = tuple(
+        Face(
+            face.track_id, _scaled(face.box, scale, mirror), _scaled_detection(face.detection, scale, mirror)
+        )
+        for face in scene.faces
+    )  # fmt: skip
+    return Scene(replace(scene.frame, image=image), faces, scene.predictions)
+
+
+def _scaled(box: Box, scale: tuple[float, float], mirror: int | None) -> Box:
+    """`box` scaled and, with the frame's width in `mirror`, mirrored."""
+    x, y, width, height = box.x * scale[0], box.y * scale[1], box.width * scale[0], box.height * scale[1]
+    return Box(x if mirror is None else mirror - x - width, y, width, height)
+
+
+def _scaled_detection(detection: Detection | None, scale: tuple[float, float], mirror: int | None) -> Detection | None:
+    if detection is None:
+        return None
+    points = detection.keypoints * np.asarray(scale, np.float32)
+    if mirror is not None:
+        points[:, 0] = mirror - points[:, 0]
+    return Detection(_scaled(detection.box, scale, mirror), points, detection.score)

@@ -1,0 +1,1 @@
+"""From a frame to faces: found, followed, cut out, judged and read."""

@@ -1,0 +1,94 @@
+"""Finds faces in a frame. The only file that imports mediapipe."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType, TracebackType
+from typing import Final, Self
+
+import numpy as np
+
+from mien.engine.errors import ModelError
+from mien.engine.system import missing_library
+from mien.engine.types import Box, Detection, RgbImage
+
+_NOT_NEEDED: Final = ("matplotlib", "matplotlib.pyplot", "sounddevice")
+"""What mediapipe imports for functions that draw charts and record audio; it makes up four fifths of the import."""
+
+
+class FaceDetector:
+    """MediaPipe's BlazeFace over single frames.
+
+    Raises:
+        ModelError: the detector file cannot be used.
+    """
+
+    def __init__(self, model: Path, *, min_score: float = 0.5) -> None:
+        # Imported here, not above: it takes most of a second, and a command that fails early need not pay it.
+        with _left_out(_NOT_NEEDED):
+            import mediapipe
+            from mediapipe.tasks.python import BaseOptions, vision
+
+        self._mediapipe = mediapipe
+        try:
+            content = model.read_bytes()
+        except OSError as error:
+            raise ModelError(f"{model}: the face detector cannot be read ({error.strerror})") from None
+        try:
+            self._detector = vision.FaceDetector.create_from_options(
+                vision.FaceDetectorOptions(
+                    # As bytes: MediaPipe resolves relative and non-ASCII paths differently per platform.
+                    base_options=BaseOptions(model_asset_buffer=content),
+                    running_mode=vision.RunningMode.IMAGE,
+                    min_detection_confidence=min_score,
+                )
+            )
+        except (ValueError, RuntimeError, OSError) as error:
+            if missing_library(error):
+                raise  # nothing is wrong with the file
+            raise ModelError(
+                f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
+            ) from None
+
+    def detect(self, image: RgbImage) -> list[Detection]:
+        """Faces in `image` ((H,W,3) uint8 RGB, C-contiguous), best first."""
+        height, width = image.shape[:2]
+        wrapped = self._mediapipe.Image(image_format=self._mediapipe.ImageFormat.SRGB, data=image)
+        found = []
+        for item in self._detector.detect(wrapped).detections:
+            box = item.bounding_box
+            keypoints = np.array([(p.x * width, p.y * height) for p in item.keypoints], dtype=np.float32)
+            found.append(
+                Detection(
+                    Box(float(box.origin_x), float(box.origin_y), float(box.width), float(box.height)),
+                    keypoints,
+                    float(item.categories[0].score),
+                )
+            )
+        return sorted(found, key=lambda detection: -detection.score)
+
+    def close(self) -> None:
+        """Free the native detector."""
+        self._detector.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+
+@contextmanager
+def _left_out(names: tuple[str, ...]) -> Iterator[None]:
+    """Let imports of these modules find empty ones, where they were not imported before."""
+    added = {name: ModuleType(name) for name in names if name not in sys.modules}
+    sys.modules.update(added)
+    try:
+        yield
+    finally:
+        for name, module in added.items():
+            if sys.modules.get(name) is module:
+                del sys.modules[name]

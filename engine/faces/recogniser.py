@@ -1,0 +1,132 @@
+"""From tracked faces to predictions, in two halves that may run in two threads.
+
+`FaceCutter` decides which faces are due and crops them; `FacePredictor` encodes the crops and reads the windows. A file
+goes through both in turn (`Recogniser`), so that its numbers never depend on how busy the machine is; live, the first
+half runs beside the tracker, which then never waits for the second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from mien.engine.faces.crops import align
+from mien.engine.faces.label_smoothing import LabelSmoother
+from mien.engine.faces.neutral import NeutralCalibration
+from mien.engine.faces.quality import flaws
+from mien.engine.faces.windows import RollingClips, Schedule, cell_of
+from mien.engine.inference.bundle import Manifest
+from mien.engine.inference.predictor import Predictor
+from mien.engine.types import Detection, Face, Frame, Prediction, RgbImage
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop:
+    """One face that is due, cut out of its frame.
+
+    Attributes:
+        track_id: whose.
+        time_s: time of the frame.
+        crop: (S,S,3) uint8 RGB, as the model sees it: mirrored where its step is one of those to be mirrored.
+        detection: the face in its frame.
+    """
+
+    track_id: int
+    time_s: float
+    crop: RgbImage
+    detection: Detection
+
+
+class FaceCutter:
+    """Cuts each face out once in each cell of the model's window. For one thread at a time."""
+
+    def __init__(self, manifest: Manifest) -> None:
+        self._manifest = manifest
+        self._schedule = Schedule(manifest.step_s)
+
+    def cut(self, frame: Frame, faces: Sequence[Face]) -> list[FaceCrop]:
+        """The crops of those `faces` that are due in `frame`; frames come in order of time."""
+        self._schedule.forget({face.track_id for face in faces})
+        seen = {face.track_id: face.detection for face in faces if face.detection is not None}
+        mirrored = self._manifest.mirror_steps and cell_of(frame.time_s, self._manifest.step_s) % 2 == 1
+        found = []
+        for track_id in self._schedule.take_due(seen, frame.time_s):
+            crop = align(frame.image, seen[track_id], self._manifest.crop, self._manifest.size)
+            found.append(FaceCrop(track_id, frame.time_s, crop[:, ::-1] if mirrored else crop, seen[track_id]))
+        return found
+
+
+class FacePredictor:
+    """Encodes crops, all of a frame in one call of the encoder, and reads the windows that end with them in one more.
+
+    With `neutral`, the logits of each face are corrected by its own neutral face. For one thread at a time.
+    """
+
+    def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:
+        manifest = predictor.bundle.manifest
+        self.predictor = predictor
+        self._neutral = neutral
+        self._clips = RollingClips(steps=manifest.steps, step_s=manifest.step_s)
+        self._labels = LabelSmoother()
+
+    def forget(self, keep: Collection[int]) -> None:
+        """Drop what is known of all tracks but `keep`."""
+        self._clips.forget(keep)
+        self._labels.forget(keep)
+
+    def read(self, crops: Sequence[FaceCrop]) -> dict[int, Prediction]:
+        """The new predictions, by track id, of the faces in `crops`: at most one of each face, in order of time."""
+        if not crops:
+            return {}
+        embeddings = self.predictor.embed(np.stack([item.crop for item in crops]))
+        clips = [
+            self._clips.push(item.track_id, item.time_s, embedding)
+            for item, embedding in zip(crops, embeddings, strict=True)
+        ]
+        logits = self.predictor.logits(np.stack([clip.embeddings for clip in clips]))
+        if self._neutral is not None:
+            # The crops of one call belong to one frame, or to frames a fraction of a step apart.
+            logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
+        threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
+        found = {}
+        for item, clip, row, shares in zip(crops, clips, logits, self.predictor.probabilities(logits), strict=True):
+            found[item.track_id] = Prediction(
+                item.time_s,
+                row,
+                shares,
+                self._labels.update(item.track_id, shares),
+                clip.steps,
+                clip.warming,
+                uncertain=bool(shares.max() < threshold),
+                flaws=flaws(item.detection, item.crop),
+            )
+        return found
+
+
+class Recogniser:
+    """Both halves in turn, for files: every frame is given the predictions of its own time.
+
+    In each cell of the model's window one crop per face is encoded, all faces in one encoder call; then one
+    temporal call reads the windows. With `neutral`, the logits of each face are corrected by its own neutral face. For
+    one thread at a time.
+    """
+
+    def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:
+        self.predictor = predictor
+        self._cutter = FaceCutter(predictor.bundle.manifest)
+        self._reader = FacePredictor(predictor, neutral=neutral)
+        self._predictions: dict[int, Prediction] = {}
+
+    def update(self, frame: Frame, faces: Sequence[Face]) -> Mapping[int, Prediction]:
+        """Take in the faces of one frame, in order of time.
+
+        Returns:
+            The newest prediction of each of `faces` that has one, by track id.
+        """
+        known = {face.track_id for face in faces}
+        self._reader.forget(known)
+        self._predictions = {key: value for key, value in self._predictions.items() if key in known}
+        self._predictions |= self._reader.read(self._cutter.cut(frame, faces))
+        return dict(self._predictions)

@@ -1,0 +1,360 @@
+"""The bundle: what an exported model is on disk, how it is written, and how it is checked on load.
+
+A bundle is a folder. The runtime needs nothing else to turn face crops into probabilities:
+
+==================  =============================================================================
+``encoder.onnx``    ``frames`` (n,3,S,S) float32 RGB in [0,1] -> ``embeddings`` (n,D) float32;
+                    normalisation (or grey conversion) is inside the graph
+``temporal.onnx``   ``embeddings`` (n,T,D) float32, oldest first -> ``features`` (n,D), unit length
+``text.npy``        (C,D) float32 class vectors
+``text.onnx``, ...  optional: encodes typed labels; any further file is listed and checksummed too
+``bundle.json``     the manifest: `Manifest`
+==================  =============================================================================
+
+logits = logit_scale * features @ text.T and probabilities = softmax(logits / temperature).
+
+This module knows files only: no torch, no ONNX Runtime. The shapes inside the graphs are checked by
+`mien.engine.inference.predictor` when it opens them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.engine.errors import ModelError
+
+FORMAT: Final = 1
+"""The format this code writes, and the newest that it reads."""
+
+MANIFEST: Final = "bundle.json"
+REQUIRED_FILES: Final = ("encoder.onnx", "temporal.onnx", "text.npy")
+MAX_LABELS: Final = 1000
+MAX_MANIFEST_BYTES: Final = 4 << 20
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class CropGeometry:
+    """Where three points of a face lie in the model's square crop.
+
+    Fractions of the crop's side, origin top left, x to the right, y down. "Right" and "left" are the
+    subject's own, so the right eye has the smaller x in an upright, unmirrored face.
+    """
+
+    right_eye: Point
+    left_eye: Point
+    mouth: Point
+
+    def template(self, size: int) -> npt.NDArray[np.float64]:
+        """(3,2) float64: right eye, left eye, mouth in pixels of a crop of `size` x `size`."""
+        return np.array([self.right_eye, self.left_eye, self.mouth], dtype=np.float64) * size
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """The content of ``bundle.json``.
+
+    Attributes:
+        name, version: which model this is.
+        labels: C distinct class names, in the order of the rows of ``text.npy``.
+        logit_scale: factor on the cosine (100 for the published models).
+        temperature: divides the logits before the softmax, from calibration; 1 where uncalibrated.
+        steps: T, the embeddings that the temporal graph reads.
+        size: S, the side of the crop in pixels.
+        dim: D, the width of embeddings, features and class vectors.
+        window_s: the time in seconds over which the T steps are spread.
+        crop: where eyes and mouth lie in the crop.
+        uncertain_below: show "uncertain" where the largest probability is smaller; None: never.
+        neutral_logits: C mean logits of neutral faces of the validation data, the reference for calibrating a person
+            on the own neutral face; None where it was not measured.
+        mirror_steps: every second step is read from the mirror image of the face, which shows the same expression: the
+            window then averages over both sides at no cost. Only for models trained so.
+        licence, provenance, metrics: what the model card says, for programs.
+        export_max_difference: largest absolute difference of the exported logits from the trained network's.
+        files: SHA-256 in lower-case hex of every other file of the bundle, by name.
+    """
+
+    name: str
+    version: str
+    labels: tuple[str, ...]
+    logit_scale: float
+    temperature: float
+    steps: int
+    size: int
+    dim: int
+    window_s: float
+    crop: CropGeometry
+    uncertain_below: float | None = None
+    neutral_logits: tuple[float, ...] | None = None
+    mirror_steps: bool = False
+    licence: str = ""
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+    export_max_difference: float | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def step_s(self) -> float:
+        """Seconds between two samples of one face: window_s / steps."""
+        return self.window_s / self.steps
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A bundle whose files were all checked against the manifest.
+
+    Attributes:
+        path: the folder.
+        manifest: its manifest.
+        text: (C,D) float32 class vectors, read-only.
+        sha256: SHA-256 of ``bundle.json``; as that holds the checksums of the rest, it names the whole bundle.
+    """
+
+    path: Path
+    manifest: Manifest
+    text: npt.NDArray[np.float32]
+    sha256: str
+
+    @property
+    def encoder(self) -> Path:
+        return self.path / "encoder.onnx"
+
+    @property
+    def temporal(self) -> Path:
+        return self.path / "temporal.onnx"
+
+
+def load_bundle(path: Path) -> Bundle:
+    """Read the bundle in folder `path` and check it whole.
+
+    Raises:
+        ModelError: the folder or a file is missing, a checksum or a shape is wrong, the manifest is
+            malformed or of a format newer than `FORMAT`.
+    """
+    if not path.is_dir():
+        raise ModelError(f"{path}: no such model folder; give a folder that holds {MANIFEST}")
+    raw = _read_manifest(path)
+    manifest = parse_manifest(raw, path)
+    for name in REQUIRED_FILES:
+        if name not in manifest.files:
+            raise ModelError(f"{path / MANIFEST}: does not list {name}; export the model again")
+    for name, expected in manifest.files.items():
+        file = path / name
+        if not file.is_file():
+            raise ModelError(f"{path}: {name} is missing; copy or export the model again")
+        if sha256_of(file) != expected:
+            raise ModelError(
+                f"{file}: damaged or altered (its SHA-256 is not the one in {MANIFEST}); copy or export the model again"
+            )
+    text = _read_text_vectors(path / "text.npy", manifest)
+    return Bundle(path, manifest, text, hashlib.sha256(raw).hexdigest())
+
+
+def write_bundle(path: Path, manifest: Manifest) -> Bundle:
+    """Write ``bundle.json`` for the files that already lie in folder `path`, and load the result.
+
+    Every other file in the folder except Markdown and frames (the model card) is listed with its
+    checksum; `manifest.files` is ignored.
+
+    Raises:
+        ModelError: as `load_bundle`.
+    """
+    files = {
+        file.relative_to(path).as_posix(): sha256_of(file)
+        for file in sorted(path.rglob("*"))
+        if file.is_file() and file.name != MANIFEST and file.suffix not in {".md", ".png", ".toml", ".py", ".pyc"}
+    }
+    content = {"format": FORMAT, **asdict(manifest), "files": files}
+    (path / MANIFEST).write_text(
+        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
+    )
+    return load_bundle(path)
+
+
+def sha256_of(file: Path) -> str:
+    """SHA-256 of a file's content in lower-case hex."""
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def parse_manifest(raw: bytes, path: Path) -> Manifest:
+    """Turn the bytes of a ``bundle.json`` into a `Manifest`; `path` (the folder) is for messages only.
+
+    Raises:
+        ModelError: not JSON, a newer format, or a field that is missing, of the wrong type or out of range.
+    """
+    where = path / MANIFEST
+    try:
+        data = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        raise ModelError(f"{where}: not valid JSON ({_one_line(error)}); export the model again") from None
+    if not isinstance(data, dict):
+        raise ModelError(f"{where}: not a model manifest; export the model again")
+    found = data.get("format")
+    if isinstance(found, int) and not isinstance(found, bool) and found > FORMAT:
+        raise ModelError(f"{where}: format {found} is newer than this version of Mien reads ({FORMAT}); update Mien")
+    if found != FORMAT or isinstance(found, bool):
+        raise ModelError(f"{where}: unknown format {found!r}, expected {FORMAT}; export the model again")
+    return _Reader(data, where).manifest()
+
+
+class _Reader:
+    """Takes typed values out of the parsed manifest, with messages that name the field."""
+
+    def __init__(self, data: dict[str, Any], where: Path) -> None:
+        self.data = data
+        self.where = where
+
+    def fail(self, name: str, expected: str) -> ModelError:
+        got = repr(self.data.get(name))
+        got = got if len(got) <= 60 else got[:57] + "..."
+        return ModelError(f"{self.where}: {name} must be {expected}, not {got}; export the model again")
+
+    def text(self, name: str) -> str:
+        value = self.data.get(name)
+        if not isinstance(value, str) or not value.isprintable():
+            raise self.fail(name, "a text of one line")
+        return value
+
+    def number(self, name: str, low: float, high: float, *, optional: bool = False) -> float:
+        value = self.data.get(name)
+        if value is None and optional:
+            return math.nan
+        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+            raise self.fail(name, f"a number from {low:g} to {high:g}")
+        return float(value)
+
+    def whole(self, name: str, low: int, high: int) -> int:
+        value = self.data.get(name)
+        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
+            raise self.fail(name, f"a whole number from {low} to {high}")
+        return value
+
+    def flag(self, name: str) -> bool:
+        value = self.data.get(name, False)
+        if not isinstance(value, bool):
+            raise self.fail(name, "true or false")
+        return value
+
+    def mapping(self, name: str) -> dict[str, Any]:
+        value = self.data.get(name, {})
+        if not isinstance(value, dict):
+            raise self.fail(name, "an object")
+        return value
+
+    def labels(self) -> tuple[str, ...]:
+        value = self.data.get("labels")
+        if (
+            not isinstance(value, list)
+            or not 2 <= len(value) <= MAX_LABELS
+            or not all(isinstance(label, str) and label.strip() and label.isprintable() for label in value)
+            or len(set(value)) != len(value)
+        ):
+            raise self.fail("labels", f"a list of 2 to {MAX_LABELS} distinct names")
+        return tuple(value)
+
+    def neutral_logits(self) -> tuple[float, ...] | None:
+        value = self.data.get("neutral_logits")
+        if value is None:
+            return None
+        numbers = isinstance(value, list) and all(
+            isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value
+        )
+        if not numbers or len(value) != len(self.labels()):
+            raise self.fail("neutral_logits", "a list of one number for each label")
+        return tuple(float(v) for v in value)
+
+    def crop(self) -> CropGeometry:
+        value = self.mapping("crop")
+        points: dict[str, Point] = {}
+        for name in ("right_eye", "left_eye", "mouth"):
+            point = value.get(name)
+            if (
+                not isinstance(point, list)
+                or len(point) != 2
+                or not all(isinstance(v, int | float) and not isinstance(v, bool) and -1 <= v <= 2 for v in point)
+            ):
+                raise self.fail("crop", "right_eye, left_eye and mouth as [x, y], fractions of the crop's side")
+            points[name] = (float(point[0]), float(point[1]))
+        if points["left_eye"][0] - points["right_eye"][0] < 0.05:
+            raise self.fail("crop", "an upright face (the right eye left of the left eye in the frame)")
+        return CropGeometry(**points)
+
+    def files(self) -> dict[str, str]:
+        value = self.mapping("files")
+        for name, digest in value.items():
+            # A name must stay inside the folder: manifests come from other people.
+            parts = re.split(r"[/\\]", name)
+            if not name or any(part in {"", ".", ".."} for part in parts) or ":" in name or "\0" in name:
+                raise ModelError(f"{self.where}: files names {name!r}, which is not a file of the bundle")
+            if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
+                raise ModelError(f"{self.where}: the SHA-256 of {name} is malformed; export the model again")
+        return value
+
+    def manifest(self) -> Manifest:
+        uncertain = self.number("uncertain_below", 0, 1, optional=True)
+        difference = self.number("export_max_difference", 0, 1e9, optional=True)
+        return Manifest(
+            name=self.text("name"),
+            version=self.text("version"),
+            labels=self.labels(),
+            logit_scale=self.number("logit_scale", 1e-3, 1e4),
+            temperature=self.number("temperature", 1e-3, 1e3),
+            steps=self.whole("steps", 1, 1024),
+            size=self.whole("size", 16, 1024),
+            dim=self.whole("dim", 1, 65536),
+            window_s=self.number("window_s", 0.05, 600),
+            crop=self.crop(),
+            uncertain_below=None if math.isnan(uncertain) else uncertain,
+            neutral_logits=self.neutral_logits(),
+            mirror_steps=self.flag("mirror_steps"),
+            licence=self.text("licence"),
+            provenance=self.mapping("provenance"),
+            metrics=self.mapping("metrics"),
+            export_max_difference=None if math.isnan(difference) else difference,
+            files=self.files(),
+        )
+
+
+def _read_manifest(path: Path) -> bytes:
+    file = path / MANIFEST
+    if not file.is_file():
+        raise ModelError(f"{path}: not a model bundle, as {MANIFEST} is missing; give a folder written by an export")
+    try:
+        with file.open("rb") as stream:
+            raw = stream.read(MAX_MANIFEST_BYTES + 1)
+    except OSError as error:
+        raise ModelError(f"{file}: cannot be read ({error.strerror}); check its permissions") from None
+    if len(raw) > MAX_MANIFEST_BYTES:
+        raise ModelError(f"{file}: too large for a manifest; export the model again")
+    return raw
+
+
+def _read_text_vectors(file: Path, manifest: Manifest) -> npt.NDArray[np.float32]:
+    try:
+        text = np.load(file, allow_pickle=False)
+    except Exception as error:  # of a damaged head, NumPy's parsers let through TokenError, MemoryError and others
+        raise ModelError(f"{file}: not a NumPy array ({_one_line(error)}); export the model again") from None
+    expected = (len(manifest.labels), manifest.dim)
+    if not isinstance(text, np.ndarray) or text.dtype != np.float32 or text.shape != expected:
+        shape = getattr(text, "shape", "several arrays")
+        raise ModelError(f"{file}: holds {shape}, expected float32 {expected} (labels, dim); export the model again")
+    if not np.isfinite(text).all():
+        raise ModelError(f"{file}: holds values that are not finite; export the model again")
+    text.setflags(write=False)
+    return text
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split())

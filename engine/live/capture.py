@@ -1,0 +1,75 @@
+"""Takes frames from one live source in a thread of its own."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
+
+from mien.engine.threads import Stages
+from mien.engine.types import Frame, SourceCondition, SourceState
+
+if TYPE_CHECKING:
+    from mien.engine.sources.base import LiveSource
+
+_RELEASE_S: Final = 12.0  # a camera that no longer answers lets go after about ten seconds
+
+
+class Capture:
+    """One source from its opening to its end.
+
+    Each source has its own thread, so that one that blocks in a read delays nobody: it is cancelled, left alone, and
+    what it may still give is ignored.
+
+    Args:
+        source: where frames come from.
+        give: called with this object and each frame; must not wait.
+        after: the source before; where both are cameras it is waited for, as they may be the same device.
+    """
+
+    def __init__(
+        self, source: LiveSource, give: Callable[[Capture, Frame], None], *, after: Capture | None = None
+    ) -> None:
+        self.source = source
+        self._give = give
+        self._after = after if after is not None and after.source.mirrored and source.mirrored else None
+        self._cancelled = threading.Event()
+        self._stages = Stages({"capture": self._run}, on_error=lambda: None)
+
+    def start(self) -> None:
+        """Begin; once."""
+        self._stages.start()
+
+    def cancel(self) -> None:
+        """End soon. Does not wait."""
+        self._cancelled.set()
+        self.source.cancel()
+
+    def join(self, timeout_s: float) -> bool:
+        """Wait up to `timeout_s` seconds for the thread's end; True when it has ended."""
+        return self._stages.join(timeout_s)
+
+    @property
+    def ended(self) -> bool:
+        """Whether there will be no more frames."""
+        return self.join(0)
+
+    @property
+    def condition(self) -> SourceCondition:
+        """What the source is doing."""
+        error = self._stages.error
+        if error is not None:
+            # Sources handle their faults themselves; this is a fault of the source's code, and may name anything.
+            return SourceCondition(SourceState.FAILED, f"{self.source.name}: stopped ({type(error).__name__})")
+        return self.source.condition
+
+    def _run(self) -> None:
+        if self._after is not None:
+            self._after.join(_RELEASE_S)
+            self._after = None
+        if self._cancelled.is_set():
+            return
+        for frame in self.source.frames():
+            if self._cancelled.is_set():
+                return
+            self._give(self, frame)

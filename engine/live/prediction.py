@@ -1,0 +1,95 @@
+"""Reads faces beside the tracker: the newest crop of each face, whenever the model has time."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from mien.engine.faces.recogniser import FaceCrop, FaceCutter, FacePredictor
+from mien.engine.inference.bundle import Bundle
+from mien.engine.inference.predictor import Predictor
+from mien.engine.types import Face, Frame, Prediction
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A bundle, and what runs it; None while it is being loaded."""
+
+    bundle: Bundle
+    predictor: Predictor | None
+
+    @property
+    def provider(self) -> str:
+        """What runs it; "" for nothing."""
+        return "" if self.predictor is None else self.predictor.provider
+
+    @property
+    def warning(self) -> str:
+        """The newest thing that went wrong with a provider; "" for nothing."""
+        warnings = () if self.predictor is None else self.predictor.warnings
+        return warnings[-1] if warnings else ""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Its class names."""
+        return tuple(self.bundle.manifest.labels)
+
+
+class LivePredictor:
+    """The predictions of one source by one model.
+
+    `cut` and `predictions` are for the tracking thread, `read` for the thread of the model.
+    """
+
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self._cutter = FaceCutter(model.bundle.manifest)
+        self._reader = None if model.predictor is None else FacePredictor(model.predictor)
+        self._lock = threading.Lock()
+        self._waiting: dict[int, FaceCrop] = {}
+        self._known: frozenset[int] = frozenset()
+        self._dropped = 0
+        self._predictions: dict[int, Prediction] = {}
+
+    def cut(self, frame: Frame, faces: Sequence[Face]) -> bool:
+        """Cut out the faces that are due; True: there is work for `read`."""
+        if self._reader is None:
+            return False
+        crops = self._cutter.cut(frame, faces)
+        with self._lock:
+            self._known = frozenset(face.track_id for face in faces)
+            for item in crops:
+                # Only the newest crop of a face is of use: the model reads where it stands now.
+                self._dropped += item.track_id in self._waiting
+                self._waiting[item.track_id] = item
+        return bool(crops)
+
+    def predictions(self, faces: Sequence[Face]) -> dict[int, Prediction]:
+        """The newest prediction of each of `faces` that has one, by track id."""
+        with self._lock:
+            known = {face.track_id for face in faces}
+            self._predictions = {key: value for key, value in self._predictions.items() if key in known}
+            return dict(self._predictions)
+
+    def read(self) -> tuple[int, int]:
+        """Read all crops that wait; returns how many were read, and how many were replaced before that."""
+        reader = self._reader
+        with self._lock:
+            waiting, self._waiting = self._waiting, {}
+            dropped, self._dropped = self._dropped, 0
+            known = self._known
+        if reader is None:
+            return 0, dropped
+        reader.forget(known | waiting.keys())
+        crops = sorted((item for key, item in waiting.items() if key in known), key=lambda item: item.time_s)
+        found = reader.read(crops)
+        with self._lock:
+            self._predictions.update((key, value) for key, value in found.items() if key in self._known)
+        return len(found), dropped
+
+    def fail(self) -> None:
+        """Give up: what was read before says nothing about now."""
+        with self._lock:
+            self._reader = None
+            self._predictions, self._waiting = {}, {}

@@ -1,0 +1,395 @@
+"""The live session: a source that may change, faces followed in every frame, a view and a recording of it.
+
+capture -> Latest -> track -> Latest -> read (the model), and track -> Latest -> view, track -> queue -> record.
+No stage waits for a later one: where one is slow, the newest frame wins and the others are counted. Whoever shows
+the session pulls what it wants; nothing is pushed, and nothing called from outside waits for a device, model or disk.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import replace
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Final, Self
+
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.drawing.view import View, ViewRequest
+from mien.engine.errors import explained
+from mien.engine.faces.tracker import Tracker
+from mien.engine.inference.bundle import Bundle
+from mien.engine.inference.typed_labels import label_note, output_labels
+from mien.engine.live.capture import Capture
+from mien.engine.live.models import ModelStage
+from mien.engine.live.prediction import LivePredictor, Model
+from mien.engine.live.record_stage import RecordStage
+from mien.engine.live.status import LiveCounts, LiveStatus, Meter, live_results
+from mien.engine.live.view_stage import Shown, ViewStage
+from mien.engine.recording.document import session_about
+from mien.engine.recording.live_recorder import LiveRecorder
+from mien.engine.recording.plan import RecordingPlan
+from mien.engine.settings import Provider, Settings
+from mien.engine.system import share_one_arena
+from mien.engine.threads import Latest, Stages
+from mien.engine.types import Face, Frame, Prediction, Scene
+
+if TYPE_CHECKING:
+    from mien.engine.sources.address import SourceAddress
+    from mien.engine.sources.base import LiveSource
+
+_IDLE_S: Final = 0.25  # how often a stage without work looks whether the source has ended
+_FRAMES: Final = 3  # frames that may wait while another program has the processor: a tenth of a second
+CLOSE_S: Final = 15.0
+"""How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
+FINISH_S: Final = 60.0
+"""How long it waits for a recording to be finished: a long one is rewritten once."""
+
+
+class LiveSession:
+    """Opens sources, follows and reads faces, renders views, records. A context manager: leaving it joins all threads.
+
+    Everything may be called from any thread and returns at once, `close` apart. Detector and model are loaded in the
+    background; frames are shown meanwhile, and also where loading fails (see `LiveStatus.model_state`).
+
+    Args:
+        bundle: the model to begin with.
+        detector_file: BlazeFace as a .tflite file.
+        settings: as for files.
+    """
+
+    def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
+        share_one_arena()
+        self._settings = settings
+        self._detector_file = detector_file
+        self._lock = threading.Lock()
+        self._capture: Capture | None = None
+        self._old: list[Capture] = []
+        self._next_id = 1
+        self._scene: Scene | None = None
+        self._names: dict[int, str] = {}
+        self._selected: frozenset[int] = frozenset()
+        self._closing = False
+        self._stale = 0
+        self._read_dropped = 0
+        self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
+        self._frames: Latest[tuple[Capture, Frame]] = Latest(_FRAMES)
+        self._due: Latest[LivePredictor] = Latest()
+        self._views = ViewStage(self._people)
+        self._recording = RecordStage(lambda: live_results(self.status()))
+        self._models = ModelStage(
+            bundle, detector_file, settings, lambda: self._recording.stop("the model was changed")
+        )  # fmt: skip
+        stages = {
+            "load": self._models.run,
+            "track": self._track_stage,
+            "read": self._predict_stage,
+            "view": self._views.run,
+        }
+        self._stages = Stages(stages, on_error=self._close_slots)
+        self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
+        self._stages.start()
+        self._recorder_stages.start()
+
+    # Sources
+
+    def open(self, address: SourceAddress) -> None:
+        """Leave the present source, if any, and open another; `status` tells how that goes."""
+        from mien.engine.sources.open import open_live
+
+        self.play(open_live(address))
+
+    def play(self, source: LiveSource) -> None:
+        """As `open`, with a source that was made elsewhere."""
+        with self._lock:
+            if self._closing:
+                source.cancel()
+                return
+            before = self._leave("the source was changed")
+            self._capture = Capture(source, self._take, after=before)
+            self._capture.start()
+
+    def close_source(self) -> None:
+        """Leave the present source; there are no frames until another is opened."""
+        with self._lock:
+            self._leave("the source was closed")
+
+    def _leave(self, why: str) -> Capture | None:
+        before = self._capture
+        if before is not None:
+            before.cancel()
+            self._old = [old for old in self._old if not old.join(0)]
+            self._old.append(before)
+            self._recording.new_source(why)
+        self._capture = self._scene = None
+        self._views.clear()
+        for meter in (self._captured, self._tracked, self._views.meter):
+            meter.restart()
+        return before
+
+    def _take(self, capture: Capture, frame: Frame) -> None:
+        self._captured.add()
+        if frame.audio:
+            # Apart from the frames, of which some may be left out.
+            with self._lock:
+                if capture is self._capture:
+                    self._recording.write_audio(frame.audio)
+            frame = replace(frame, audio=())
+        self._frames.put((capture, frame))
+
+    # What is shown
+
+    def set_view(self, request: ViewRequest | None) -> None:
+        """Say what `view` should be from now on; None: nothing is rendered."""
+        self._views.ask(request)
+
+    def view(self) -> View | None:
+        """The newest view; None without one. The same object until there is a newer one."""
+        return self._views.view()
+
+    def scene(self) -> Scene | None:
+        """The newest scene of the present source."""
+        with self._lock:
+            return self._scene
+
+    def select(self, track_ids: frozenset[int]) -> None:
+        """Who counts as selected where faces are blurred."""
+        with self._lock:
+            self._selected = frozenset(track_ids)
+        self._views.refresh()
+
+    def rename(self, track_id: int, name: str) -> None:
+        """Write `name` in place of a track id, on screen and in recordings; "" takes the name away."""
+        with self._lock:
+            names = {key: value for key, value in self._names.items() if key != track_id}
+            self._names = {**names, track_id: name} if name else names
+        self._views.refresh()
+
+    def _people(self) -> tuple[dict[int, str], frozenset[int]]:
+        with self._lock:
+            return self._names, self._selected
+
+    # The model
+
+    def use_bundle(self, bundle: Bundle, provider: Provider) -> None:
+        """Load a model in the background; the present one serves until the other is ready.
+
+        A recording ends when the new model has other labels.
+        """
+        self._models.load(bundle, provider)
+
+    # Recording
+
+    def record(self, plan: RecordingPlan) -> None:
+        """Record from the next frame on; `status` tells how it goes.
+
+        Raises:
+            RecordingError: a recording is running or being finished.
+        """
+        self._recording.start(plan, self._make_recorder)
+
+    def stop_recording(self) -> None:
+        """End the recording; its files are finished in the background."""
+        self._recording.stop()
+
+    def mark(self, text: str = "") -> None:
+        """Put a marker on the newest frame of the recording."""
+        scene = self.scene()
+        if scene is not None:
+            self._recording.mark(scene.frame.time_s, text)
+
+    def keep_pre_roll(self, seconds: float) -> None:
+        """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""
+        self._recording.keep_pre_roll(seconds)
+
+    def _make_recorder(self, plan: RecordingPlan) -> LiveRecorder:
+        model = self._models.model
+        with self._lock:
+            capture = self._capture
+        manifest = model.bundle.manifest
+        info = None if capture is None else capture.source.info
+        name = "" if capture is None else capture.source.name
+        about = session_about(
+            model.bundle, info, name=name, provider=model.provider, detector=self._detector_file,
+            settings=self._settings,
+        )  # fmt: skip
+        overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
+        aspect = Fraction(1) if info is None else info.sample_aspect
+        audio = plan.audio and info is not None and info.audio_codec is not None
+        return LiveRecorder(plan, output_labels(manifest), overlay, about, sample_aspect=aspect, audio=audio)
+
+    # How it goes
+
+    def status(self) -> LiveStatus:
+        """Everything that a status bar shows."""
+        with self._lock:
+            capture, names, selected = self._capture, self._names, self._selected
+        model, counts = self._models.model, self._counts()
+        state, message = self._models.state()
+        status = LiveStatus(
+            source_fps=self._captured.per_second(),
+            processed_fps=self._tracked.per_second(),
+            shown_fps=self._views.meter.per_second(),
+            latency_ms=(self._views.meter if self._views.wanted else self._tracked).delays_ms(),
+            dropped=counts.dropped,
+            counts=counts,
+            provider=model.provider,
+            model=model.bundle.manifest.name,
+            labels=model.labels,
+            model_state=state,
+            model_message=message,
+            names=names,
+            selected=selected,
+            recording=self._recording.status(),
+            warning=explained(self.error, "the session stopped; open it again") if self.error else model.warning,
+        )
+        if capture is None:
+            return status
+        source = capture.source
+        return replace(
+            status,
+            condition=capture.condition,
+            source_name=source.name,
+            info=source.info,
+            mirrored=source.mirrored,
+            warning=status.warning or (source.warnings[-1] if source.warnings else ""),
+        )
+
+    def _counts(self) -> LiveCounts:
+        with self._lock:
+            return LiveCounts(
+                captured=self._captured.count,
+                tracked=self._tracked.count,
+                dropped=self._frames.dropped + self._stale,
+                shown=self._views.meter.count,
+                passed_over=self._views.passed_over,
+                predictions=self._read.count,
+                predictions_dropped=self._read_dropped,
+            )
+
+    @property
+    def source_ended(self) -> bool:
+        """Whether the present source has ended or failed for good, and its last frame has been through."""
+        with self._lock:
+            capture = self._capture
+        if capture is None or not capture.ended:
+            return False
+        counts = self._counts()
+        return counts.captured == counts.tracked + counts.dropped
+
+    @property
+    def queued(self) -> int:
+        """Scenes and commands that wait for the recording: the only queue that can grow, and that is bounded."""
+        return self._recording.queued
+
+    @property
+    def error(self) -> BaseException | None:
+        """A fault in the session itself; None while all is well."""
+        return self._stages.error or self._recorder_stages.error
+
+    # The end
+
+    def close(self, timeout_s: float = CLOSE_S) -> bool:
+        """Leave the source, finish a recording, end all threads; True when that was done in time.
+
+        Threads that a driver holds back longer are left to end by themselves and cannot keep a program from ending.
+        """
+        self.stop_recording()
+        with self._lock:
+            self._closing = True
+            self._leave("")
+            captures = self._old
+        self._close_slots()
+        deadline = time.monotonic() + timeout_s
+        ended = self._stages.join(timeout_s)
+        if ended:
+            self._models.free()
+        self._recording.close()
+        done = self._recorder_stages.join(FINISH_S) and ended
+        for capture in captures:
+            done &= capture.join(max(0.0, deadline - time.monotonic()))
+        return done
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def _close_slots(self) -> None:
+        for stage in (self._frames, self._due, self._views, self._models):
+            stage.close()
+
+    # Stages
+
+    def _track_stage(self) -> None:
+        tracker, predictor = Tracker(), LivePredictor(self._models.model)
+        capture: Capture | None = None
+        while True:
+            item = self._frames.take(_IDLE_S)
+            if item is None:
+                if self._closing or self.error is not None:
+                    return
+                if self.source_ended:
+                    self._recording.stop()
+                continue
+            with self._lock:
+                stale = item[0] is not self._capture
+                self._stale += stale
+            if stale:
+                continue
+            model = self._models.model
+            if item[0] is not capture:
+                self._next_id = max(self._next_id, tracker.next_id)
+                capture, tracker, predictor = item[0], self._new_tracker(), LivePredictor(model)
+            elif predictor.model is not model:
+                predictor = LivePredictor(model)
+            self._publish(capture, self._look(item[1], tracker, predictor), model)
+
+    def _new_tracker(self) -> Tracker:
+        s = self._settings
+        return Tracker(
+            min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces, first_id=self._next_id
+        )  # fmt: skip
+
+    def _look(self, frame: Frame, tracker: Tracker, predictor: LivePredictor) -> Scene:
+        faces: tuple[Face, ...] = ()
+        predictions: dict[int, Prediction] = {}
+        detector = self._models.detector
+        if detector is not None:
+            try:
+                faces = tracker.update(detector.detect(frame.image), frame.time_s)
+            except (ValueError, RuntimeError) as error:
+                self._models.failed(explained(error, "the face detector failed on a frame"))
+            if predictor.cut(frame, faces):
+                self._due.put(predictor)
+            predictions = predictor.predictions(faces)
+        return Scene(frame, faces, predictions)
+
+    def _publish(self, capture: Capture, scene: Scene, model: Model) -> None:
+        with self._lock:
+            if capture is not self._capture:
+                self._stale += 1
+                return
+            self._scene = scene
+            # Within the lock, so that a source that was left meanwhile cannot come back into view.
+            self._views.show(Shown(scene, capture, model))
+            self._recording.offer(scene, self._names, self._selected)
+        captured_s = scene.frame.captured_s
+        self._tracked.add(time.monotonic() - captured_s if captured_s else None)
+
+    def _predict_stage(self) -> None:
+        for predictor in self._due:
+            try:
+                found, dropped = predictor.read()
+            except Exception as error:  # the session goes on without predictions
+                predictor.fail()
+                if predictor.model is self._models.model:
+                    name = predictor.model.bundle.manifest.name
+                    self._models.failed(explained(error, f"{name} stopped working; choose the model again, or cpu"))
+                continue
+            with self._lock:
+                self._read_dropped += dropped
+            for _ in range(found):
+                self._read.add()

@@ -1,0 +1,136 @@
+"""Renders views beside everything else: the newest scene, at the size that was asked for last."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from fractions import Fraction
+
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.drawing.view import View, ViewRequest, render
+from mien.engine.inference.typed_labels import label_note
+from mien.engine.live.capture import Capture
+from mien.engine.live.prediction import Model
+from mien.engine.live.status import Meter
+from mien.engine.threads import Latest
+from mien.engine.types import Scene
+
+People = Callable[[], tuple[Mapping[int, str], frozenset[int]]]
+"""Gives the names by track id, and the selected track ids."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Shown:
+    """A scene with what its view needs."""
+
+    scene: Scene
+    capture: Capture
+    model: Model
+
+
+class ViewStage:
+    """`run` is the stage's thread; all else is for any thread and waits for nothing.
+
+    Attributes:
+        meter: views of new frames, and the seconds from capture to the finished view.
+    """
+
+    def __init__(self, people: People) -> None:
+        self.meter = Meter()
+        self._people = people
+        self._scenes: Latest[Shown] = Latest()
+        self._lock = threading.Lock()
+        self._request: ViewRequest | None = None
+        self._newest: Shown | None = None
+        self._view: View | None = None
+        self._passed_over = 0
+
+    @property
+    def wanted(self) -> bool:
+        """Whether anybody looks."""
+        with self._lock:
+            return self._request is not None
+
+    @property
+    def passed_over(self) -> int:
+        """Scenes that were not rendered: a newer one was there, or nobody looked."""
+        with self._lock:
+            return self._passed_over + self._scenes.dropped
+
+    def ask(self, request: ViewRequest | None) -> None:
+        """Say what `view` should be from now on; None: nothing is rendered."""
+        with self._lock:
+            self._request = request
+            if request is None:
+                self._view = None
+        self.refresh()
+
+    def show(self, shown: Shown) -> None:
+        """A new scene."""
+        with self._lock:
+            self._newest = shown
+            if self._request is None:
+                self._passed_over += 1
+                return
+        self._scenes.put(shown)
+
+    def refresh(self) -> None:
+        """Render again what is shown: the source may be slow or at its end, and something else has changed."""
+        with self._lock:
+            newest = self._newest if self._request is not None else None
+        if newest is not None:
+            self._scenes.put(newest)
+
+    def clear(self) -> None:
+        """Forget what is shown: another source."""
+        with self._lock:
+            self._newest = self._view = None
+
+    def view(self) -> View | None:
+        """The newest view."""
+        with self._lock:
+            return self._view
+
+    def close(self) -> None:
+        """Let `run` end."""
+        self._scenes.close()
+
+    def run(self) -> None:
+        """The stage's thread."""
+        overlay: Overlay | None = None
+        drawn_with: Model | None = None
+        last: Scene | None = None
+        serial = 0
+        for shown in self._scenes:
+            with self._lock:
+                request, newest = self._request, self._newest
+            if request is None or newest is None or shown.capture is not newest.capture:
+                continue
+            manifest = shown.model.bundle.manifest
+            if overlay is None or drawn_with is not shown.model:
+                overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
+                drawn_with = shown.model
+            info = shown.capture.source.info
+            names, selected = self._people()
+            serial += 1
+            view = render(
+                shown.scene,
+                request,
+                overlay,
+                labels=shown.model.labels,
+                serial=serial,
+                names=names,
+                selected=selected,
+                pixel_aspect=Fraction(1) if info is None else info.sample_aspect,
+            )
+            now = time.monotonic()
+            with self._lock:
+                if self._newest is None or shown.capture is not self._newest.capture or self._request is None:
+                    continue
+                self._view = replace(view, ready_s=now)
+            if shown.scene is not last:
+                captured_s = shown.scene.frame.captured_s
+                self.meter.add(now - captured_s if captured_s else None)
+                last = shown.scene

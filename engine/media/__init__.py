@@ -1,0 +1,1 @@
+"""Video and audio as FFmpeg has them: containers, codecs, colours, sizes."""

@@ -1,0 +1,45 @@
+"""Opens media files with FFmpeg's demuxers, safely and with errors in plain words."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import av
+import av.error
+from av.container import InputContainer
+
+from mien.engine.errors import SourceError
+
+av.logging.set_level(av.logging.PANIC)  # what matters is raised; FFmpeg's own lines would litter the terminal
+
+# A "video file" may be a playlist in disguise: it must not make this program open connections or other devices.
+OPEN_OPTIONS: Final = {"protocol_whitelist": "file,crypto,data"}
+
+
+def open_container(path: Path) -> InputContainer:
+    """Open a file with FFmpeg's demuxers.
+
+    Raises:
+        SourceError: it does not exist, may not be read, is a still image, or is no video at all.
+    """
+    if not path.exists():
+        raise SourceError(f"{path}: no such file")
+    if not path.is_file():
+        raise SourceError(f"{path}: not a file")
+    if path.stat().st_size == 0:
+        raise SourceError(f"{path}: the file is empty")
+    try:
+        # "file:" keeps FFmpeg from taking a name like "a:b.mp4" for a protocol.
+        container = av.open(f"file:{path}", options=OPEN_OPTIONS)
+    except PermissionError:
+        raise SourceError(f"{path}: may not be read; check its permissions") from None
+    except (av.error.FFmpegError, OSError, ValueError):
+        raise SourceError(
+            f"{path}: not a video that can be read; if it is a recording that was cut off, it may lack its index"
+        ) from None
+    name = container.format.name
+    if name == "image2" or name.endswith("_pipe"):
+        container.close()
+        raise SourceError(f"{path}: is a still image; give a video")
+    return container

@@ -1,0 +1,103 @@
+"""Writes a session to disk: the annotated MP4, its CSV and its JSON, all or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from mien.engine.errors import RecordingError
+from mien.engine.media.mp4 import Mp4Writer
+from mien.engine.recording.files import Outputs, write_json
+from mien.engine.recording.table import TableWriter
+from mien.engine.types import RgbImage, Scene, SourceInfo
+
+
+class Recorder:
+    """Writes scenes as they come; ends with `finish` (the files get their final names) or `discard`.
+
+    Args:
+        outputs: where to.
+        info: of the source.
+        labels: class names of the model.
+        about: what is known before the first frame; begins the JSON file.
+        crf: constant rate factor of the MP4.
+        audio_path: file whose audio goes along; None: no audio.
+        threads: of the encoder; 0: as it likes.
+
+    Raises:
+        RecordingError: a file cannot be created; nothing is left behind.
+    """
+
+    def __init__(
+        self,
+        outputs: Outputs,
+        info: SourceInfo,
+        labels: tuple[str, ...],
+        about: Mapping[str, Any],
+        *,
+        crf: int,
+        audio_path: Path | None,
+        threads: int = 0,
+    ) -> None:
+        self._outputs = outputs
+        self._about = dict(about)
+        self._video: Mp4Writer | None = None
+        self._table: TableWriter | None = None
+        self.frames_written = 0
+        try:
+            self._write_json({"complete": False})
+            self._table = TableWriter(Outputs.part(outputs.csv), labels)
+            self._video = Mp4Writer(Outputs.part(outputs.mp4), info, crf=crf, audio_path=audio_path, threads=threads)
+        except BaseException:
+            self.discard()
+            raise
+
+    def write(self, scene: Scene, image: RgbImage) -> None:
+        """Add one scene with its annotated `image` ((H,W,3) uint8 RGB).
+
+        Raises:
+            RecordingError: the disk is full or the encoder failed; `finish` can still save what is there.
+        """
+        assert self._video is not None and self._table is not None
+        self._video.write(scene.frame, image)
+        self._table.write(scene)
+        self.frames_written += 1
+
+    def finish(self, results: Mapping[str, Any], *, whole: bool) -> None:
+        """Close the files and give them their final names.
+
+        Args:
+            results: what is known at the end; completes the JSON file.
+            whole: the source was read to its end, so its audio is taken to its end, too.
+
+        Raises:
+            RecordingError: an end could not be written; what is there keeps its ``.part`` name.
+        """
+        assert self._video is not None and self._table is not None
+        try:
+            self._video.close(rest_of_audio=whole)
+        finally:
+            self._table.close()
+        self._write_json(results)
+        for path in self._outputs.all():
+            try:
+                Outputs.part(path).replace(path)
+            except OSError as error:
+                part = Outputs.part(path)
+                raise RecordingError(f"{path}: cannot be replaced ({error.strerror}); the result is {part}") from None
+
+    def discard(self) -> None:
+        """Close and remove everything."""
+        for writer in (self._video, self._table):
+            with suppress(RecordingError):
+                if isinstance(writer, Mp4Writer):
+                    writer.close(rest_of_audio=False)
+                elif writer is not None:
+                    writer.close()
+        for path in self._outputs.all():
+            Outputs.part(path).unlink(missing_ok=True)
+
+    def _write_json(self, results: Mapping[str, Any]) -> None:
+        write_json(Outputs.part(self._outputs.json), {**self._about, **results})

@@ -1,0 +1,334 @@
+"""Records a live session so that it survives: a killed program, a full disk, a lost signal, another frame size."""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime
+from fractions import Fraction
+from pathlib import Path
+from typing import Any, Final
+
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.drawing.privacy import Anonymiser
+from mien.engine.errors import RecordingError
+from mien.engine.media.geometry import fitted
+from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
+from mien.engine.recording.live_video import TIME_BASE, LiveVideo
+from mien.engine.recording.notes import Notes
+from mien.engine.recording.plan import RecordingPlan, RecordingStatus
+from mien.engine.recording.table import GAP, MARKER, TableWriter, one_line
+from mien.engine.types import Scene
+
+_LOOK_AT_DISK_S: Final = 1.0
+
+
+class DiskFullError(RecordingError):
+    """Less space is left than the plan allows; `LiveRecorder.finish` saves what is there."""
+
+
+class LiveRecorder:
+    """Writes scenes as they come, at their own times; `finish` gives the files their final names.
+
+    While it runs the files carry ``.part`` in their names. After a kill they play, and `mien repair` gives them their
+    final form. For one thread at a time, but for `status`. Files are created with the first scene.
+
+    Args:
+        plan: what to record.
+        labels: class names of the model.
+        overlay: draws on the annotated video; this recorder's own, as it remembers where it drew.
+        about: what is known at the beginning; opens the JSON file. Holds no secrets.
+        sample_aspect: width : height of one pixel.
+        audio: the videos get an audio track, from `Frame.audio`.
+    """
+
+    def __init__(
+        self,
+        plan: RecordingPlan,
+        labels: tuple[str, ...],
+        overlay: Overlay,
+        about: Mapping[str, Any],
+        *,
+        sample_aspect: Fraction = Fraction(1),
+        audio: bool = False,
+    ) -> None:
+        self._plan = plan
+        self._audio = audio
+        self._labels = tuple(labels)
+        self._overlay = overlay
+        self._about = dict(about)
+        self._sample_aspect = sample_aspect
+        self._anonymiser = Anonymiser(plan.privacy, plan.privacy_scope)
+        self._notes = Notes()
+        self._files: RecordingFiles | None = None
+        self._table: TableWriter | None = None
+        self._videos: list[LiveVideo] = []
+        self._size = (0, 0)
+        self._newest_size = (0, 0)
+        self._start_s = 0.0
+        self._written_s: float | None = None  # time of the newest scene written
+        self._failure = ""
+        self._names: Mapping[int, str] = {}
+        self._with_face = 0
+        self._looked = float("-inf")
+        self._finished: tuple[Path, ...] | None = None
+        self._lock = threading.Lock()
+        self._status = RecordingStatus("recording", (), 0.0, 0, 0, 0, "")
+
+    def write(self, scene: Scene, *, names: Mapping[int, str], selected: frozenset[int]) -> None:
+        """Add one scene.
+
+        Args:
+            scene: times must not go back; its frame is not changed.
+            names: what people are called, by track id.
+            selected: tracks whose faces stay visible where the plan conceals the unselected.
+
+        Raises:
+            DiskFullError: too little space is left.
+            RecordingError: the files cannot be created, or the encoder failed. `finish` saves what is there.
+        """
+        if self._finished is not None:
+            raise RecordingError("the recording is finished; start another")
+        try:
+            self._take(scene, names, selected)
+        except RecordingError as error:
+            self._failure = str(error)
+            raise
+
+    def _take(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int]) -> None:
+        self._look_at_disk()
+        height, width = scene.frame.image.shape[:2]
+        if self._files is None:
+            self._open(scene, width, height)
+        if (width, height) != self._newest_size:
+            self._newest_size = width, height
+            self._notes.size(scene.frame.time_s, width, height)
+        if dict(names) != self._names:
+            self._names = dict(names)
+            self._notes.call(names)
+        for ready in self._anonymiser.push(fitted(scene, *self._size), selected):
+            self._write(ready)
+        self._save_notes()
+
+    def mark(self, time_s: float, text: str) -> None:
+        """Put a marker at `time_s` seconds of the source's clock: a CSV row, a chapter, an entry in the JSON.
+
+        Raises:
+            RecordingError: the disk is full.
+        """
+        marker = self._notes.mark(time_s, one_line(text))
+        if self._table is not None:
+            self._table.note(marker.time_s, MARKER, marker.text)
+            self._save_notes()
+
+    def note_dropped(self, count: int) -> None:
+        """Count `count` frames that came faster than they could be written."""
+        with self._lock:
+            self._status = replace(self._status, dropped=self._status.dropped + count)
+
+    def status(self) -> RecordingStatus:
+        """How it goes; from any thread."""
+        with self._lock:
+            return self._status
+
+    def finish(self, results: Mapping[str, Any]) -> tuple[Path, ...]:
+        """Close the files and give them their final names. Safe to call again, and after `write` failed.
+
+        Where the disk is full, each file is cut to its last whole piece, so that it plays.
+
+        Args:
+            results: what is known at the end; completes the JSON file.
+
+        Returns:
+            The files; none where there never was a scene.
+
+        Raises:
+            RecordingError: a file could not be saved; it keeps its ``.part`` name.
+        """
+        if self._finished is not None:
+            return self._finished
+        self._set(state="finishing")
+        trouble: list[str] = []
+        if self._files is None:
+            self._finished = ()
+            self._set(state="failed", message=self._failure or "no frame came; nothing was recorded")
+            return ()
+        try:
+            with suppress(RecordingError):  # said by `write`, where it is the reason to finish
+                for ready in self._anonymiser.flush():
+                    self._write(ready)
+            trouble += self._close(results)
+        except RecordingError as error:
+            self._finished = ()
+            self._set(state="failed", message=str(error))
+            raise
+        self._set(
+            state="failed" if trouble and not self._finished else "done",
+            files=self._finished or (),
+            message="; ".join(filter(None, [self._failure, *trouble])),
+        )
+        return self._finished or ()
+
+    def _open(self, scene: Scene, width: int, height: int) -> None:
+        plan = self._plan
+        if not plan.folder.is_dir():
+            raise RecordingError(f"{plan.folder}: no such folder; create it or choose another")
+        source = self._about.get("source", {}).get("name", "")
+        name = file_name(plan.name, now=datetime.now().astimezone(), source=str(source))
+        files = RecordingFiles.reserve(plan.folder, name, annotated=plan.annotated, clean=plan.clean)
+        self._size = self._newest_size = width + width % 2, height + height % 2
+        self._newest_size = width, height
+        self._start_s = scene.frame.time_s
+        self._notes.begin(self._start_s, width, height)
+        rate = self._about.get("source", {}).get("frame_rate")
+        try:
+            write_json(Outputs.part(files.json), self._document({}, complete=False, files=files))
+            self._table = TableWriter(Outputs.part(files.csv), self._labels, notes=True)
+            for marker in self._notes.markers:
+                self._table.note(marker.time_s, MARKER, marker.text)
+            for path in files.videos:
+                video = LiveVideo(
+                    Outputs.part(path), self._size, crf=plan.crf, start_s=self._start_s, rate=rate,
+                    sample_aspect=self._sample_aspect, audio=self._audio,
+                )  # fmt: skip
+                self._videos.append(video)
+        except RecordingError:
+            self._discard(files)
+            raise
+        self._files = files
+        self._set(files=files.all())
+
+    def _discard(self, files: RecordingFiles) -> None:
+        for writer in (*self._videos, self._table):
+            with suppress(RecordingError):
+                if writer is not None:
+                    writer.close()
+        self._videos, self._table = [], None
+        for path in files.all():
+            with suppress(OSError):
+                Outputs.part(path).unlink(missing_ok=True)
+
+    def _write(self, scene: Scene) -> None:
+        """Write a scene that is fitted and concealed."""
+        assert self._table is not None and self._files is not None
+        frame = scene.frame
+        if frame.gap_s > 0 and self._written_s is not None:
+            gap = self._notes.lose(max(frame.time_s - frame.gap_s, self._written_s), frame.time_s)
+            self._table.note(gap.start_s, GAP, f"{gap.seconds:.3f}")
+        images = {self._files.clean: frame.image} if self._files.clean is not None else {}
+        if self._files.annotated is not None:
+            images[self._files.annotated] = self._overlay.draw(scene, names=self._names)
+        for path, video in zip(self._files.videos, self._videos, strict=True):
+            video.write(frame, images[path])
+        self._table.write(scene)
+        self._written_s = frame.time_s
+        self._with_face += any(face.observed for face in scene.faces)
+        with self._lock:
+            status = self._status
+            self._status = replace(status, frames=status.frames + 1, elapsed_s=frame.time_s - self._start_s)
+
+    def _close(self, results: Mapping[str, Any]) -> list[str]:
+        """Close, complete and rename everything; says what was lost by it."""
+        assert self._files is not None and self._table is not None
+        trouble: list[str] = []
+        chapters = self._notes.chapters(self._start_s, self._end_s)
+        for writer in self._videos:
+            try:
+                writer.close(chapters)
+            except RecordingError as error:
+                trouble.append(f"{error}; saved up to the last whole piece")
+        try:
+            self._table.close()
+        except RecordingError as error:
+            trouble.append(str(error))
+        document = self._document(results, complete=not (trouble or self._failure), files=self._files)
+        try:
+            write_json(Outputs.part(self._files.json), document)
+        except RecordingError as error:
+            trouble.append(str(error))
+        self._finished = self._rename(trouble)
+        return trouble
+
+    def _rename(self, trouble: list[str]) -> tuple[Path, ...]:
+        assert self._files is not None
+        done: list[Path] = []
+        for path in self._files.all():
+            part = Outputs.part(path)
+            if not part.exists() or (path.suffix == ".mp4" and part.stat().st_size == 0):
+                with suppress(OSError):
+                    part.unlink(missing_ok=True)
+                trouble.append(f"{path}: holds nothing and was removed")
+                continue
+            try:
+                if path.exists():
+                    raise FileExistsError(0, "a file of that name has appeared")
+                part.rename(path)
+                done.append(path)
+            except OSError as error:
+                trouble.append(f"{path}: cannot be given its name ({error.strerror}); the result is {part}")
+                done.append(part)
+        return tuple(done)
+
+    @property
+    def _end_s(self) -> float:
+        return self._start_s if self._written_s is None else self._written_s
+
+    def _document(self, results: Mapping[str, Any], *, complete: bool, files: RecordingFiles) -> dict[str, Any]:
+        plan, status = self._plan, self.status()
+        width, height = self._size
+        return {
+            **self._about,
+            "recording": {
+                "start_s": self._start_s,
+                "time_base": str(TIME_BASE),
+                "width": width,
+                "height": height,
+                "videos": [path.name for path in files.videos],
+                "privacy": plan.privacy,
+                "privacy_scope": plan.privacy_scope,
+                "audio": self._audio,
+                "pre_roll_s": plan.pre_roll_s,
+                "crf": plan.crf,
+            },
+            **({"ended": "stopped in order"} if complete else {"ended": self._failure} if self._failure else {}),
+            "complete": complete,
+            **results,
+            **self._notes.as_json(),
+            "duration_s": round(self._end_s - self._start_s, 6),
+            "counts": {
+                "frames_written": status.frames,
+                "frames_dropped": status.dropped,
+                "frames_with_face": self._with_face,
+                "pictures_repeated": max((video.repeated for video in self._videos), default=0),
+            },
+        }
+
+    def _save_notes(self) -> None:
+        """What must survive a kill and is not in the CSV: names, sizes. Seldom, as it rewrites the JSON."""
+        if self._files is not None and self._notes.take_changed():
+            write_json(Outputs.part(self._files.json), self._document({}, complete=False, files=self._files))
+
+    def _look_at_disk(self) -> None:
+        now = time.monotonic()
+        if now - self._looked < _LOOK_AT_DISK_S:
+            return
+        self._looked = now
+        try:
+            free = shutil.disk_usage(self._plan.folder).free
+        except OSError as error:
+            raise RecordingError(f"{self._plan.folder}: cannot be reached ({error.strerror}); choose another") from None
+        self._set(free_bytes=free)
+        if free < self._plan.min_free_bytes:
+            message = (
+                f"{self._plan.folder}: only {free / 1e6:.0f} MB are free, {self._plan.min_free_bytes / 1e6:.0f} MB are "
+                "kept in reserve; the recording was ended; free some space or record to another folder"
+            )
+            raise DiskFullError(message)
+
+    def _set(self, **changes: Any) -> None:
+        with self._lock:
+            self._status = replace(self._status, **changes)

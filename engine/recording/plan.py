@@ -1,0 +1,83 @@
+"""What a live recording shall be, and how it goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final, Literal
+
+from mien.engine.errors import RecordingError
+from mien.engine.recording.files import file_name
+
+_LONGEST_PRE_ROLL_S: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingPlan:
+    """What to record and where to.
+
+    Attributes:
+        folder: where the files go; it must exist.
+        name: pattern of their names, see `mien.engine.recording.files.file_name`.
+        annotated: write NAME.mp4, with everything drawn on it.
+        clean: write NAME_clean.mp4, with nothing drawn on it.
+        privacy: what is done to faces before anything is written, in both videos.
+        privacy_scope: to "all" faces, or to those of people who are not selected.
+        audio: record the source's audio, where it has one.
+        pre_roll_s: seconds before the start that go along, 0 to 60.
+        crf: constant rate factor of H.264, 0 to 51.
+        min_free_bytes: the recording ends when less space than this is left.
+
+    Raises:
+        RecordingError: a value is out of its range.
+    """
+
+    folder: Path
+    name: str = "mien {time}"
+    annotated: bool = True
+    clean: bool = False
+    privacy: Literal["none", "blur", "pixelate"] = "none"
+    privacy_scope: Literal["all", "unselected"] = "all"
+    audio: bool = True
+    pre_roll_s: float = 0.0
+    crf: int = 20
+    min_free_bytes: int = 200_000_000
+
+    def __post_init__(self) -> None:
+        if not (self.annotated or self.clean):
+            raise RecordingError("nothing to record: choose the annotated video, the clean one, or both")
+        if self.privacy not in ("none", "blur", "pixelate"):
+            raise RecordingError(f"privacy: {self.privacy!r} is not known; use none, blur or pixelate")
+        if self.privacy_scope not in ("all", "unselected"):
+            raise RecordingError(f"privacy_scope: {self.privacy_scope!r} is not known; use all or unselected")
+        if not 0 <= self.pre_roll_s <= _LONGEST_PRE_ROLL_S:
+            raise RecordingError(f"pre_roll_s: {self.pre_roll_s} must be from 0 to {_LONGEST_PRE_ROLL_S:.0f} seconds")
+        if not 0 <= self.crf <= 51:
+            raise RecordingError(f"crf: {self.crf} must be from 0 (largest files) to 51 (worst frame)")
+        if self.min_free_bytes < 0:
+            raise RecordingError(f"min_free_bytes: {self.min_free_bytes} must not be negative")
+        file_name(self.name, now=datetime.min)
+
+
+@dataclass(frozen=True, slots=True)
+class RecordingStatus:
+    """How a recording goes.
+
+    Attributes:
+        state: what it is doing.
+        files: under their final names.
+        elapsed_s: of source time, from the first frame to the newest.
+        frames: frames written.
+        dropped: frames that came too fast to be written.
+        free_bytes: space left on the disk, as seen within the last second.
+        message: one line for people, where something is to be said.
+    """
+
+    state: Literal["recording", "finishing", "done", "failed"]
+    files: tuple[Path, ...]
+    elapsed_s: float
+    frames: int
+    dropped: int
+    free_bytes: int
+    message: str

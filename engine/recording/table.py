@@ -1,0 +1,179 @@
+"""The data file beside a recording: one CSV row for each frame and face, and for each marker and gap."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import time
+from collections.abc import Iterable, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import Final
+
+from mien.engine.errors import RecordingError
+from mien.engine.system import hold
+from mien.engine.types import Face, Scene, Status
+
+FIXED_COLUMNS: Final = (
+    *("pts_s", "frame", "track_id", "x", "y", "width", "height", "score"),
+    *("status", "quality", "steps", "read_s", "label", "top_label"),
+)
+NOTE_COLUMN: Final = "note"
+MARKER: Final = "marker"
+"""Stands in the column ``status`` of a row that marks a moment; its note says why."""
+GAP: Final = "gap"
+"""Stands in the column ``status`` of a row where the signal was lost; its note counts the seconds."""
+_FLUSH_S: Final = 1.0
+_FLUSH_SIZE: Final = 1 << 16  # characters that wait at most
+_LONGEST_NOTE: Final = 500
+
+
+def column_of(label: str) -> str:
+    """Name of the column that holds the probability of `label`."""
+    return f"p_{label}"
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks and control characters, of bounded length: a row stays one line."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text[: 2 * _LONGEST_NOTE]).split())[:_LONGEST_NOTE]
+
+
+class TableWriter:
+    """Writes the rows as they come, to disk at least once a second, and only in whole lines.
+
+    ================  ==============================================================================
+    ``pts_s``         time of the frame on the source's clock (its PTS), seconds
+    ``frame``         counts the source's frames from 0; empty for markers and gaps
+    ``track_id``      which face; empty in a row without a face
+    ``x ... height``  its box in pixels, origin top left
+    ``score``         the detector's confidence; empty while the face is hidden
+    ``status``        ok, warming, uncertain, occluded or no face: see `mien.engine.types.Status`; marker or gap
+    ``quality``       good, or what made the face hard to read, joined by "+": see `mien.engine.types.Flaw`
+    ``steps``         how many of the model's steps are filled
+    ``read_s``        PTS in seconds of the newest frame that the probabilities rest on
+    ``label``         the label shown: follows ``top_label`` once its lead is clear, so that it does not flicker
+    ``top_label``     the most probable label
+    ``p_...``         probability of each label; empty while the face is hidden: nothing was measured
+    ``note``          live recordings only: the text of a marker, or the seconds without signal of a gap
+    ================  ==============================================================================
+
+    Args:
+        path: written at once; an existing file is replaced.
+        labels: class names of the model.
+        notes: live: with the column ``note``, and every scene goes to disk at once, as nobody knows when the next
+            one comes.
+
+    Raises:
+        RecordingError: the file cannot be created.
+    """
+
+    def __init__(self, path: Path, labels: Sequence[str], *, notes: bool = False) -> None:
+        self._path = path
+        self._labels = tuple(labels)
+        self._notes = notes
+        self._waiting = io.StringIO()
+        self._writer = csv.writer(self._waiting, lineterminator="\n")
+        self._size = 0  # bytes of whole lines on disk
+        self._flushed = time.monotonic()
+        try:
+            self._file = path.open("wb", buffering=0)
+            hold(self._file)
+        except OSError as error:
+            raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
+        self._add([(*FIXED_COLUMNS, *map(column_of, self._labels), *((NOTE_COLUMN,) if notes else ()))])
+        try:
+            self._flush()
+        except OSError as error:
+            self._file.close()
+            raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
+
+    def write(self, scene: Scene) -> None:
+        """Add the rows of one scene.
+
+        Raises:
+            RecordingError: the disk is full; what is there ends in a whole line.
+        """
+        start: list[str | int] = [f"{scene.frame.time_s:.6f}", scene.frame.index]
+        rows = [start + self._cells(scene, face) for face in scene.faces]
+        if not rows:
+            rows = [self._without_face(f"{scene.frame.time_s:.6f}", scene.frame.index, str(Status.NO_FACE))]
+        if self._notes:
+            for row in rows:
+                row.append("")
+        self._add(rows)
+        self._flush_when_due()
+
+    def note(self, time_s: float, kind: str, text: str) -> None:
+        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds; only with `notes`.
+
+        Raises:
+            RecordingError: the disk is full.
+        """
+        self._add([[*self._without_face(f"{time_s:.6f}", "", kind), one_line(text)]])
+        self._flush_when_due()
+
+    def close(self) -> None:
+        """Finish the file; safe to call twice.
+
+        Raises:
+            RecordingError: the end could not be written; what is there ends in a whole line.
+        """
+        if self._file.closed:
+            return
+        try:
+            self._flush()
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be finished ({error.strerror})") from None
+        finally:
+            with suppress(OSError):
+                self._file.close()
+
+    def _add(self, rows: Iterable[Sequence[str | int]]) -> None:
+        self._writer.writerows(rows)
+
+    def _flush_when_due(self) -> None:
+        due = self._notes or time.monotonic() - self._flushed > _FLUSH_S or self._waiting.tell() > _FLUSH_SIZE
+        try:
+            if due:
+                self._flush()
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be written any further ({error.strerror})") from None
+
+    def _flush(self) -> None:
+        """Write what waits in one piece, so that a kill in between does not cut a line; undo it where that fails."""
+        waiting = memoryview(self._waiting.getvalue().encode())
+        self._waiting.seek(0)
+        self._waiting.truncate()
+        try:
+            left = waiting
+            while left:
+                left = left[self._file.write(left) or 0 :]
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(self._file.fileno(), self._size)
+                self._file.seek(self._size)
+            raise
+        self._size += len(waiting)
+        self._flushed = time.monotonic()
+
+    def _without_face(self, time_s: str, frame: str | int, status: str) -> list[str | int]:
+        return [time_s, frame, "", "", "", "", "", "", status, *[""] * 5, *[""] * len(self._labels)]
+
+    def _cells(self, scene: Scene, face: Face) -> list[str | int]:
+        box = face.box
+        score = "" if face.detection is None else f"{face.detection.score:.3f}"
+        place = [f"{value:.1f}" for value in (box.x, box.y, box.width, box.height)]
+        cells: list[str | int] = [face.track_id, *place, score, str(scene.status(face))]
+        prediction = scene.predictions.get(face.track_id)
+        if prediction is None or not face.observed:
+            return [*cells, *[""] * 5, *[""] * len(self._labels)]
+        return [
+            *cells,
+            "+".join(prediction.flaws) or "good",
+            prediction.steps,
+            f"{prediction.time_s:.6f}",
+            self._labels[prediction.label],
+            self._labels[prediction.top],
+            *[f"{value:.5f}" for value in prediction.probabilities],
+        ]

@@ -1,0 +1,1 @@
+"""Recordings, read back: their video, their numbers, and what can be made of them."""

@@ -1,0 +1,103 @@
+"""Finds the files of a recording, and reads its JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Self
+
+from mien.engine.errors import ReviewError
+from mien.engine.recording.files import CLEAN
+from mien.engine.recording.table import one_line
+
+_LARGEST: Final = 64 * 1024 * 1024
+_LARGEST_TIME: Final = 1e10  # seconds; centuries
+_LARGEST_ID: Final = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class SessionFiles:
+    """The files of one recording; the video and the JSON may be missing."""
+
+    mp4: Path | None
+    csv: Path
+    json: Path
+
+    @classmethod
+    def of(cls, path: Path) -> Self:
+        """The files that belong together with `path`, which is any of them.
+
+        Raises:
+            ReviewError: `path` does not exist, or there is no CSV beside it.
+        """
+        if not path.is_file():
+            raise ReviewError(f"{path}: no such file")
+        if path.suffix.lower() not in (".mp4", ".csv", ".json"):
+            raise ReviewError(f"{path}: is no recording; give its MP4 or its CSV")
+        stem = path.name[: -len(path.suffix)]
+        part = ".part" if stem.endswith(".part") else ""
+        bare = stem.removesuffix(".part")
+        whole = bare.removesuffix(CLEAN)
+        for base in dict.fromkeys((bare, whole)):
+            csv = path if path.suffix.lower() == ".csv" else path.with_name(f"{base}{part}.csv")
+            if base and csv.is_file():
+                videos = [path.with_name(f"{base}{part}.mp4"), path.with_name(f"{base}{CLEAN}{part}.mp4")]
+                if path.suffix.lower() == ".mp4":
+                    videos.insert(0, path)
+                mp4 = next((video for video in videos if video.is_file()), None)
+                return cls(mp4, csv, path.with_name(f"{base}{part}.json"))
+        raise ReviewError(f"{path}: there is no CSV beside it ({bare}{part}.csv); review needs both")
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What review needs of the JSON; None where it does not say."""
+
+    start_s: float | None = None
+    duration_s: float | None = None
+    names: Mapping[int, str] = field(default_factory=dict)
+
+
+def read_document(path: Path, warnings: list[str]) -> Document:
+    """Read the JSON beside a recording; what is missing or damaged is left out, with a warning."""
+    try:
+        if path.stat().st_size > _LARGEST:
+            raise ValueError
+        data = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(data, dict):
+            raise ValueError
+    except (OSError, ValueError, RecursionError):
+        warnings.append(f"{path.name}: is missing or damaged; names and the exact beginning are not known")
+        return Document()
+    recording, source = _dict(data, "recording"), _dict(data, "source")
+    start_s = _number(recording.get("start_s"))
+    if start_s is None:
+        start_s = _number(source.get("start_s"))
+    duration_s = _number(data.get("duration_s"))
+    if data.get("complete") is False and data.get("ended") is None:
+        warnings.append(f"{path.name}: the recording was not finished; mien repair completes it")
+    names = {
+        int(key): one_line(value)
+        for key, value in _dict(data, "names").items()
+        if key.isascii() and key.isdigit() and 0 < len(key) <= 10 and int(key) < _LARGEST_ID and isinstance(value, str)
+    }
+    return Document(start_s, duration_s if duration_s is None or duration_s >= 0 else None, names)
+
+
+def _dict(data: Mapping[str, Any], key: str) -> dict[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    """A usable time in seconds, or None."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        number = float(value)
+    except OverflowError:
+        return None
+    return number if math.isfinite(number) and abs(number) < _LARGEST_TIME else None

@@ -1,0 +1,158 @@
+"""Reads the CSV of a recording into arrays, and says where it is damaged."""
+
+from __future__ import annotations
+
+import csv
+import math
+from array import array
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, TextIO
+
+from mien.engine.errors import ReviewError
+from mien.engine.recording.notes import Gap, Marker
+from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, NOTE_COLUMN, one_line
+from mien.engine.types import Status
+
+_LARGEST_TIME: Final = 1e10  # seconds
+_LARGEST_PLACE: Final = 1e7  # pixels
+_LARGEST_ID: Final = 2**31
+_LONGEST_LINE: Final = 1 << 20
+_MOST_TRACKS: Final = 100_000
+_PREFIX: Final = "p_"
+_FIRST_LABEL: Final = len(FIXED_COLUMNS)
+_STATUS: Final = FIXED_COLUMNS.index("status")
+_LABEL: Final = FIXED_COLUMNS.index("label")
+_STATES: Final = frozenset(map(str, Status))
+
+
+@dataclass(slots=True)
+class RawTrack:
+    """One face's rows in the order of the file; times on the file's own clock."""
+
+    times_s: array[float] = field(default_factory=lambda: array("d"))
+    probabilities: array[float] = field(default_factory=lambda: array("f"))
+    boxes: array[float] = field(default_factory=lambda: array("f"))
+    shown: array[int] = field(default_factory=lambda: array("q"))
+    status: list[str] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Rows:
+    """What a CSV holds; times on its own clock, None where it has no rows."""
+
+    labels: tuple[str, ...]
+    tracks: dict[int, RawTrack] = field(default_factory=dict)
+    markers: list[Marker] = field(default_factory=list)
+    gaps: list[Gap] = field(default_factory=list)
+    first_s: float | None = None
+    last_s: float | None = None
+
+
+class _Damaged(Exception):
+    """A cell that cannot be; the message says which."""
+
+
+def read_rows(path: Path, warnings: list[str]) -> Rows:
+    """Read the CSV of a recording.
+
+    Raises:
+        ReviewError: it cannot be read, is not such a file, or a row in its middle is damaged.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as stream:
+            return _read(path, stream, warnings)
+    except OSError as error:
+        raise ReviewError(f"{path}: cannot be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise ReviewError(f"{path}: is damaged: it holds bytes that are no text") from None
+
+
+def _read(path: Path, stream: TextIO, warnings: list[str]) -> Rows:
+    lines = _cells(path, stream, warnings)
+    _, head = next(lines, (1, []))
+    noted = bool(head) and head[-1] == NOTE_COLUMN
+    names = head[_FIRST_LABEL : len(head) - noted]
+    if tuple(head[:_FIRST_LABEL]) != FIXED_COLUMNS or not names or not all(n.startswith(_PREFIX) for n in names):
+        raise ReviewError(f"{path}: is not the data of a recording; its first row should name the columns")
+    labels = tuple(name.removeprefix(_PREFIX) for name in names)
+    if len(set(labels)) < len(labels):
+        raise ReviewError(f"{path}: is damaged: two columns have the same name")
+    rows = Rows(labels)
+    indices = {label: index for index, label in enumerate(labels)}
+    for number, cells in lines:
+        if len(cells) != len(head):
+            raise ReviewError(f"{path}: line {number} is damaged: {len(cells)} cells instead of {len(head)}")
+        try:
+            _take(rows, cells, indices, cells[-1] if noted else "")
+        except _Damaged as error:
+            raise ReviewError(f"{path}: line {number} is damaged: {error}") from None
+    return rows
+
+
+def _cells(path: Path, stream: TextIO, warnings: list[str]) -> Iterator[tuple[int, list[str]]]:
+    """Number and cells of each whole line: a row of Mien is always one line."""
+    number = 0
+    while line := stream.readline(_LONGEST_LINE):
+        number += 1
+        if not line.endswith("\n"):
+            if len(line) >= _LONGEST_LINE:
+                raise ReviewError(f"{path}: line {number} is damaged: it is longer than any row can be")
+            warnings.append(f"{path.name}: its last row is cut off and was skipped")
+            return
+        try:
+            yield number, next(csv.reader([line]), [])
+        except csv.Error:
+            raise ReviewError(f"{path}: line {number} is damaged") from None
+
+
+def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> None:
+    time_s = _number(cells[0], "pts_s", _LARGEST_TIME)
+    status = cells[_STATUS]
+    if status == MARKER:
+        rows.markers.append(Marker(time_s, one_line(note)))
+        return
+    if status == GAP:
+        seconds = _number(note, "the length of a gap", _LARGEST_TIME)
+        rows.gaps.append(Gap(time_s, max(seconds, 0.0)))
+        return
+    if status not in _STATES:
+        raise _Damaged(f"the status {one_line(status)[:40]!r} is not known")
+    rows.first_s = time_s if rows.first_s is None else min(rows.first_s, time_s)
+    rows.last_s = time_s if rows.last_s is None else max(rows.last_s, time_s)
+    if status == Status.NO_FACE:
+        return
+    track = _track(rows, cells[2])
+    shares = [_share(cell) for cell in cells[_FIRST_LABEL : _FIRST_LABEL + len(indices)]]
+    label = cells[_LABEL]
+    if label and label not in indices:
+        raise _Damaged(f"the label {one_line(label)[:40]!r} has no column")
+    places = [_number(cell, "a box", _LARGEST_PLACE) for cell in cells[3:7]]
+    track.times_s.append(time_s)
+    track.boxes.extend(places)
+    track.probabilities.extend(shares)
+    track.shown.append(indices[label] if label else -1)
+    track.status.append(status)
+
+
+def _track(rows: Rows, cell: str) -> RawTrack:
+    if not (cell.isascii() and cell.isdigit() and len(cell) <= 10 and 0 < int(cell) < _LARGEST_ID):
+        raise _Damaged(f"the track id {cell[:40]!r} is no number from 1")
+    if int(cell) not in rows.tracks and len(rows.tracks) >= _MOST_TRACKS:
+        raise _Damaged(f"more than {_MOST_TRACKS} faces")
+    return rows.tracks.setdefault(int(cell), RawTrack())
+
+
+def _share(cell: str) -> float:
+    return _number(cell, "a probability", 1.001) if cell else math.nan
+
+
+def _number(cell: str, what: str, largest: float) -> float:
+    try:
+        value = float(cell)
+    except ValueError:
+        raise _Damaged(f"{what} is {cell[:40]!r}, which is no number") from None
+    if not math.isfinite(value) or abs(value) > largest:
+        raise _Damaged(f"{what} is {cell[:40]}, which cannot be")
+    return value

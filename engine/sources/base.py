@@ -1,0 +1,157 @@
+"""The contracts of all sources: files that wait for whoever reads them, and live ones that do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Literal, Protocol, Self
+
+from mien.engine.errors import SettingsError, SourceError
+from mien.engine.types import Frame, SourceCondition, SourceInfo
+
+MIN_SIDE: Final = 16
+"""Smaller frames hold no face, and H.264 works in blocks of this many pixels."""
+
+
+class Source(Protocol):
+    """Gives frames in order of time, each once, at the pace of whoever takes them.
+
+    `frames` is called once. `close` may be called from another thread only after iteration has ended.
+    """
+
+    @property
+    def info(self) -> SourceInfo:
+        """What is known before the first frame."""
+        ...
+
+    @property
+    def audio_path(self) -> Path | None:
+        """The file that holds the audio; None: no audio."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong with the source though it could be read, each in one line; complete after the last frame."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames from the beginning.
+
+        Raises:
+            SourceError: nothing more can be read, and that is not just the end.
+        """
+        ...
+
+    def close(self) -> None:
+        """Let go of file or device."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None: ...
+
+
+def require_usable_size(name: str, width: int, height: int) -> None:
+    """Refuse frames in which no face could be.
+
+    Raises:
+        SourceError: a side is shorter than `MIN_SIDE`.
+    """
+    if min(width, height) < MIN_SIDE:
+        raise SourceError(f"{name}: the frame is {width}x{height}; it must be at least {MIN_SIDE} pixels each way")
+
+
+LIVE_TIME_BASE: Final = Fraction(1, 90_000)
+"""Of every live source: the clock of RTP video, in which the times of all usual frame rates are whole numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class LiveSettings:
+    """How patient a live source is. All times in seconds.
+
+    Attributes:
+        transport: how the packets of an RTSP stream travel; None: as the address says.
+        open_timeout_s: longest wait for a stream to open, 0.5 to 60.
+        read_timeout_s: how long one read may block before the reader looks around, 0.2 to 10; a read may take twice
+            this.
+        stall_s: so long without a frame counts as lost, 1 to 600.
+        backoff_min_s, backoff_max_s: bounds of the wait between two tries.
+        analyse_s: how long FFmpeg may look at a camera's stream before it starts, 0 to 10.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+
+    transport: Literal["tcp", "udp"] | None = None
+    open_timeout_s: float = 5.0
+    read_timeout_s: float = 1.0
+    stall_s: float = 5.0
+    backoff_min_s: float = 0.5
+    backoff_max_s: float = 10.0
+    analyse_s: float = 0.2
+
+    def __post_init__(self) -> None:
+        if self.transport not in (None, "tcp", "udp"):
+            raise SettingsError(f"transport is {self.transport!r}; choose tcp or udp")
+        bounds = {
+            "open_timeout_s": (0.5, 60.0),
+            "read_timeout_s": (0.2, 10.0),
+            "stall_s": (1.0, 600.0),
+            "backoff_min_s": (0.01, 60.0),
+            "backoff_max_s": (self.backoff_min_s, 600.0),
+            "analyse_s": (0.0, 10.0),
+        }
+        for name, (low, high) in bounds.items():
+            value = getattr(self, name)
+            if not low <= value <= high:
+                raise SettingsError(f"{name} is {value}; choose a value from {low:g} to {high:g}")
+
+
+class LiveSource(Protocol):
+    """Gives frames as they happen, and comes back when it was lost.
+
+    `frames` is called once, in the thread that may wait; all else may be asked in any thread.
+    """
+
+    @property
+    def name(self) -> str:
+        """Short, for titles and names of files; holds no login."""
+        ...
+
+    @property
+    def mirrored(self) -> bool:
+        """Whether people expect to see themselves as in a mirror: true for cameras."""
+        ...
+
+    @property
+    def condition(self) -> SourceCondition:
+        """What the source is doing now."""
+        ...
+
+    @property
+    def info(self) -> SourceInfo | None:
+        """What the frames are like; None before the first, and another one when the stream changes."""
+        ...
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong though it could be read, each in one line."""
+        ...
+
+    def frames(self) -> Iterator[Frame]:
+        """The frames at live pace.
+
+        `Frame.time_s` counts seconds since this call on a monotonic clock, `Frame.pts` the same in units of
+        `LIVE_TIME_BASE`, strictly increasing through every loss. Ends when the source has ended, has failed for good
+        or was cancelled; raises for no fault of the source.
+        """
+        ...
+
+    def cancel(self) -> None:
+        """Let `frames` end, within the time that one blocked read may take."""
+        ...

@@ -1,0 +1,111 @@
+"""What a live source is doing, written by the thread that reads it and read by any other."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Final
+
+from mien.engine.types import SourceCondition, SourceInfo, SourceState
+
+QUIET_S: Final = 2.0
+"""So long without a frame and a live source is shown as stalled, before it is given up and opened again."""
+
+
+class LiveCondition:
+    """Keeps the condition of one source, and its wish to end.
+
+    Nobody needs to be told that time passes: the countdown to the next try, and that a reader which blocks has become
+    stalled, are worked out when somebody asks.
+    """
+
+    def __init__(self, name: str, *, quiet_s: float = QUIET_S) -> None:
+        self._name = name
+        self._quiet_s = quiet_s
+        self._lock = threading.Lock()
+        self._cancelled = threading.Event()
+        self._state = SourceState.CONNECTING
+        self._message = f"{name}: connecting"
+        self._until: float | None = None
+        self._waiting_since: float | None = None
+        self._reconnects = 0
+
+    def set(self, state: SourceState, message: str = "", *, retry_in_s: float | None = None) -> None:
+        """Change the state; `message` is one line for people, without secrets."""
+        with self._lock:
+            self._state, self._message = state, message
+            self._until = None if retry_in_s is None else time.monotonic() + retry_in_s
+            self._waiting_since = None
+
+    def waiting(self) -> None:
+        """The reader now waits for a frame."""
+        with self._lock:
+            if self._waiting_since is None:
+                self._waiting_since = time.monotonic()
+
+    def live(self, *, reconnected: bool = False) -> None:
+        """A frame is there."""
+        with self._lock:
+            self._state, self._message, self._until, self._waiting_since = SourceState.LIVE, "", None, None
+            self._reconnects += reconnected
+
+    @property
+    def now(self) -> SourceCondition:
+        """The condition at this moment. Any thread."""
+        with self._lock:
+            now = time.monotonic()
+            quiet_s = 0.0 if self._waiting_since is None else now - self._waiting_since
+            if self._state is SourceState.LIVE and quiet_s > self._quiet_s:
+                message = f"{self._name}: no frame for {quiet_s:.0f} s"
+                return SourceCondition(SourceState.STALLED, message, None, self._reconnects)
+            retry_in_s = None if self._until is None else max(0.0, self._until - now)
+            return SourceCondition(self._state, self._message, retry_in_s, self._reconnects)
+
+    def cancel(self) -> None:
+        """Ask the reader to end. Any thread."""
+        self._cancelled.set()
+
+    @property
+    def cancelled(self) -> bool:
+        """Whether the reader was asked to end."""
+        return self._cancelled.is_set()
+
+    def pause(self, seconds: float) -> bool:
+        """Wait so long, or until cancelled; True when the reader should go on."""
+        return not self._cancelled.wait(max(0.0, seconds))
+
+
+class ToldSource:
+    """What every `mien.engine.sources.base.LiveSource` tells in the same way; the reading itself is the subclass's.
+
+    Args:
+        name: for people; holds no login.
+        mirrored: whether people expect to see themselves as in a mirror.
+        quiet_s: as for `LiveCondition`.
+    """
+
+    def __init__(self, name: str, *, mirrored: bool = False, quiet_s: float = QUIET_S) -> None:
+        self.name = name
+        self.mirrored = mirrored
+        self._condition = LiveCondition(name, quiet_s=quiet_s)
+        self._info: SourceInfo | None = None
+        self._warnings: tuple[str, ...] = ()
+
+    @property
+    def condition(self) -> SourceCondition:
+        """What the source is doing now."""
+        return self._condition.now
+
+    @property
+    def info(self) -> SourceInfo | None:
+        """What the frames are like; None before the first."""
+        return self._info
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What was wrong though it could be read, each in one line."""
+        return self._warnings
+
+    def cancel(self) -> None:
+        """Let the reading end soon."""
+        self._condition.cancel()

@@ -1,0 +1,246 @@
+"""One connection to a network stream, from opening to loss. What goes wrong is said here, without the login."""
+
+from __future__ import annotations
+
+import errno
+import math
+import re
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from mien.engine.media.colour import colour_of
+from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
+from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.audio import AudioReader, DecodedAudio
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
+from mien.engine.types import SourceInfo
+
+av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would show addresses with their logins
+
+_MICRO: Final = 1_000_000
+_WAITED_S: Final = 0.002  # a packet that was there already is read faster
+_HURRY_S: Final = 2.0  # so long without a single wait: decoding cannot keep up
+_FILE_ANALYSE_S: Final = 2.0  # over HTTP comes much that is not live, read as fast as the network gives it
+_END_S: Final = 1.0  # announced lengths are rounded
+_HIGHEST_RATE: Final = 1000
+_REFUSALS: Final = (av.error.HTTPError, av.error.HTTPClientError)
+_WEB_PROTOCOLS: Final = "http,https,httpproxy,tcp,tls,crypto,data"  # no playlist may make this program read files
+
+
+class Lost(Exception):
+    """The connection is over or did not come about. The message is for people and holds no login.
+
+    Attributes:
+        cause: "login" or "path" was refused, so that trying again would not help; the server is "gone", so that a knock
+            will tell when it is back; "other": it may be gone or not.
+    """
+
+    def __init__(self, message: str, cause: Literal["login", "path", "gone", "other"] = "other") -> None:
+        super().__init__(message)
+        self.cause = cause
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A decoded frame.
+
+    Attributes:
+        decoded: the frame.
+        arrived_s: `time.monotonic()` when it was decoded.
+        waited: whether its packet had to be waited for, so that no newer one is queued up.
+    """
+
+    decoded: VideoFrame
+    arrived_s: float
+    waited: bool
+
+
+class Connection:
+    """Opens a stream.
+
+    Attributes:
+        paced: its frames can be read faster than they play, as those of files and of HLS.
+
+    Raises:
+        Lost: it cannot be opened.
+    """
+
+    def __init__(self, address: SourceAddress, settings: LiveSettings) -> None:
+        self._name = address.name
+        self._settings = settings
+        self._container = _open(address, settings)
+        streams = self._container.streams.video
+        if not streams:
+            self.close()
+            raise Lost(f"{address.name}: sends no video; check the address")
+        self._stream: VideoStream = streams[0]
+        self._stream.thread_type = "SLICE"  # threads by frames would hold frames back
+        self._audio = AudioReader(self._container)
+        self._read_along = [self._stream] if self._audio.stream is None else [self._stream, self._audio.stream]
+        format_name = self._container.format.name
+        seconds = (self._container.duration or 0) / av.time_base
+        playlist = "hls" in format_name
+        # A length in seconds or, where the server cannot seek, in bytes: something that lies there whole.
+        length = self._container.size or 0  # where it is not known: None from PyAV 19 on, before that below zero
+        whole = address.scheme in ("http", "https") and (seconds > 0 or (not playlist and length > 0))
+        self.paced = whole or playlist
+        self._whole = whole
+        self._end_s = (self._container.start_time or 0) / av.time_base + seconds - _END_S if seconds > 0 else -math.inf
+        self._last_s = math.inf  # time of the last frame; without times the end is taken for what it seems
+        self._timed = format_name != "mpjpeg"  # it has no times, and those that FFmpeg makes up are wrong
+
+    def arrivals(self, cancelled: Callable[[], bool]) -> Iterator[Arrival]:
+        """The frames, until the end of the stream or until `cancelled` says so.
+
+        Raises:
+            Lost: nothing more can be read, or no frame came for `LiveSettings.stall_s`.
+        """
+        seen_s = waited_s = time.monotonic()
+        hurrying = waited = False
+        while not cancelled():
+            asked_s = time.monotonic()
+            packet = self._read()
+            now_s = time.monotonic()
+            if now_s - asked_s > _WAITED_S:
+                # Whoever waited for the audio between two frames has no frame queued up either.
+                waited, waited_s = True, now_s
+            if packet is not None and packet.stream is self._audio.stream:
+                self._audio.read(packet)
+                packet = None
+            hurrying = hurrying or (not self.paced and now_s - waited_s > _HURRY_S)
+            at_end = packet is not None and packet.size == 0  # its decoding gives what the decoder still held back
+            # Too slow for all frames: read without decoding what is queued, and begin again at a keyframe.
+            if packet is not None and (not hurrying or at_end or (packet.is_keyframe and waited)):
+                hurrying = False
+                for decoded in self._decode(packet):
+                    decoded_s = pts_s(decoded)
+                    self._last_s = math.inf if decoded_s is None else decoded_s
+                    yield Arrival(decoded, time.monotonic(), waited)
+                    seen_s = time.monotonic()  # what the taker did with it is not the stream's silence
+            waited = waited and packet is None
+            if at_end:
+                return
+            if time.monotonic() - seen_s > self._settings.stall_s:
+                raise Lost(f"{self._name}: no frame for {self._settings.stall_s:g} s")
+
+    @property
+    def complete(self) -> bool:
+        """Whether a stream that is at its end has been played whole, so that nothing more is to come."""
+        return self._whole and self._last_s >= self._end_s
+
+    def stream_s(self, decoded: VideoFrame) -> float | None:
+        """The time of a frame in the stream, in seconds; None where the stream does not say."""
+        return pts_s(decoded) if self._timed else None
+
+    def chunks(self) -> list[DecodedAudio]:
+        """What was heard since the last call."""
+        return self._audio.take()
+
+    def describe(self, decoded: VideoFrame) -> SourceInfo:
+        """What the frames of this connection are like, from one of them."""
+        rate, aspect = frame_rate(self._stream), sample_aspect(self._stream)
+        width, height = decoded.width, decoded.height
+        if decoded.rotation % 180:
+            width, height, aspect = height, width, 1 / aspect
+        return SourceInfo(
+            name=self._name,
+            width=width,
+            height=height,
+            frame_rate=rate if rate and rate <= _HIGHEST_RATE else None,
+            frames=None,
+            duration_s=None,
+            time_base=LIVE_TIME_BASE,
+            sample_aspect=aspect,
+            colour=colour_of(decoded),
+            codec=self._stream.codec_context.name,
+            audio_codec=self._audio.codec,
+        )
+
+    def close(self) -> None:
+        """Let go of the stream. Only the thread that reads may call this."""
+        self._container.close()
+
+    def _read(self) -> Packet[Any] | None:
+        """The next packet of frame or audio, None when none came in time; the same container then goes on.
+
+        At the end it is an empty one of the frame.
+        """
+        lost: Lost | None = None
+        try:
+            for packet in self._container.demux(*self._read_along):
+                if packet.size or packet.stream is self._stream:
+                    return packet
+            lost = Lost(f"{self._name}: the stream has ended")
+        except av.error.ExitError:
+            return None
+        except Exception:
+            lost = Lost(f"{self._name}: the connection broke")  # why, the next attempt to open will tell
+        raise lost  # not inside "except": the error that carries the address must not hang on to this one
+
+    def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
+        try:
+            return [frame for frame in packet.decode() if isinstance(frame, VideoFrame)]
+        except (av.error.FFmpegError, ValueError):
+            return []  # damaged, or cut by a loss; whether any frame comes is watched elsewhere
+
+
+def _open(address: SourceAddress, settings: LiveSettings, *, audio: bool = True) -> InputContainer:
+    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
+    if address.scheme in ("rtsp", "rtsps"):
+        options["rtsp_transport"] = settings.transport or address.transport
+        options["allowed_media_types"] = "video+audio" if audio else "video"
+    elif address.scheme in ("http", "https"):
+        options |= {"protocol_whitelist": _WEB_PROTOCOLS, "analyzeduration": str(round(_FILE_ANALYSE_S * _MICRO))}
+    timeout = (settings.open_timeout_s, settings.read_timeout_s)
+    try:
+        return av.open(address.secret_url(), options=options, timeout=timeout)
+    except Exception as error:
+        # Any error of PyAV carries the whole address in its text.
+        lost = _explain(error, address.name, address.port, has_login=address.login is not None)
+        refused = isinstance(error, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login"
+    if refused and audio and "allowed_media_types" in options:
+        # Some cameras announce audio that they then refuse to send, which ends FFmpeg's whole attempt.
+        return _open(address, settings, audio=False)
+    raise lost
+
+
+def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost:
+    """What `error` means for the user; nothing of its own text is used."""
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
+        if not has_login:
+            return Lost(f"{name}: asks for a login; give user name and password", "login")
+        return Lost(f"{name}: user name or password is wrong; correct them and open it again", "login")
+    if isinstance(error, av.error.HTTPNotFoundError):
+        return Lost(f"{name}: the server does not know this path; correct the address", "path")
+    if isinstance(error, _REFUSALS):
+        return Lost(f"{name}: the server refuses ({_title(error)})")
+    if isinstance(error, ConnectionRefusedError):
+        return Lost(f"{name}: nobody answers on port {port}; is it switched on?", "gone")
+    if isinstance(error, av.error.ExitError | TimeoutError):
+        return Lost(f"{name}: does not answer")
+    if isinstance(error, av.error.InvalidDataError):
+        return Lost(f"{name}: does not answer with a video stream that can be read")
+    code = error.errno if isinstance(error, OSError) else None
+    if code in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN):
+        return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
+    if isinstance(error, ConnectionError) or code == errno.EIO:
+        # FFmpeg's word for much: a host without an address, too.
+        return Lost(f"{name}: cannot be found, or breaks off; check the address and the network")
+    return Lost(f"{name}: cannot be read ({_title(error)})")
+
+
+def _title(error: Exception) -> str:
+    """The kind of an error in words: "bad request" of an `HTTPBadRequestError`."""
+    if isinstance(error, av.error.HTTPOtherClientError):
+        return "4xx"  # FFmpeg keeps the rest of the number to itself
+    name = type(error).__name__.removesuffix("Error").removeprefix("HTTP")
+    return re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower() or "HTTP error"

@@ -1,0 +1,44 @@
+"""Opens the source that an address names."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mien.engine.sources.address import DEMO, SourceAddress
+from mien.engine.sources.base import LiveSettings, LiveSource, Source
+
+
+def open_source(spec: str, *, threads: int = 0) -> Source:
+    """Open what `spec` names: a video file, or ``demo``. A file is decoded with `threads` threads; 0: as it likes.
+
+    Raises:
+        SourceError: it does not exist or holds no video; the message says what to do.
+    """
+    # Imported on demand: each backend brings its own library, and a start that needs one should not pay for all.
+    if spec == DEMO:
+        from mien.engine.sources.demo import DemoSource
+
+        return DemoSource()
+    from mien.engine.sources.file import VideoFile
+
+    return VideoFile(Path(spec), threads=threads)
+
+
+def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> LiveSource:
+    """The live source for `address`. Returns at once; whatever takes time or can fail happens in `frames`."""
+    settings = settings or LiveSettings()
+    # Imported on demand: each kind brings its own library, and a start that needs one should not pay for all.
+    if address.kind == "stream":
+        from mien.engine.sources.network import NetworkStream
+
+        return NetworkStream(address, settings)
+    if address.kind == "camera":
+        from mien.engine.sources.camera import CameraSource
+
+        return CameraSource(address, settings)
+    from mien.engine.sources.paced import PacedSource
+
+    spec = DEMO if address.kind == "demo" else address.target
+    if address.kind == "file" and spec == DEMO:
+        spec = f"./{spec}"
+    return PacedSource(address, lambda: open_source(spec))

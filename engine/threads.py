@@ -1,0 +1,180 @@
+"""Threads of a session and what they hand each other. The only file that starts threads."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+
+
+class Closed(Exception):
+    """The queue was closed: nothing more goes in."""
+
+
+class BoundedQueue(Generic[T]):
+    """First in, first out. `put` blocks while the queue is full, `get` while it is empty.
+
+    After `close` nothing more goes in; what lies on the queue can still be taken. After `close(discard=True)`
+    that is thrown away as well. Both wake every waiting thread, so no thread is left behind at the end.
+    """
+
+    def __init__(self, capacity: int) -> None:
+        if capacity < 1:
+            raise ValueError(f"capacity must be at least 1, not {capacity}")
+        self._capacity = capacity
+        self._items: deque[T] = deque()
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, item: T) -> None:
+        """Add `item`, waiting for room.
+
+        Raises:
+            Closed: the queue was closed before there was room.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._closed or len(self._items) < self._capacity)
+            if self._closed:
+                raise Closed
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def offer(self, item: T) -> bool:
+        """Add `item` if there is room now; False: there is none, or the queue is closed."""
+        with self._changed:
+            if self._closed or len(self._items) >= self._capacity:
+                return False
+            self._items.append(item)
+            self._changed.notify_all()
+            return True
+
+    def __iter__(self) -> Iterator[T]:
+        """Take items, waiting for each, until the queue is closed and empty."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: self._closed or bool(self._items))
+                if not self._items:
+                    return
+                item = self._items.popleft()
+                self._changed.notify_all()
+            yield item
+
+    def close(self, *, discard: bool = False) -> None:
+        """Let nothing more in; with `discard`, throw away what is still there. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            if discard:
+                self._items.clear()
+            self._changed.notify_all()
+
+    def __len__(self) -> int:
+        with self._changed:
+            return len(self._items)
+
+
+class Latest(Generic[T]):
+    """Holds the newest item. `put` never waits: an item that nobody took is replaced and counted as dropped.
+
+    With more `room`, a taker that was held up for a moment finds all it missed; one that is too slow for good still
+    gets the newest: when the room is used up, everything older goes at once, so that it does not lag behind for ever.
+
+    After `close` nothing more goes in and whoever waits is woken; an item that is still there can be taken.
+    """
+
+    def __init__(self, room: int = 1) -> None:
+        self._room = room
+        self._items: deque[T] = deque()
+        self._closed = False
+        self._dropped = 0
+        self._changed = threading.Condition()
+
+    def put(self, item: T) -> None:
+        """Leave `item` for the taker; after `close` it is ignored."""
+        with self._changed:
+            if self._closed:
+                return
+            if len(self._items) >= self._room:
+                self._dropped += len(self._items)
+                self._items.clear()
+            self._items.append(item)
+            self._changed.notify_all()
+
+    def take(self, timeout_s: float | None = None) -> T | None:
+        """The next item, waiting for one up to `timeout_s` seconds; None: closed and empty, or too late."""
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._items) or self._closed, timeout_s)
+            return self._items.popleft() if self._items else None
+
+    def __iter__(self) -> Iterator[T]:
+        """Take items, waiting for each, until the slot is closed and empty."""
+        while True:
+            with self._changed:
+                self._changed.wait_for(lambda: bool(self._items) or self._closed)
+                if not self._items:
+                    return
+                item = self._items.popleft()
+            yield item
+
+    def close(self) -> None:
+        """Let nothing more in and wake whoever waits. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    @property
+    def dropped(self) -> int:
+        """How many items were replaced before anyone took them."""
+        with self._changed:
+            return self._dropped
+
+
+class Stages:
+    """Named threads that end together: what goes wrong in one is kept, and `on_error` is told.
+
+    Args:
+        stages: what each thread runs, by name.
+        on_error: called from the failed thread, after the error was kept; should make the other stages end.
+    """
+
+    def __init__(self, stages: Mapping[str, Callable[[], None]], *, on_error: Callable[[], None]) -> None:
+        self._on_error = on_error
+        self._lock = threading.Lock()
+        self._error: BaseException | None = None
+        self._threads = [
+            # Daemons, so that a driver that never returns cannot keep the program from ending.
+            threading.Thread(target=self._guard, args=(stage,), name=f"mien-{name}", daemon=True)
+            for name, stage in stages.items()
+        ]
+
+    def start(self) -> None:
+        """Start every thread; once."""
+        for thread in self._threads:
+            thread.start()
+
+    def join(self, timeout_s: float | None = None) -> bool:
+        """Wait for the end of all, up to `timeout_s` seconds in all; True when every thread has ended."""
+        deadline = None if timeout_s is None else time.monotonic() + timeout_s
+        for thread in self._threads:
+            if thread.ident is not None:
+                thread.join(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        return not any(thread.is_alive() for thread in self._threads)
+
+    @property
+    def error(self) -> BaseException | None:
+        """The first error of any stage."""
+        with self._lock:
+            return self._error
+
+    def _guard(self, stage: Callable[[], None]) -> None:
+        try:
+            stage()
+        except Closed:
+            pass  # a later stage failed and has said so
+        except BaseException as error:
+            with self._lock:
+                self._error = self._error or error
+            self._on_error()

@@ -1,0 +1,308 @@
+"""The nouns of the engine: what flows from source to recording. All are immutable.
+
+Frames are RGB, uint8, (H,W,3). Coordinates are pixels of the frame, origin top left, x to the right, y down.
+Times are seconds of the source's own clock (its PTS), not of the wall clock.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+
+import numpy as np
+import numpy.typing as npt
+
+RgbImage = npt.NDArray[np.uint8]
+FloatArray = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Colour:
+    """Colour tags of a video as FFmpeg's numbers (AVColorSpace and its kin); 2 means "unspecified"."""
+
+    space: int = 2
+    primaries: int = 2
+    transfer: int = 2
+    full_range: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SourceInfo:
+    """What a source says of itself before its first frame.
+
+    Attributes:
+        name: for people and for files; never holds a password.
+        width, height: of the upright frames that the source gives, in pixels.
+        frame_rate: average frames per second; None where the source does not say.
+        frames: how many frames there should be; None where unknown. An announcement, not a promise.
+        duration_s: announced length in seconds; None where unknown.
+        time_base: seconds per PTS unit.
+        start_s: PTS of the file's beginning in seconds; usually 0, not so for transport streams.
+        sample_aspect: width : height of one pixel.
+        colour: how the frames were encoded, so that the recording can say the same.
+        codec: name of the video codec, or what the source is.
+        audio_codec: name of the audio codec; None: no audio.
+    """
+
+    name: str
+    width: int
+    height: int
+    frame_rate: Fraction | None
+    frames: int | None
+    duration_s: float | None
+    time_base: Fraction
+    start_s: float = 0.0
+    sample_aspect: Fraction = Fraction(1)
+    colour: Colour = Colour()
+    codec: str = ""
+    audio_codec: str | None = None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class AudioChunk:
+    """A piece of a live source's audio.
+
+    Attributes:
+        time_s: of its first sample, on the clock of `Frame.time_s`.
+        rate: samples per second.
+        samples: (2, n) float32, left and right, full scale from -1 to 1.
+    """
+
+    time_s: float
+    rate: int
+    samples: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Frame:
+    """One frame of a source.
+
+    Attributes:
+        index: counts the frames of the source from 0.
+        pts: presentation time in units of `SourceInfo.time_base`; strictly increasing.
+        duration: of the frame in the same units; 0 where the source does not say.
+        time_s: `pts` in seconds.
+        image: (H,W,3) uint8 RGB.
+        captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
+        gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
+        audio: of a live source, what was heard since the frame before.
+    """
+
+    index: int
+    pts: int
+    duration: int
+    time_s: float
+    image: RgbImage
+    captured_s: float = 0.0
+    gap_s: float = 0.0
+    audio: tuple[AudioChunk, ...] = ()
+
+
+class SourceState(StrEnum):
+    """What a live source is doing."""
+
+    CONNECTING = "connecting"
+    LIVE = "live"
+    STALLED = "stalled"
+    """Connected, but no frame for a while."""
+    RECONNECTING = "reconnecting"
+    """Lost; waiting to try again."""
+    ENDED = "ended"
+    """A file has been played to its end."""
+    FAILED = "failed"
+    """Trying again would not help: wrong password, unknown path."""
+
+
+@dataclass(frozen=True, slots=True)
+class SourceCondition:
+    """The state of a live source at one moment.
+
+    Attributes:
+        state: what it is doing.
+        message: one line for people: why, and what to do; never holds a password.
+        retry_in_s: seconds until the next try, while reconnecting.
+        reconnects: how often the signal came back after a loss.
+    """
+
+    state: SourceState
+    message: str = ""
+    retry_in_s: float | None = None
+    reconnects: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle in pixels; may reach beyond the frame."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    @property
+    def area(self) -> float:
+        return max(self.width, 0.0) * max(self.height, 0.0)
+
+    def intersection(self, other: Box) -> float:
+        """Area of the overlap with `other` in square pixels."""
+        width = min(self.right, other.right) - max(self.x, other.x)
+        height = min(self.bottom, other.bottom) - max(self.y, other.y)
+        return max(width, 0.0) * max(height, 0.0)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union with `other`, 0 to 1."""
+        shared = self.intersection(other)
+        union = self.area + other.area - shared
+        return shared / union if union > 0 else 0.0
+
+
+KEYPOINTS = ("right_eye", "left_eye", "nose", "mouth", "right_ear", "left_ear")
+"""The order of `Detection.keypoints`; right and left are the subject's own."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Detection:
+    """A face found in one frame.
+
+    Attributes:
+        box: around the face.
+        keypoints: (6,2) float32 pixels, in the order of `KEYPOINTS`.
+        score: the detector's confidence, 0 to 1.
+    """
+
+    box: Box
+    keypoints: FloatArray
+    score: float
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Face:
+    """A tracked face in one frame.
+
+    Attributes:
+        track_id: from 1, the same for one face over time; never given to another within a session.
+        box: the tracker's estimate.
+        detection: what was found in this frame; None while the face is hidden and `box` is a guess.
+    """
+
+    track_id: int
+    box: Box
+    detection: Detection | None
+
+    @property
+    def observed(self) -> bool:
+        return self.detection is not None
+
+
+class Status(StrEnum):
+    """How far the numbers of one face in one frame can be trusted."""
+
+    OK = "ok"
+    WARMING = "warming"
+    """Seen for less than the model's window: the earliest step is repeated in place of the missing ones."""
+    UNCERTAIN = "uncertain"
+    """Even the most probable class is less probable than the model's threshold: better no answer than a wrong one."""
+    OCCLUDED = "occluded"
+    """Not found in this frame; the box is where the tracker expects it, and there are no new numbers."""
+    NO_FACE = "no face"
+
+
+class Flaw(StrEnum):
+    """What makes a face hard to read; see `mien.engine.faces.quality` for the limits."""
+
+    SMALL = "small"
+    DARK = "dark"
+    BLURRED = "blurred"
+    TURNED_AWAY = "turned away"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Prediction:
+    """What the model read in the last window of one face.
+
+    Attributes:
+        time_s: time of the newest frame in the window.
+        logits: (C,) float32, before temperature.
+        probabilities: (C,) float32, sum 1.
+        label: index of the class to show: the most probable, but a lead over the one shown before must be clear.
+        steps: how many of the T steps are filled by time, 1 to T; fewer than T means "warming up".
+        warming: steps < T.
+        uncertain: the largest probability is below the model's threshold.
+        flaws: what was wrong with the newest frame in the window.
+    """
+
+    time_s: float
+    logits: FloatArray
+    probabilities: FloatArray
+    label: int
+    steps: int
+    warming: bool
+    uncertain: bool = False
+    flaws: tuple[Flaw, ...] = ()
+
+    @property
+    def top(self) -> int:
+        """Index of the most probable class."""
+        return int(self.probabilities.argmax())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scene:
+    """One frame with everything known about it.
+
+    Attributes:
+        frame: the frame.
+        faces: the tracked faces, by track id.
+        predictions: the newest prediction of each face that has one, by track id.
+    """
+
+    frame: Frame
+    faces: tuple[Face, ...]
+    predictions: Mapping[int, Prediction]
+
+    def status(self, face: Face) -> Status:
+        """How far the numbers of `face` can be trusted in this frame."""
+        if not face.observed:
+            return Status.OCCLUDED
+        prediction = self.predictions.get(face.track_id)
+        if prediction is None or prediction.warming:
+            return Status.WARMING
+        return Status.UNCERTAIN if prediction.uncertain else Status.OK
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Counts of a running or finished session.
+
+    Attributes:
+        frames_read: frames taken from the source.
+        frames_done: frames that left the last stage.
+        frames_with_face: of those, frames with at least one observed face.
+        frames_dropped: frames read but not processed; always 0 for files.
+        time_s: source time of the newest finished frame, relative to the source's start.
+        encoder_calls, temporal_calls: runs of the two graphs.
+        elapsed_s: wall-clock seconds since the start.
+    """
+
+    frames_read: int = 0
+    frames_done: int = 0
+    frames_with_face: int = 0
+    frames_dropped: int = 0
+    time_s: float = 0.0
+    encoder_calls: int = 0
+    temporal_calls: int = 0
+    elapsed_s: float = 0.0
+
+    @property
+    def frames_per_second(self) -> float:
+        return self.frames_done / self.elapsed_s if self.elapsed_s > 0 else 0.0

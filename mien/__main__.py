@@ -1,0 +1,6 @@
+"""`python -m mien ...` does what the installed command `mien ...` does."""
+
+from mien.app.cli import main
+
+if __name__ == "__main__":
+    main()

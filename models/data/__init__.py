@@ -1,0 +1,1 @@
+"""Training clips: their lists, their frames, their variations."""

@@ -1,0 +1,158 @@
+"""Clips for the networks: frames read, sampled, changed and stacked, always the same for the same seed, epoch and clip.
+
+Everything random about a clip is drawn from (seed, epoch, position), never from a shared stream. The number of
+workers does not matter, and a resumed run sees exactly what the killed one would have seen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from mien.models.data import samplers
+from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
+from mien.models.data.entries import ClipEntry, DataError, frame_files
+from mien.models.networks.tokens import clip_tokens
+
+
+@dataclass(frozen=True, slots=True)
+class ClipSettings:
+    """How clips become tensors.
+
+    Attributes:
+        steps: T. size: S, pixels. sampler: "segments" or "window". stride: of "window".
+    """
+
+    steps: int
+    size: int
+    sampler: str = "segments"
+    stride: int = 4
+    seed: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Clips (B,T,3,S,S) float32 in [0,1], labels (B,) int64, caption tokens (B,77) int64 or None, positions (B,)."""
+
+    clips: Tensor
+    labels: Tensor
+    captions: Tensor | None
+    positions: Tensor
+
+
+class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
+    """Labelled clips, asked for by (epoch, position).
+
+    Raises:
+        DataError: when a clip is read that has no frames or a damaged one.
+    """
+
+    def __init__(
+        self,
+        entries: Sequence[ClipEntry],
+        labels: Sequence[str],
+        settings: ClipSettings,
+        augment: AugmentConfig,
+        *,
+        training: bool,
+    ) -> None:
+        self.entries = list(entries)
+        self._index = {label: number for number, label in enumerate(labels)}
+        self._settings = settings
+        self._augment = augment
+        self._training = training
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, str, int]:
+        """(T,3,S,S) pixels, label number, caption, position."""
+        epoch, position = key
+        entry, settings = self.entries[position], self._settings
+        random = np.random.default_rng([settings.seed, epoch if self._training else 0, position])
+        files = frame_files(entry.folder)
+        if not files:
+            raise DataError(f"{entry.folder}: the clip has no frames; run mien data check")
+        if settings.sampler == "window":
+            chosen = samplers.window(len(files), settings.steps, settings.stride, random)
+        else:
+            chosen = samplers.segments(len(files), settings.steps, random if self._training else None)
+        # A frame that is repeated is read once.
+        opened = {index: open_image(files[index]) for index in {int(i) for i in chosen}}
+        images = [opened[int(index)] for index in chosen]
+        if self._training:
+            pixels = training_pixels(images, settings.size, self._augment, random)
+        else:
+            pixels = plain_pixels(images, settings.size, self._augment)
+        return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position
+
+
+def open_image(file: Path) -> Image.Image:
+    """A frame as RGB.
+
+    Raises:
+        DataError: it is missing or damaged.
+    """
+    try:
+        with Image.open(file) as image:
+            return image.convert("RGB")
+    except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
+        raise DataError(f"{file}: cannot be read ({' '.join(str(error).split())[:80]}); run mien data check") from None
+
+
+def collate(samples: list[tuple[Tensor, int, str, int]]) -> Batch:
+    """Samples to a batch; captions only if every clip has one."""
+    clips, labels, captions, positions = zip(*samples, strict=True)
+    tokens = clip_tokens(captions) if all(captions) else None
+    return Batch(torch.stack(clips), torch.tensor(labels), tokens, torch.tensor(positions))
+
+
+class EpochBatches(Sampler[list[tuple[int, int]]]):
+    """The batches of one epoch, shuffled by (seed, epoch), shared out over processes, from batch `start` on.
+
+    The last, smaller batch is dropped in training, and so are batches that not every process would get.
+    """
+
+    def __init__(
+        self, length: int, batch: int, *, seed: int, epoch: int, start: int = 0, rank: int = 0, world: int = 1
+    ) -> None:
+        order = np.random.default_rng([seed, epoch]).permutation(length)
+        whole = length // (batch * world) * world
+        mine = range(rank, whole, world)
+        self._batches = [[(epoch, int(i)) for i in order[b * batch : (b + 1) * batch]] for b in mine][start:]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self._batches)
+
+
+class TestBatches(Sampler[list[tuple[int, int]]]):
+    """Every clip once, in order; each process gets its own part."""
+
+    __test__ = False
+
+    def __init__(self, length: int, batch: int, *, rank: int = 0, world: int = 1) -> None:
+        mine = list(range(rank, length, world))
+        self._batches = [[(0, i) for i in mine[b : b + batch]] for b in range(0, len(mine), batch)]
+
+    def __len__(self) -> int:
+        return len(self._batches)
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        return iter(self._batches)
+
+
+def load_batches(dataset: ClipDataset, batches: Sampler[list[tuple[int, int]]], workers: int) -> Any:
+    """A DataLoader that gives a `Batch` for each of `batches`, read by `workers` processes (0: this one)."""
+    source: Any = dataset
+    return DataLoader(source, batch_sampler=batches, num_workers=workers, collate_fn=collate)

@@ -1,0 +1,80 @@
+"""Images of the model card, drawn with matplotlib without a screen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from mien.models.training import metrics
+
+__all__ = ["draw_calibration", "draw_confusion", "draw_curves"]
+
+_DPI = 100
+
+
+def _save(figure: Figure, file: Path) -> None:
+    figure.set_layout_engine("tight")
+    FigureCanvasAgg(figure)
+    # Without the software tag the file is the same for the same figures.
+    figure.savefig(file, dpi=_DPI, metadata={"Software": None})
+
+
+def draw_confusion(counts: npt.NDArray[np.int64], labels: Sequence[str], file: Path) -> None:
+    """(C, C) counts -> a image of the row-normalised matrix, in per cent."""
+    shares = metrics.normalised(counts) * 100
+    figure = Figure(figsize=(6.4, 5.6))
+    axes = figure.add_subplot()
+    axes.imshow(shares, cmap="Blues", vmin=0, vmax=100)
+    names = [f"{label} ({total})" for label, total in zip(labels, counts.sum(axis=1), strict=True)]
+    axes.set_xticks(range(len(labels)), labels, rotation=40, ha="right")
+    axes.set_yticks(range(len(labels)), names)
+    for row in range(len(labels)):
+        for column in range(len(labels)):
+            value = shares[row, column]
+            axes.text(column, row, f"{value:.0f}", ha="center", va="center", color="white" if value > 55 else "black")
+    axes.set_xlabel("read as")
+    axes.set_ylabel("majority of the votes (images)")
+    axes.set_title("FER+ test split, % of each row")
+    _save(figure, file)
+
+
+def draw_calibration(probabilities: npt.ArrayLike, truth: npt.ArrayLike, threshold: float | None, file: Path) -> None:
+    """Reliability diagram and accuracy over coverage, side by side; (n, C) probabilities, (n,) classes."""
+    mean, accuracy, count = metrics.reliability(probabilities, truth)
+    thresholds, coverage, kept = metrics.coverage_curve(probabilities, truth)
+    figure = Figure(figsize=(9.6, 4.2))
+    left, right = figure.subplots(1, 2)
+    used = count > 0
+    left.plot([0, 1], [0, 1], color="grey", linewidth=1)
+    left.scatter(mean[used], accuracy[used], s=np.sqrt(count[used]) * 4, zorder=3)
+    left.set(xlabel="confidence", ylabel="accuracy", title="Reliability, 15 bins", xlim=(0, 1), ylim=(0, 1))
+    # The first few per cent are a handful of images: noise.
+    shown = coverage > 0.03
+    right.plot(coverage[shown], kept[shown])
+    if threshold is not None:
+        at = min(int((thresholds >= threshold).sum()), len(kept)) - 1
+        right.scatter([coverage[at]], [kept[at]], zorder=3)
+        right.annotate(f"uncertain below {threshold:.2f}", (coverage[at], kept[at]), xytext=(-130, -30),
+                       textcoords="offset points")  # fmt: skip
+    right.set(xlabel="share of images answered", ylabel="accuracy of the answers", title="Coverage and accuracy")
+    right.grid(alpha=0.3)
+    _save(figure, file)
+
+
+def draw_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], columns: int, file: Path) -> None:
+    """One small chart per entry: name -> (values along x, WAR in [0,1])."""
+    rows = -(-len(curves) // columns)
+    figure = Figure(figsize=(3.2 * columns, 2.7 * rows))
+    panels = figure.subplots(rows, columns, squeeze=False).flatten()
+    for axes in panels[len(curves) :]:
+        axes.set_visible(False)
+    for axes, (name, (x, y)) in zip(panels, curves.items(), strict=False):
+        axes.plot(x, np.asarray(y) * 100, marker="o", markersize=3)
+        axes.set(xlabel=name, ylabel="WAR, %", ylim=(0, 100))
+        axes.grid(alpha=0.3)
+    _save(figure, file)

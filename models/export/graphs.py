@@ -1,0 +1,76 @@
+"""The parts of a model as ONNX graphs: one for pixels, one for time, one for words."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from contextlib import redirect_stdout
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from mien.models.networks.family import VideoTextModel
+
+OPSET: Final = 18
+
+
+class EncoderGraph(nn.Module):
+    """``frames`` (n,3,S,S) RGB in [0,1] -> ``embeddings`` (n,D), normalisation inside."""
+
+    def __init__(self, model: VideoTextModel) -> None:
+        super().__init__()
+        self.encoder = model.encoder
+
+    def forward(self, frames: Tensor) -> Tensor:
+        return torch.as_tensor(self.encoder(frames))
+
+
+class TemporalGraph(nn.Module):
+    """``embeddings`` (n,T,D), oldest first -> ``features`` (n,D) of unit length."""
+
+    def __init__(self, model: VideoTextModel) -> None:
+        super().__init__()
+        self.aggregator = model.aggregator
+
+    def forward(self, embeddings: Tensor) -> Tensor:
+        return functional.normalize(self.aggregator(embeddings), dim=-1)
+
+
+class TextGraph(nn.Module):
+    """``tokens`` (n,77) int64 -> ``vectors`` (n,D) of unit length."""
+
+    def __init__(self, model: VideoTextModel) -> None:
+        super().__init__()
+        self.clip = model.clip
+
+    def forward(self, tokens: Tensor) -> Tensor:
+        return functional.normalize(self.clip.encode_text(tokens), dim=-1)
+
+
+def write_graph(module: nn.Module, example: Tensor, path: Path, input_name: str, output_name: str) -> None:
+    """Export `module` of one tensor to ONNX with a free batch size, as one file.
+
+    `example` must have a batch of two or more, because a size of one is taken for a constant.
+    """
+    program: Any
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), torch.no_grad():
+        warnings.simplefilter("ignore")
+        for name in ("torch.onnx", "onnxscript", "onnx_ir"):
+            logging.getLogger(name).setLevel(logging.ERROR)
+        program = torch.onnx.export(
+            module.eval(),
+            (example,),
+            input_names=[input_name],
+            output_names=[output_name],
+            dynamic_shapes=({0: torch.export.Dim("n")},),
+            opset_version=OPSET,
+            dynamo=True,
+            verbose=False,
+        )
+        part = path.with_name(path.name + ".part")
+        program.save(part, external_data=False)
+    part.replace(path)

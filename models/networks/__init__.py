@@ -1,0 +1,1 @@
+"""The networks, and the parts that they are put together from."""

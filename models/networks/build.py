@@ -1,0 +1,74 @@
+"""Puts the parts of a model together, as its configuration says."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from torch import Tensor, nn
+
+from mien.engine.errors import ModelError
+from mien.models.networks.aggregators import MeanPool, TemporalTransformer
+from mien.models.networks.config import ModelConfig
+from mien.models.networks.family import VideoTextModel
+from mien.models.networks.frames import FrameEncoder
+from mien.models.networks.labels import LabelSet
+from mien.models.networks.openclip import build_clip, image_size, pixel_statistics, text_tower, visual_tower
+from mien.models.networks.text import LearnedContext, LearnedSlots, Sentences, require_clip_text
+from mien.models.networks.tokens import clip_tokens, context_tokens, foreign_tokens
+
+
+def build_model(config: ModelConfig, labels: LabelSet, clip: Any = None) -> VideoTextModel:
+    """A model of the family, in float32 on the CPU.
+
+    `clip` is an open_clip model that is already there; by default `config.backbone` is built.
+
+    Raises:
+        ModelError: the backbone cannot be built or does not fit the chosen text, or a description is too long.
+    """
+    if clip is None:
+        clip = build_clip(config.backbone, config.pretrained)
+    return assemble(config, labels, clip, _bank(config, labels, clip))
+
+
+def assemble(config: ModelConfig, labels: LabelSet, clip: Any, bank: nn.Module) -> VideoTextModel:
+    """A model from a CLIP and a text bank that are already there; only the aggregator is made here."""
+    mean, std = pixel_statistics(clip) if config.pixels == "clip" else (None, None)
+    encoder = FrameEncoder(visual_tower(clip), image_size(clip), mean, std)
+    aggregator: nn.Module = MeanPool()
+    if config.aggregator == "transformer":
+        dim = embedding_width(clip)
+        aggregator = TemporalTransformer(
+            dim, config.depth, config.heads, config.head_dim, config.mlp_dim, config.max_len
+        )
+    return VideoTextModel(clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale)
+
+
+def embedding_width(clip: Any) -> int:
+    """D, the width of the joint space of frames and texts."""
+    return int(clip.visual.output_dim)
+
+
+def context_bank(config: ModelConfig, ids: Tensor, clip: Any) -> LearnedContext:
+    """The bank of learned vectors around the class texts in (C,77) `ids`."""
+    tower = text_tower(clip)
+    require_clip_text(tower)
+    width = int(tower.token_embedding.weight.shape[1])
+    return LearnedContext(ids, config.contexts, width, shared=config.shared_context, position=config.context_position)
+
+
+def _bank(config: ModelConfig, labels: LabelSet, clip: Any) -> nn.Module:
+    if config.text == "context":
+        return context_bank(config, context_tokens(labels.first_texts, config.contexts), clip)
+    if config.text == "slots":
+        tower = text_tower(clip)
+        require_clip_text(tower)
+        width = int(tower.token_embedding.weight.shape[1])
+        ids = clip_tokens([config.template])
+        return LearnedSlots(ids, config.first_slot, config.slots, len(labels.labels), config.per_class, width)
+    counts = {len(texts) for texts in labels.texts}
+    if len(counts) != 1:
+        raise ModelError("every class needs the same number of descriptions here; give each class as many")
+    flat = [text for texts in labels.texts for text in texts]
+    is_clip = isinstance(config.backbone, dict) or getattr(text_tower(clip), "vocab_size", 0) == 49408
+    ids = clip_tokens(flat) if is_clip else foreign_tokens(str(config.backbone), flat)
+    return Sentences(ids, counts.pop())

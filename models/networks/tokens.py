@@ -1,0 +1,51 @@
+"""Sentences to token ids, with open_clip's tokenizers, and a clear word when a sentence is too long."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from mien.engine.errors import ModelError
+from mien.models.networks.openclip import CONTEXT_LENGTH, EOT, open_clip
+
+PLACEHOLDER = "X"
+"""One token each; stands where learned vectors will go."""
+
+
+def clip_tokens(sentences: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:
+    """(C,length) int64 ids of CLIP's byte pairs: start, text, end, zeros.
+
+    Raises:
+        ModelError: a sentence has more tokens than fit; it is never cut silently.
+    """
+    tokenizer: Any = open_clip().SimpleTokenizer(context_length=length)
+    for sentence in sentences:
+        count = len(tokenizer.encode(sentence)) + 2
+        if count > length:
+            raise ModelError(
+                f"the description {sentence[:50]!r}... has {count} tokens with its start and end, "
+                f"and the text encoder reads {length}; shorten it"
+            )
+    ids: Tensor = tokenizer(list(sentences), context_length=length)
+    return ids
+
+
+def context_tokens(texts: Sequence[str], contexts: int) -> Tensor:
+    """(C,77) ids of `contexts` placeholders followed by the class text."""
+    return clip_tokens([" ".join([PLACEHOLDER] * contexts) + " " + text for text in texts])
+
+
+def end_positions(ids: Tensor) -> Tensor:
+    """(C,) index of the end token in each row of (C,L) ids."""
+    if not bool((ids == EOT).any(dim=1).all()):
+        raise ModelError("a row of token ids has no end token")
+    return (ids == EOT).int().argmax(dim=1)
+
+
+def foreign_tokens(backbone: str, sentences: Sequence[str]) -> Tensor:
+    """Ids for an architecture with a tokenizer of its own (SigLIP, multilingual text towers), by its name."""
+    ids: Tensor = open_clip().get_tokenizer(backbone)(list(sentences))
+    return torch.as_tensor(ids)

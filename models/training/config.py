@@ -1,0 +1,190 @@
+"""A training configuration: one TOML file with the tables [model], [data], [augment], [training] and [[stages]]."""
+
+from __future__ import annotations
+
+import tomllib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from mien.engine.errors import ModelError
+from mien.models.data.annotations import READERS, read_entries
+from mien.models.data.augment import AugmentConfig
+from mien.models.data.entries import ClipEntry
+from mien.models.networks.config import ModelConfig, table
+from mien.models.networks.labels import LabelSet, dataset_labels, label_set
+from mien.models.training.losses import LOSSES
+
+GROUPS = ("encoder", "temporal", "text", "text_tower", "scale")
+
+
+@dataclass(frozen=True, slots=True)
+class DataConfig:
+    """The [data] table.
+
+    Attributes:
+        format: of the annotation files, see `mien.models.data.annotations`.
+        root: folder of the frames.
+        train, test: annotation files, relative to the configuration; "{fold}" stands for the fold's number.
+        labels: name of a label set.
+        classes: class names in the order of the label numbers, in place of `labels`.
+        wording: of the class texts: name, phrase, descriptor or sentence.
+        folds: how many folds there are; 1: a fixed split.
+        sampler, stride: which frames are shown, see `mien.models.data.samplers`.
+    """
+
+    format: str = "frame_list"
+    root: str = ""
+    train: str = ""
+    test: str = ""
+    labels: str = "dfew"
+    classes: list[str] = field(default_factory=list)
+    wording: str = "descriptor"
+    folds: int = 1
+    sampler: str = "segments"
+    stride: int = 4
+
+    def __post_init__(self) -> None:
+        if self.format not in READERS:
+            raise ModelError(f"data.format must be one of {', '.join(READERS)}, not {self.format!r}")
+        if self.sampler not in ("segments", "window"):
+            raise ModelError(f"data.sampler must be segments or window, not {self.sampler!r}")
+        if self.stride < 1 or self.folds < 1:
+            raise ModelError("data.stride and data.folds must be at least 1")
+
+    def label_set(self) -> LabelSet:
+        """Names and texts of the classes."""
+        return label_set(self.classes or dataset_labels(self.labels), self.wording)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class StageConfig:
+    """One [[stages]] table: which parts are trained, how, for how many epochs.
+
+    Attributes:
+        rates: learning rate of each trained part: encoder, temporal, text (learned vectors), text_tower, scale.
+        schedule: "constant"; "steps": times `gamma` at each of `milestones`; "cosine": down to 0 and up again every
+            `period` epochs.
+    """
+
+    epochs: int = 1
+    rates: dict[str, float] = field(default_factory=dict)
+    optimizer: Literal["sgd", "adamw"] = "sgd"
+    momentum: float = 0.9
+    weight_decay: float = 0.0
+    eps: float = 1e-8
+    schedule: Literal["constant", "steps", "cosine"] = "constant"
+    milestones: list[int] = field(default_factory=list)
+    gamma: float = 0.1
+    period: int = 10
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.rates) - set(GROUPS))
+        if unknown or not self.rates:
+            raise ModelError(f"stages.rates must give learning rates of {', '.join(GROUPS)}, got {unknown or 'none'}")
+        if self.optimizer not in ("sgd", "adamw") or self.schedule not in ("constant", "steps", "cosine"):
+            raise ModelError("stages.optimizer is sgd or adamw; stages.schedule is constant, steps or cosine")
+        if self.epochs < 1 or self.period < 1:
+            raise ModelError("stages.epochs and stages.period must be at least 1")
+
+
+@dataclass(frozen=True, slots=True)
+class TrainingConfig:
+    """The [training] table.
+
+    Attributes:
+        loss: cross_entropy, contrastive, captions or margin: see `mien.models.training.losses`.
+        batch: clips per step and process.
+        precision: "no" (float32), "bf16" or "fp16" with loss scaling.
+        select: which test measure decides about the best checkpoint.
+        save_every: also write the last checkpoint every so many steps; 0: at the end of every epoch only.
+    """
+
+    loss: str = "cross_entropy"
+    batch: int = 48
+    test_batch: int = 0
+    workers: int = 8
+    seed: int = 1
+    precision: Literal["no", "bf16", "fp16"] = "no"
+    select: Literal["war", "uar"] = "war"
+    save_every: int = 0
+
+    def __post_init__(self) -> None:
+        if self.loss not in LOSSES:
+            raise ModelError(f"training.loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
+        if self.precision not in ("no", "bf16", "fp16") or self.select not in ("war", "uar"):
+            raise ModelError("training.precision is no, bf16 or fp16; training.select is war or uar")
+        if self.batch < 1 or self.workers < 0 or self.save_every < 0 or self.test_batch < 0:
+            raise ModelError("training.batch must be at least 1; workers, test_batch and save_every at least 0")
+
+
+@dataclass(frozen=True, slots=True)
+class RunConfig:
+    """A whole configuration; `source` is the file's content as a table, which every checkpoint carries."""
+
+    model: ModelConfig
+    data: DataConfig
+    augment: AugmentConfig
+    training: TrainingConfig
+    stages: tuple[StageConfig, ...]
+    source: dict[str, Any]
+    folder: Path
+
+    @property
+    def epochs(self) -> int:
+        """Of all stages together."""
+        return sum(stage.epochs for stage in self.stages)
+
+    def stage_at(self, epoch: int) -> tuple[int, int]:
+        """Number of the stage that epoch `epoch` (from 0) belongs to, and the epoch within it."""
+        for number, stage in enumerate(self.stages):
+            if epoch < stage.epochs:
+                return number, epoch
+            epoch -= stage.epochs
+        raise ValueError("epoch is beyond the last stage")
+
+    def entries(self, part: Literal["train", "test"], fold: int) -> list[ClipEntry]:
+        """The clips of a part of a fold (from 1)."""
+        if not 1 <= fold <= self.data.folds:
+            raise ModelError(f"the configuration has folds 1 to {self.data.folds}, not {fold}")
+        name = (self.data.train if part == "train" else self.data.test).replace("{fold}", str(fold))
+        root = self.folder / self.data.root
+        file = Path(name) if self.data.format == "folders" else self.folder / name
+        return read_entries(self.data.format, file, root, self.data.label_set().labels)
+
+
+def read_config(path: Path) -> RunConfig:
+    """The configuration in a TOML file.
+
+    Raises:
+        ModelError: it cannot be read, is not TOML, or a value is wrong; the message names it.
+    """
+    try:
+        data = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a training configuration") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"{path}: not valid TOML ({error})") from None
+    try:
+        return parse_config(data, path.parent)
+    except ModelError as error:
+        raise type(error)(f"{path}: {error}") from None
+
+
+def parse_config(data: dict[str, Any], folder: Path) -> RunConfig:
+    """A configuration from its table; relative paths in it start at `folder`."""
+    unknown = sorted(set(data) - {"model", "data", "augment", "training", "stages"})
+    if unknown:
+        raise ModelError(f"there is no table [{unknown[0]}]; there are model, data, augment, training and stages")
+    stages = data.get("stages")
+    if not isinstance(stages, list) or not stages:
+        raise ModelError("there must be at least one [[stages]] table")
+    return RunConfig(
+        model=table(ModelConfig, data.get("model", {}), "model"),
+        data=table(DataConfig, data.get("data", {}), "data"),
+        augment=table(AugmentConfig, data.get("augment", {}), "augment"),
+        training=table(TrainingConfig, data.get("training", {}), "training"),
+        stages=tuple(table(StageConfig, stage, "stages") for stage in stages),
+        source=data,
+        folder=folder,
+    )

@@ -1,0 +1,167 @@
+"""Scores a model on a test set, in the papers' definitions, and writes what it found."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageDraw
+
+from mien.engine.errors import ModelError
+from mien.models.checkpoints.checkpoints import FORMAT
+from mien.models.data.dataset import ClipDataset, TestBatches, load_batches
+from mien.models.networks.family import VideoTextModel
+from mien.models.safe_load import read_file
+from mien.models.training import metrics
+from mien.models.training.config import RunConfig, parse_config, read_config
+
+
+def config_of(checkpoint: Path, config: Path | None, *, default_fold: int) -> tuple[RunConfig, int]:
+    """The configuration for scoring `checkpoint`, and its fold.
+
+    A checkpoint of mien train carries its own; `config` replaces it. Published checkpoints need one.
+
+    Raises:
+        ModelError: there is none.
+    """
+    content = read_file(checkpoint)
+    own = content.get("training") if isinstance(content, dict) and content.get("format") == FORMAT else None
+    fold = int(own["fold"]) if own else default_fold
+    if config is not None:
+        return read_config(config), fold
+    if not own:
+        raise ModelError(f"{checkpoint}: not a checkpoint of mien train, so it needs --config with its [data]")
+    return parse_config(own["config"], Path(own["folder"])), fold
+
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Scores:
+    """What a model answered on a test set.
+
+    Attributes:
+        labels: C class names.
+        counts: (C,C) int64, rows are the true class.
+    """
+
+    labels: tuple[str, ...]
+    counts: npt.NDArray[np.int64]
+
+    @property
+    def war(self) -> float:
+        """Overall accuracy, percent."""
+        return 100 * metrics.war(self.counts)
+
+    @property
+    def uar(self) -> float:
+        """Mean of the recalls of the classes that have samples, percent."""
+        return 100 * metrics.uar(self.counts)
+
+    @property
+    def missing(self) -> list[str]:
+        """Classes without a sample, which UAR leaves out."""
+        return [label for label, total in zip(self.labels, self.counts.sum(axis=1), strict=True) if not total]
+
+    def as_table(self) -> dict[str, Any]:
+        """For JSON: percentages and counts."""
+        recalls = metrics.recall(self.counts)
+        return {
+            "uar": self.uar,
+            "war": self.war,
+            "samples": int(self.counts.sum()),
+            "recall": {
+                label: None if np.isnan(value) else 100 * float(value)
+                for label, value in zip(self.labels, recalls, strict=True)
+            },
+            "confusion": self.counts.tolist(),
+            "labels": list(self.labels),
+        }
+
+
+def device_of(choice: str) -> torch.device:
+    """ "auto": the GPU where there is one; else the CPU."""
+    return torch.device("cuda" if choice == "auto" and torch.cuda.is_available() else "cpu")
+
+
+@torch.no_grad()
+def answers(
+    model: VideoTextModel, loader: Any, device: torch.device, progress: Progress = lambda done, of: None
+) -> list[tuple[int, int, int]]:
+    """(position, true class, answered class) of every clip in the loader."""
+    model.eval()
+    text = model.text().mean(dim=1)
+    found: list[tuple[int, int, int]] = []
+    for number, batch in enumerate(loader, start=1):
+        features = model.features(model.embed(batch.clips.to(device)))
+        guesses = (model.log_scale.exp() * features @ text.T).argmax(dim=1)
+        found += zip(batch.positions.tolist(), batch.labels.tolist(), guesses.tolist(), strict=True)
+        progress(number, len(loader))
+    return found
+
+
+def score(labels: Sequence[str], found: Sequence[tuple[int, int, int]]) -> Scores:
+    """Scores from answers; a clip that came twice counts once."""
+    by_position = {position: (truth, guess) for position, truth, guess in found}
+    truth, guess = zip(*by_position.values(), strict=True)
+    return Scores(tuple(labels), metrics.confusion(truth, guess, len(labels)))
+
+
+def evaluate(
+    model: VideoTextModel,
+    dataset: ClipDataset,
+    batch: int,
+    workers: int,
+    device: torch.device,
+    progress: Progress = lambda done, of: None,
+) -> Scores:
+    """Score `model` on every clip of `dataset`, in one process."""
+    loader = load_batches(dataset, TestBatches(len(dataset), batch), workers)
+    return score(model.labels, answers(model.to(device), loader, device, progress))
+
+
+def average(folds: Sequence[Scores]) -> dict[str, Any]:
+    """UAR and WAR averaged over folds, as the papers do, and the confusion matrix summed."""
+    total = Scores(folds[0].labels, np.sum([fold.counts for fold in folds], axis=0))
+    return {
+        "folds": [fold.as_table() for fold in folds],
+        "uar": float(np.mean([fold.uar for fold in folds])),
+        "war": float(np.mean([fold.war for fold in folds])),
+        "pooled": total.as_table(),
+    }
+
+
+def write_scores(folds: Sequence[Scores], folder: Path) -> dict[str, Any]:
+    """Write ``scores.json`` and ``confusion.png``; returns what the JSON holds."""
+    folder.mkdir(parents=True, exist_ok=True)
+    summary = average(folds)
+    (folder / "scores.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    draw_confusion(Scores(folds[0].labels, np.sum([f.counts for f in folds], axis=0)), folder / "confusion.png")
+    return summary
+
+
+def draw_confusion(scores: Scores, path: Path, cell: int = 56) -> None:
+    """A PNG of the confusion matrix in percent of each row, true classes down, answers across."""
+    shares = 100 * metrics.normalised(scores.counts)
+    classes, margin = len(scores.labels), 120
+    image = Image.new("RGB", (margin + classes * cell + 10, margin // 2 + classes * cell + 30), "white")
+    draw = ImageDraw.Draw(image)
+    for row in range(classes):
+        y = margin // 2 + row * cell
+        draw.text((6, y + cell // 2 - 6), scores.labels[row][:18], fill="black")
+        draw.text((margin + row * cell + 4, margin // 2 - 18), scores.labels[row][:8], fill="black")
+        for column in range(classes):
+            x, share = margin + column * cell, float(shares[row, column])
+            shade = round(255 - 2.2 * share)
+            draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=(shade, shade, 255), outline="white")
+            draw.text((x + cell // 2 - 10, y + cell // 2 - 6), f"{share:.1f}", fill="white" if share > 60 else "black")
+    foot = f"rows: true class, percent of its clips; UAR {scores.uar:.2f}, WAR {scores.war:.2f}"
+    draw.text((6, margin // 2 + classes * cell + 10), foot, fill="black")
+    image.save(path)

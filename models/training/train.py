@@ -1,0 +1,242 @@
+"""Training: stages of epochs over labelled clips, resumable to the step, on one or several devices.
+
+Accelerate places the model, averages gradients over processes and does mixed precision. Learning rates are a function
+of the epoch and randomness one of (seed, epoch, clip), so a checkpoint needs the weights, the optimiser and a count
+of steps, nothing else, for a killed run to go on as if nothing had happened.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from accelerate import Accelerator
+from accelerate.utils import DistributedDataParallelKwargs, gather_object, set_seed
+
+from mien.engine.errors import ModelError
+from mien.models.checkpoints.checkpoints import load_training, save
+from mien.models.data.dataset import Batch, ClipDataset, ClipSettings, EpochBatches, TestBatches, load_batches
+from mien.models.data.entries import DataError
+from mien.models.networks.build import build_model
+from mien.models.networks.config import ModelCard
+from mien.models.networks.family import VideoTextModel
+from mien.models.training.config import RunConfig
+from mien.models.training.evaluate import Scores, answers, score, write_scores
+from mien.models.training.losses import LOSSES
+from mien.models.training.optimise import prepare_stage, set_rates
+from mien.models.training.run_log import RunLog
+
+LAST: Final = "last.pt"
+BEST: Final = "best.pt"
+
+
+@dataclass(slots=True)
+class Place:
+    """How far a run has come: `epoch` from 0, `batch` done within it, `step` done in all, `best` measure so far."""
+
+    epoch: int = 0
+    batch: int = 0
+    step: int = 0
+    best: float = -1.0
+
+
+class Trainer:
+    """One run of one fold, in its folder.
+
+    Raises:
+        ModelError: the configuration, the data or the folder do not allow it.
+    """
+
+    def __init__(
+        self, config: RunConfig, folder: Path, *, fold: int = 1, resume: bool = False, device: str = ""
+    ) -> None:
+        if not resume and (folder / LAST).exists():
+            raise ModelError(f"{folder}: holds a run already; continue it with --resume or choose another folder")
+        if resume and not (folder / LAST).exists():
+            raise ModelError(f"{folder}: no {LAST} to resume from; leave out --resume")
+        folder.mkdir(parents=True, exist_ok=True)
+        self.config, self.folder, self.fold = config, folder, fold
+        set_seed(config.training.seed)
+        # Parts of the text side take no part in stages with kept text vectors.
+        unused = DistributedDataParallelKwargs(find_unused_parameters=True)
+        self.accelerator = Accelerator(
+            mixed_precision=config.training.precision, cpu=device == "cpu", kwargs_handlers=[unused]
+        )
+        labels = config.data.label_set()
+        self.model = build_model(config.model, labels)
+        self.card = ModelCard(
+            config.model, labels, f"{config.model.aggregator}-{config.model.text}", provenance={"fold": fold}
+        )
+        self.train_set = self._dataset("train")
+        self.test_set = self._dataset("test")
+        if len(self.train_set) < config.training.batch * self.accelerator.num_processes:
+            raise DataError(
+                f"there are {len(self.train_set)} training clips, fewer than one batch; lower training.batch"
+            )
+        self.place = Place()
+        self._saved: dict[str, Any] | None = None
+        if resume:
+            self._restore()
+        self.log = RunLog(folder, self.place.step, enabled=self.accelerator.is_main_process)
+
+    def run(self) -> Scores:
+        """Train to the end; returns the test scores of the last epoch."""
+        try:
+            scores = self._run()
+            # Whoever is first to leave would break off what the others still exchange.
+            self.accelerator.wait_for_everyone()
+            return scores
+        finally:
+            # A process group that lives until the interpreter ends may abort it: Gloo's threads then let go of tensors
+            # without an interpreter (https://github.com/pytorch/pytorch/pull/179291). The wrapped model holds the
+            # group, so it has to go first.
+            self.accelerator.free_memory()
+            self.accelerator.end_training()
+
+    def _run(self) -> Scores:
+        self.model.to(self.accelerator.device)
+        scores: Scores | None = None
+        stage_number = -1
+        model: Any = None
+        while self.place.epoch < self.config.epochs:
+            number, within = self.config.stage_at(self.place.epoch)
+            if number != stage_number:
+                stage_number = number
+                model = self._begin_stage(number)
+            set_rates(self.optimizer, self.config.stages[number], within)
+            self._train_epoch(model)
+            scores = self._test()
+            self._end_epoch(scores)
+        self.log.close()
+        if scores is None:
+            scores = self._test()
+        if self.accelerator.is_main_process:
+            write_scores([scores], self.folder)
+        return scores
+
+    def _begin_stage(self, number: int) -> Any:
+        # Gradients of an earlier stage and its hooks on parameters must not linger in the wrapper.
+        self.accelerator.free_memory()
+        optimizer = prepare_stage(self.model, self.config.stages[number])
+        model, self.optimizer = self.accelerator.prepare(self.model, optimizer)
+        if self._saved is not None:
+            if self._saved["stage"] == number:
+                self.optimizer.load_state_dict(self._saved["optimizer"])
+                if self.accelerator.scaler is not None and self._saved["scaler"]:
+                    self.accelerator.scaler.load_state_dict(self._saved["scaler"])
+            self._saved = None
+        return model
+
+    def _train_epoch(self, model: Any) -> None:
+        training, place = self.config.training, self.place
+        batches = EpochBatches(
+            len(self.train_set),
+            training.batch,
+            seed=training.seed,
+            epoch=place.epoch,
+            start=place.batch,
+            rank=self.accelerator.process_index,
+            world=self.accelerator.num_processes,
+        )
+        loader = load_batches(self.train_set, batches, training.workers)
+        of = place.batch + len(batches)
+        started = time.monotonic()
+        first = place.batch
+        model.train()
+        for batch in loader:
+            loss = self._step(model, batch)
+            place.batch += 1
+            place.step += 1
+            left = (time.monotonic() - started) / (place.batch - first) * (of - place.batch)
+            self.log.step(place.step, place.epoch, place.batch, of, loss, left, self.optimizer.param_groups)
+            if training.save_every and place.step % training.save_every == 0:
+                self._save(LAST)
+
+    def _step(self, model: Any, batch: Batch) -> float:
+        device = self.accelerator.device
+        wants_captions = self.config.training.loss == "captions"
+        if wants_captions and batch.captions is None:
+            raise DataError("the loss 'captions' needs a caption for every training clip; use the loss contrastive")
+        captions = batch.captions.to(device) if wants_captions and batch.captions is not None else None
+        labels = batch.labels.to(device)
+        with self.accelerator.autocast():
+            scores = model(batch.clips.to(device), captions)
+        # Losses in float32: a half-precision softmax over a scale of 100 loses too much.
+        loss = LOSSES[self.config.training.loss](scores.float(), labels)
+        self.optimizer.zero_grad(set_to_none=True)
+        self.accelerator.backward(loss)
+        self.optimizer.step()
+        value = float(self.accelerator.reduce(loss.detach(), reduction="mean"))
+        if value != value:
+            raise ModelError(f"the loss is not a number at step {self.place.step + 1}; lower the learning rates")
+        return value
+
+    def _test(self) -> Scores:
+        accelerator, training = self.accelerator, self.config.training
+        mine = TestBatches(
+            len(self.test_set),
+            training.test_batch or training.batch,
+            rank=accelerator.process_index,
+            world=accelerator.num_processes,
+        )
+        loader = load_batches(self.test_set, mine, training.workers)
+        found = answers(self.model.to(accelerator.device), loader, accelerator.device, self.log.test_progress)
+        return score(self.model.labels, gather_object(found))
+
+    def _end_epoch(self, scores: Scores) -> None:
+        self.log.epoch(self.place.epoch, self.place.step, scores)
+        self.place.epoch += 1
+        self.place.batch = 0
+        measure = scores.uar if self.config.training.select == "uar" else scores.war
+        if measure > self.place.best:
+            self.place.best = measure
+            self._save(BEST, scores)
+        self._save(LAST, scores)
+
+    def _save(self, name: str, scores: Scores | None = None) -> None:
+        if not self.accelerator.is_main_process:
+            return
+        # A history that lags behind the checkpoint could not be completed by a resumed run.
+        self.log.flush()
+        place = self.place
+        finished_stage = self.config.stage_at(max(place.epoch - (place.batch == 0 and place.step > 0), 0))[0]
+        scaler = self.accelerator.scaler
+        training = {
+            "config": self.config.source,
+            "folder": str(self.config.folder.resolve()),
+            "fold": self.fold,
+            "place": {"epoch": place.epoch, "batch": place.batch, "step": place.step, "best": place.best},
+            "stage": finished_stage,
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+        }
+        if scores is not None:
+            self.card.metrics.clear()
+            self.card.metrics.update({"test": scores.as_table(), "epoch": place.epoch})
+        save(self.folder / name, self.model, self.card, training)
+
+    def _restore(self) -> None:
+        state, training = load_training(self.folder / LAST)
+        if training["config"] != self.config.source or training["fold"] != self.fold:
+            raise ModelError(
+                f"{self.folder}: the run was made with another configuration or fold; resume with the same, "
+                "or choose another folder"
+            )
+        self.model.load_state_dict(state)
+        self.place = Place(**training["place"])
+        self._saved = training
+
+    def _dataset(self, part: Literal["train", "test"]) -> ClipDataset:
+        config = self.config
+        return clip_dataset(config, self.model, part, self.fold)
+
+
+def clip_dataset(config: RunConfig, model: VideoTextModel, part: Literal["train", "test"], fold: int) -> ClipDataset:
+    """The clips of one part of one fold, as `model` wants them."""
+    settings = ClipSettings(
+        model.steps, model.encoder.size, config.data.sampler, config.data.stride, config.training.seed
+    )
+    entries = config.entries(part, fold)
+    return ClipDataset(entries, model.labels, settings, config.augment, training=part == "train")

@@ -1,0 +1,85 @@
+"""A real Ray cluster of two machines on this one: resuming, failing videos, and a worker that is killed in mid-job."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from mien.engine.inference.bundle import Bundle
+from mien.engine.recording.files import Outputs
+from tests.videos import plain, portrait, probe, write_video
+
+pytest.importorskip("ray", reason="ray is not installed; pip install 'mien[cluster]'")
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    from ray.cluster_utils import Cluster
+
+    try:
+        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
+        cluster.add_node(num_cpus=1)
+        cluster.wait_for_nodes(60)
+    except Exception as error:
+        pytest.skip(f"no Ray cluster can be started on this machine: {error}")
+    yield cluster.address
+    cluster.shutdown()
+
+
+def workers_at_work() -> list[int]:
+    """Process ids of Ray's workers that run one of our tasks; Ray writes the task's name into the process title."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            title = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if title.startswith(b"ray::_annotate"):
+            found.append(int(folder.name))
+    return found
+
+
+@pytest.mark.timeout(400)
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the worker by /proc")
+def test_a_killed_worker_a_bad_video_and_a_finished_one(
+    address: str, tiny_bundle: Bundle, detector_file: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_video(tmp_path / "in" / "a_long.mp4", portrait(25) * 30)
+    write_video(tmp_path / "in" / "b.mp4", plain(5))
+    (tmp_path / "in" / "bad.mp4").write_text("no video")
+    out = tmp_path / "out"
+    command = [sys.executable, "main.py", "annotate", str(tmp_path / "in"), "-o", str(out), "--ray", address,
+               "--model", str(tiny_bundle.path), "--detector", str(detector_file)]  # fmt: skip
+    process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+    part = Outputs.part(out / "a_long.mp4")
+    deadline = time.monotonic() + 150
+    while not (part.exists() and part.stat().st_size > 20_000 and len(workers_at_work()) == 1):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.01)
+    (worker,) = workers_at_work()
+    os.kill(worker, signal.SIGKILL)
+    _, errors = process.communicate(timeout=200)
+    assert process.returncode == 2, errors
+    assert "Traceback" not in errors
+    assert "1 of 3 videos could not be annotated" in errors.splitlines()[-1]
+    table = {line.split()[1]: line.split()[3] for line in errors.splitlines() if line.startswith("│")}
+    assert table == {"a_long.mp4": "done", "b.mp4": "done", "bad.mp4": "failed"}
+    assert probe(out / "a_long.mp4")["frames"] == 750
+    assert not list(out.glob("*.part.*"))
+    before = (out / "a_long.mp4").stat().st_mtime_ns
+    write_video(tmp_path / "in" / "bad.mp4", plain(4))
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=200)
+    assert again.returncode == 0, again.stderr
+    assert "2 of 3 videos were finished before" in again.stderr
+    assert "3 of 3 videos annotated" in again.stderr
+    assert (out / "a_long.mp4").stat().st_mtime_ns == before

@@ -1,0 +1,208 @@
+"""Recording from the live session: real files, and never at the cost of the live view."""
+
+from __future__ import annotations
+
+import csv
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from mien.engine.drawing.overlay import Overlay
+from mien.engine.errors import RecordingError
+from mien.engine.inference.bundle import Bundle, load_bundle
+from mien.engine.live.record_stage import RecordStage
+from mien.engine.live.session import LiveSession
+from mien.engine.recording.live_recorder import LiveRecorder
+from mien.engine.recording.plan import RecordingPlan, RecordingStatus
+from mien.engine.settings import Settings
+from mien.engine.types import AudioChunk, RgbImage, Scene
+from tests.conftest import REPOSITORY
+from tests.faults.record_until_killed import LABELS, live_frames, scene_of
+from tests.live_sources import Reel, live_threads, until
+from tests.videos import plain, portrait, probe
+
+
+@pytest.fixture(scope="module")
+def portraits() -> list[RgbImage]:
+    return portrait(50)
+
+
+@pytest.fixture
+def session(tiny_bundle: Bundle, detector_file: Path) -> Iterator[LiveSession]:
+    with LiveSession(tiny_bundle, detector_file, Settings(provider="cpu")) as opened:
+        until(lambda: opened.status().model_state == "ready")
+        yield opened
+    assert opened.error is None
+    assert live_threads() == []
+
+
+def plan(folder: Path, **changes: object) -> RecordingPlan:
+    return RecordingPlan(**{"folder": folder, "name": "take", "min_free_bytes": 0, **changes})
+
+
+def recording(session: LiveSession) -> RecordingStatus:
+    status = session.status().recording
+    assert status is not None
+    return status
+
+
+def is_over(session: LiveSession) -> bool:
+    return recording(session).state in ("done", "failed")
+
+
+def rows(folder: Path) -> list[dict[str, str]]:
+    with (folder / "take.csv").open(newline="", encoding="utf-8") as file:
+        return list(csv.DictReader(file))
+
+
+def test_what_is_recorded_is_what_was_seen(session: LiveSession, portraits: list[RgbImage], tmp_path: Path) -> None:
+    session.play(Reel(portraits, rate=20))
+    session.record(plan(tmp_path))
+    until(lambda: recording(session).frames > 10)
+    with pytest.raises(RecordingError, match="is running"):
+        session.record(plan(tmp_path))
+    scene = session.scene()
+    assert scene is not None
+    session.rename(scene.faces[0].track_id, "Ada")
+    session.mark("look")
+    until(lambda: recording(session).frames > 20)
+    session.stop_recording()
+    until(lambda: is_over(session))
+    status = recording(session)
+    assert (status.state, status.message) == ("done", "")
+    assert probe(tmp_path / "take.mp4")["frames"] == status.frames
+    markers = [row for row in rows(tmp_path) if row["status"] == "marker"]
+    assert [row["note"] for row in markers] == ["look"]
+    told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
+    assert told["complete"] is True
+    assert told["source"]["name"] == "reel"
+    assert told["model"]["name"] == "tiny"
+    assert told["provider"] == "CPUExecutionProvider"
+    assert "Ada" in json.dumps(told)
+    # The frame goes on, and so may the next recording.
+    session.record(plan(tmp_path, name="second"))
+    until(lambda: recording(session).frames > 2)
+
+
+def test_closing_the_session_finishes_the_recording(
+    tiny_bundle: Bundle, detector_file: Path, portraits: list[RgbImage], tmp_path: Path
+) -> None:
+    with LiveSession(tiny_bundle, detector_file, Settings(provider="cpu")) as session:
+        session.play(Reel(portraits))
+        session.record(plan(tmp_path))
+        until(lambda: recording(session).frames > 5)
+    status = recording(session)
+    assert (status.state, status.message) == ("done", "")
+    assert probe(tmp_path / "take.mp4")["frames"] == status.frames
+    assert live_threads() == []
+
+
+def test_at_the_end_of_the_source_the_recording_ends_with_its_last_picture(
+    session: LiveSession, tmp_path: Path
+) -> None:
+    session.record(plan(tmp_path))
+    session.play(Reel(plain(25), rate=20, once=True))
+    until(lambda: is_over(session))
+    assert recording(session).state == "done"
+    counts = session.status().counts
+    assert recording(session).frames == counts.tracked == 25 - counts.dropped
+
+
+@pytest.mark.parametrize("what", ["source", "model"])
+def test_another_source_or_model_ends_the_recording_and_says_so(
+    session: LiveSession, portraits: list[RgbImage], tmp_path: Path, what: str
+) -> None:
+    session.play(Reel(portraits))
+    session.record(plan(tmp_path))
+    until(lambda: recording(session).frames > 3)
+    if what == "source":
+        session.play(Reel(plain(3, width=64, height=48)))
+    else:
+        session.use_bundle(load_bundle(REPOSITORY / "assets" / "embedded"), "cpu")
+    until(lambda: is_over(session))
+    assert recording(session).state == "done"
+    assert recording(session).message == f"the {what} was changed"
+    assert probe(tmp_path / "take.mp4")["size"] == (320, 240)
+
+
+def test_a_recording_that_fails_leaves_the_picture_alone(
+    session: LiveSession, portraits: list[RgbImage], tmp_path: Path
+) -> None:
+    session.play(Reel(portraits))
+    session.record(plan(tmp_path / "missing"))
+    until(lambda: is_over(session))
+    assert recording(session).state == "failed"
+    assert "missing: " in recording(session).message
+    tracked = session.status().counts.tracked
+    until(lambda: session.status().counts.tracked > tracked + 5)
+    session.record(plan(tmp_path))
+    until(lambda: recording(session).frames > 2)
+
+
+def test_stopped_before_the_first_picture(session: LiveSession, tmp_path: Path) -> None:
+    session.stop_recording()
+    session.mark("nobody listens")
+    assert session.status().recording is None
+    session.record(plan(tmp_path))
+    session.stop_recording()
+    until(lambda: is_over(session))
+    assert recording(session).state == "failed"
+    assert "nothing was recorded" in recording(session).message
+    assert not list(tmp_path.iterdir())
+
+
+def test_the_pre_roll_comes_before_the_start(session: LiveSession, portraits: list[RgbImage], tmp_path: Path) -> None:
+    session.keep_pre_roll(5.0)
+    session.play(Reel(portraits, rate=20))
+    until(lambda: (s := session.scene()) is not None and s.frame.time_s > 1.5)
+    scene = session.scene()
+    assert scene is not None
+    session.record(plan(tmp_path, pre_roll_s=1.0))
+    until(lambda: recording(session).frames > 25)
+    session.stop_recording()
+    until(lambda: is_over(session))
+    first = min(float(row["pts_s"]) for row in rows(tmp_path))
+    assert scene.frame.time_s - 1.0 <= first < scene.frame.time_s
+
+
+def test_a_scene_without_room_leaves_its_gap_and_its_sound_to_the_next(tmp_path: Path) -> None:
+    """Nobody empties the queue at first; then there is room for one more scene."""
+    parts = [scene_of(frame) for frame in live_frames(4, width=64, height=48)]
+    stage = RecordStage(dict)
+
+    def make(plan: RecordingPlan) -> LiveRecorder:
+        return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, audio=True)
+
+    def offer(scene: Scene, *, gap_s: float = 0.0) -> None:
+        start_s = scene.frame.time_s
+        wave = np.full((2, 640), 0.5 if gap_s else 0.0, np.float32)
+        stage.write_audio([AudioChunk(start_s, 16_000, wave)])
+        stage.offer(replace(scene, frame=replace(scene.frame, gap_s=gap_s)), {}, frozenset())
+
+    stage.start(plan(tmp_path, annotated=False, clean=True), make)
+    room = 0
+    while stage.queued == room + 1:  # the command to start and what was taken so far
+        offer(parts[room])
+        room += 1
+    lost = parts[room - 1].frame.time_s
+    offer(parts[room], gap_s=0.02)
+    thread = threading.Thread(target=stage.run)
+    thread.start()
+    until(lambda: stage.queued == 0)
+    offer(parts[room + 1])
+    stage.stop()
+    stage.close()
+    thread.join(30)
+    status = stage.status()
+    assert status is not None and (status.state, status.frames, status.dropped) == ("done", room, 2)
+    told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
+    assert [round(gap["seconds"], 3) for gap in told["gaps"]] == [0.02]
+    with av.open(str(tmp_path / "take_clean.mp4")) as opened:
+        loud = [frame.time for frame in opened.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.3]
+    assert loud and min(loud) == pytest.approx(lost + 0.04, abs=0.03)

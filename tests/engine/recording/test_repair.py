@@ -1,0 +1,111 @@
+"""Killed recordings: little is lost, and `mien repair` makes plain files of the rest."""
+
+from __future__ import annotations
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from mien.engine.errors import RecordingError
+from mien.engine.recording.repair import repair
+from mien.engine.review.session import read_session
+from tests.faults.kill_recording import examine, record_and_kill
+from tests.videos import portrait, probe, write_video
+
+ROOT = Path(__file__).parents[3]
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="POSIX signals")
+
+
+@pytest.mark.parametrize("audio", [False, True])
+def test_a_killed_recording_loses_less_than_a_second_and_is_repaired(tmp_path: Path, audio: bool) -> None:
+    times = record_and_kill(tmp_path, 2.0, size=(320, 240), audio=audio)
+    last_s = times[-1]
+    loss = examine(tmp_path, times)
+    # On a machine too busy for two frames a second, it is the newest two that may be lost.
+    assert loss.video_lost_s < 1.0 or loss.frames_lost <= 2
+    assert (loss.sound_lost_s is not None) == audio
+    assert loss.sound_lost_s is None or loss.sound_lost_s < 1.0 or loss.frames_lost <= 2
+    assert loss.rows_lost_s < 1.0
+    assert loss.rows_whole
+    assert loss.same_pictures and loss.frames_killed == loss.frames_repaired > 0
+    assert not list(tmp_path.glob("*.part.*"))
+    data = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
+    assert (data["complete"], data["ended"]) == (False, "repaired after a crash")
+    assert data["counts"]["frames_written"] == loss.frames_repaired
+    assert data["names"] == {"1": "Anna"}
+    session = read_session(tmp_path / "take.mp4")
+    assert session.duration_s == pytest.approx(last_s - times[0], abs=0.05)
+    with (tmp_path / "take.csv").open(encoding="utf-8", newline="") as stream:
+        assert len({tuple(row) for row in csv.reader(stream)}) > loss.frames_repaired
+
+
+def unfinished(folder: Path, *, rows: str | None = None) -> Path:
+    """An unfinished recording with audio, as a killed `mien annotate` leaves it."""
+    part = write_video(
+        folder / "out.part.mp4", portrait(50), audio="aac", movflags="frag_keyframe+empty_moov", frag_duration="200000"
+    )
+    if rows is not None:
+        (folder / "out.part.csv").write_text(rows)
+    return part
+
+
+HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,steps,read_s,label,top_label,p_a,p_b\n"
+ROW = "0.040000,1,1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,a,0.90000,0.10000\n"
+
+
+def test_half_rows_are_cut_and_sound_stays(tmp_path: Path) -> None:
+    part = unfinished(tmp_path, rows=HEAD + ROW + ROW[:30])
+    before = probe(part)
+    result = repair(part)
+    after = probe(tmp_path / "out.mp4")
+    assert after["times"] == before["times"]
+    assert after["audio_codec"] == "aac"
+    assert (tmp_path / "out.csv").read_text() == HEAD + ROW
+    assert result.rows == 1
+    assert any("cut off" in note for note in result.notes)
+    assert any("json" in note for note in result.notes)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.mp4"]
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.61, 0.97])
+def test_a_cut_tail_costs_only_the_tail(tmp_path: Path, cut: float) -> None:
+    part = unfinished(tmp_path, rows=HEAD)
+    part.write_bytes(part.read_bytes()[: int(part.stat().st_size * cut)])
+    frames = repair(part).frames
+    assert 0 < frames <= 50  # key frames at the beginning take most of the bytes
+    assert probe(tmp_path / "out.mp4")["frames"] == frames
+
+
+def test_what_cannot_be_repaired_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "a.part.mp4").write_bytes(b"")
+    (tmp_path / "b.part.mp4").write_bytes(b"\0" * 4000)
+    (tmp_path / "c.part.mp4").write_text("no video")
+    (tmp_path / "d.mp4").write_text("finished")
+    (tmp_path / "e.part.csv").write_text(HEAD)
+    unfinished(tmp_path, rows=HEAD)
+    (tmp_path / "out.json").write_text("precious")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for name, message in [
+        ("a.part.mp4", "holds no frame"), ("b.part.mp4", "cannot be read"), ("c.part.mp4", "cannot be read"),
+        ("d.mp4", "not an unfinished recording"), ("e.part.csv", "video beside it is missing"),
+        ("out.part.mp4", "already exists"), ("none.part.mp4", "no such file"),
+    ]:  # fmt: skip
+        with pytest.raises(RecordingError, match=message) as caught:
+            repair(tmp_path / name)
+        assert "\n" not in str(caught.value)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_the_command_repairs_each_and_fails_for_some(tmp_path: Path) -> None:
+    part = unfinished(tmp_path, rows=HEAD + ROW)
+    (tmp_path / "empty.part.mp4").touch()
+    command = [sys.executable, "main.py", "repair", str(tmp_path / "empty.part.mp4"), str(part)]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "holds no frame" in done.stderr and "Traceback" not in done.stderr
+    assert "out.mp4" in done.stdout and "50 frames" in done.stdout
+    assert (tmp_path / "out.mp4").exists()
