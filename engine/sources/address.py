@@ -163,11 +163,11 @@ def _stream(scheme: str, rest: str, user: str | None, password: str | None, tran
     login = Login(user or "", password or "") if user or password else None
     if login is not None and not _can_be_sent(login.user + login.password):
         raise SourceError(f"{host}: user name or password hold characters that cannot be sent; type them again")
-    safe_tail = _safe_tail(tail)
+    shown = safe_tail(tail)
     default = port is None or port == DEFAULT_PORTS[scheme]
-    name = _name(host.strip("[]") + ("" if default else f"-{port}") + _path_name(safe_tail))
+    name = _name(host.strip("[]") + ("" if default else f"-{port}") + _path_name(shown))
     return SourceAddress(
-        "stream", f"{scheme}://{place}{safe_tail}", name, "", transport, login, scheme, place, tail.partition("#")[0]
+        "stream", f"{scheme}://{place}{shown}", name, "", transport, login, scheme, place, tail.partition("#")[0]
     )
 
 
@@ -195,7 +195,7 @@ def _split_place(place: str) -> tuple[str, int | None]:
     return ("", None) if port is not None and not 0 < port < 65536 else (found[1], port)
 
 
-def _safe_tail(tail: str) -> str:
+def safe_tail(tail: str) -> str:
     """Path and query without what may be a secret: cameras take logins in both."""
     path, _, query = tail.partition("#")[0].partition("?")
     parts = [
