@@ -17,7 +17,7 @@ import click
 import platformdirs
 
 from mien.app.versions import in_one_line
-from mien.engine.sources.redact import secrets_of, without_secrets
+from mien.engine.sources.address import secrets_of, without_secrets
 
 EXIT_UNEXPECTED: Final = 70
 """EX_SOFTWARE of sysexits.h."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from mien.engine.sources.redact import secrets_of, without_secrets
+from mien.engine.sources.address import secrets_of, without_secrets
 
 
 @pytest.mark.parametrize(
