@@ -17,6 +17,7 @@ from mien.app.commands.model import export_command, import_command
 from mien.app.commands.repair import repair
 from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
+from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.system import detach_native_output, missing_library
@@ -69,8 +70,12 @@ mien.add_command(data)
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 something the user can mend, 130 interrupted."""
+    """Run the command line and leave with its exit code.
+
+    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    """
     detach_native_output()
+    report_what_nobody_catches(complain)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = mien.main(prog_name="mien", standalone_mode=False)
@@ -80,25 +85,26 @@ def main() -> NoReturn:
         # click prints the usage over several lines; one line that says what to do reads better.
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = "mien" if context is None else context.command_path
-        _complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         code = EXIT_USER_ERROR
     except MienError as error:
-        _complain(str(error))
+        complain(str(error))
         code = EXIT_USER_ERROR
     except (ImportError, OSError) as error:
         explained = missing_library(error)
-        if explained is None:
-            raise
-        _complain(explained)
         code = EXIT_USER_ERROR
+        if explained is not None:
+            complain(explained)
+        else:
+            complain(report(error))
+            code = EXIT_UNEXPECTED
     except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted")
+        complain("interrupted")
         code = EXIT_INTERRUPTED
+    except Exception as error:
+        complain(report(error))
+        code = EXIT_UNEXPECTED
     sys.exit(code)
-
-
-def _complain(message: str) -> None:
-    click.echo(f"mien: {' '.join(message.split())}", err=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.engine.faces.windows import Window, RollingWindows, Schedule, cell_of
+from mien.engine.faces.windows import RollingWindows, Schedule, Window, cell_of
 
 STEPS, STEP_S = 16, 0.125
 
