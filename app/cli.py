@@ -19,6 +19,7 @@ from mien.app.commands.model import export_command, import_command
 from mien.app.commands.repair import repair
 from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
+from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
@@ -71,58 +72,69 @@ mien.add_command(data)
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 something the user can mend, 130 interrupted."""
+    """Run the command line and leave with its exit code.
+
+    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    """
+    signals = _Signals()
     try:
-        for number in SIGNALS:
-            # What was ignored before, as nohup does, stays so.
-            if signal.getsignal(number) is not signal.SIG_IGN:
-                signal.signal(number, _interrupt)
+        signals.listen()
         detach_native_output()
+        report_what_nobody_catches(complain)
         code = mien.main(prog_name="mien", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as error:
         # click prints the usage over several lines; one line that says what to do reads better.
-        where = f"mien {error.ctx.info_name}" if isinstance(error, click.UsageError) and _inner(error) else "mien"
-        _complain(f"{error.format_message().rstrip('.')} (see {where} --help)")
-        code = EXIT_USER_ERROR
-    except MienError as error:
-        _complain(str(error))
-        code = EXIT_USER_ERROR
-    except (ImportError, OSError) as error:
-        explained = missing_library(error)
-        if explained is None:
-            raise
-        _complain(explained)
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        command = "mien" if context is None else context.command_path
+        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         code = EXIT_USER_ERROR
     except Abandoned:
         leave(EXIT_INTERRUPTED, LEFT)
     except (click.Abort, KeyboardInterrupt):
+        complain("interrupted")
         code = EXIT_INTERRUPTED
-        _complain("interrupted")
-    _leave_on_signals(code)
+    except MienError as error:
+        complain(str(error))
+        code = EXIT_USER_ERROR
+    except Exception as error:
+        explained = missing_library(error)
+        if signals.heard:
+            # Native libraries make errors of their own of an interrupt that hits them while they are loaded.
+            complain("interrupted")
+            code = EXIT_INTERRUPTED
+        elif explained is not None:
+            complain(explained)
+            code = EXIT_USER_ERROR
+        else:
+            complain(report(error))
+            code = EXIT_UNEXPECTED
+    signals.end_at_once(code)
     sys.exit(code)
 
 
-def _inner(error: click.UsageError) -> bool:
-    return error.ctx is not None and error.ctx.parent is not None
+class _Signals:
+    """What Ctrl-C, a polite kill and a closed terminal do, where no command counts them: `KeyboardInterrupt`."""
 
+    def __init__(self) -> None:
+        self.heard = False
+        # What was ignored before, as nohup does, stays so.
+        self._numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
-def _complain(message: str) -> None:
-    click.echo(f"mien: {' '.join(message.split())}", err=True)
+    def listen(self) -> None:
+        for number in self._numbers:
+            signal.signal(number, self._interrupt)
 
-
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite kill and a closed terminal are treated like Ctrl-C."""
-    survive_hang_up(number)
-    raise KeyboardInterrupt
-
-
-def _leave_on_signals(code: int) -> None:
-    """Everything is done: a signal while Python takes itself down ends that at once."""
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError, AttributeError):
-            stream.flush()
-    for number in SIGNALS:
-        if signal.getsignal(number) is not signal.SIG_IGN:
+    def end_at_once(self, code: int) -> None:
+        """Everything is done: a signal while Python takes itself down ends that."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        for number in self._numbers:
             signal.signal(number, lambda *_: leave(code))
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.heard = True
+        survive_hang_up(number)
+        raise KeyboardInterrupt

@@ -1,23 +1,27 @@
-"""`python -m mien ...` does what the installed command `mien ...` does."""
+"""`python -m mien ...` does what the installed command `mien ...` does.
 
+Until the command line is loaded there is nothing to save: Ctrl-C ends the program at once, in one line. To hear it as
+early as can be, this file loads only what is built into Python, as `_signal` is and `signal` is not.
+"""
+
+import _signal
 import os
-import signal
-
-
-def main() -> None:
-    """The command line. Until it is loaded there is nothing to save, so Ctrl-C ends it at once, in one line."""
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        number = getattr(signal, name, None)
-        if number is not None and signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, _leave)
-    from mien.app.cli import main as run
-
-    run()
 
 
 def _leave(*_: object) -> None:
     os.write(2, b"mien: interrupted\n")
     os._exit(130)
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        number = getattr(_signal, name, None)
+        if number is not None and _signal.getsignal(number) != _signal.SIG_IGN:
+            _signal.signal(number, _leave)
+    from mien.app.cli import main as run
+
+    run()
 
 
 if __name__ == "__main__":

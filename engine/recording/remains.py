@@ -19,6 +19,7 @@ from av.packet import Packet
 from mien.engine.errors import RecordingError, SourceError
 from mien.engine.media.container import OPEN_OPTIONS, open_container
 from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.rationals import time_base
 from mien.engine.recording.notes import Marker
 from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader
 
@@ -56,9 +57,9 @@ def content_of(path: Path) -> Content:
     with opened(path) as source:
         for packet in packets_of(source):
             if packet.stream.type == "video":
-                time_s = float((packet.pts or 0) * packet.time_base)
+                time_s = float((packet.pts or 0) * time_base(packet))
                 frames += 1
-                end_s = max(end_s, time_s + float((packet.duration or 0) * packet.time_base))
+                end_s = max(end_s, time_s + float((packet.duration or 0) * time_base(packet)))
                 digest.update(f"{time_s:.4f}".encode())
                 digest.update(bytes(packet))
     return Content(frames, end_s, digest.hexdigest())

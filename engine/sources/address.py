@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Literal
@@ -10,8 +11,10 @@ from urllib.parse import parse_qsl, quote, unquote, urlencode
 from urllib.request import url2pathname
 
 from mien.engine.errors import SourceError
+from mien.engine.sources.base import LIVE_SOURCES
 
-Kind = Literal["demo", "file", "stream", "camera"]
+Kind = str
+"""demo, file, or one of `LIVE_SOURCES`."""
 Transport = Literal["tcp", "udp"]
 
 DEMO: Final = "demo"
@@ -31,6 +34,8 @@ _SECRET: Final = re.compile(
 )
 _HARMLESS: Final = frozenset({"channel", "subtype", "stream", "profile", "unicast", "proto", "transport", "resolution"})
 _LONGEST_NAME: Final = 80
+_ANY_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s'\"<>`]+)")
+_SHORTEST_SECRET: Final = 3  # characters; shorter ones stand in every text
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +108,10 @@ class SourceAddress:
             return cls("demo", DEMO, DEMO)
         if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
             return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
-        begin = text.split(":", 1)[0].lower()
+        begin, colon, rest = text.partition(":")
+        if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
+            return cls(begin, text, text, rest)
+        begin = begin.lower()
         if begin in DEFAULT_PORTS and ":" in text:
             raise SourceError(f"the address must begin with {begin}:// (two slashes)")
         return _file(text)
@@ -139,6 +147,27 @@ class SourceAddress:
         return self.text
 
 
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` with `***` for the login of every address, for what may be a secret in its path, and for `secrets`."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return _ANY_ADDRESS.sub(_safe, text)
+
+
+def secrets_of(arguments: Iterable[str]) -> set[str]:
+    """The logins in the addresses of a command line, in every way in which an error may quote them."""
+    found: set[str] = set()
+    for argument in arguments:
+        _, scheme, rest = argument.partition("://")
+        login, at, _ = rest.rpartition("@")
+        if scheme and at:
+            user, _, password = login.partition(":")
+            parts = {login, user, password}
+            found |= parts | {unquote(part) for part in parts} | {quote(unquote(part), safe="") for part in parts}
+    return {secret for secret in found if secret}
+
+
 def _stream(scheme: str, rest: str, user: str | None, password: str | None, transport: Transport) -> SourceAddress:
     if any(not character.isprintable() for character in rest):
         # Also keeps lone surrogates out, which would come back in the text of an encoding error.
@@ -163,11 +192,11 @@ def _stream(scheme: str, rest: str, user: str | None, password: str | None, tran
     login = Login(user or "", password or "") if user or password else None
     if login is not None and not _can_be_sent(login.user + login.password):
         raise SourceError(f"{host}: user name or password hold characters that cannot be sent; type them again")
-    safe_tail = _safe_tail(tail)
+    shown = _safe_tail(tail)
     default = port is None or port == DEFAULT_PORTS[scheme]
-    name = _name(host.strip("[]") + ("" if default else f"-{port}") + _path_name(safe_tail))
+    name = _name(host.strip("[]") + ("" if default else f"-{port}") + _path_name(shown))
     return SourceAddress(
-        "stream", f"{scheme}://{place}{safe_tail}", name, "", transport, login, scheme, place, tail.partition("#")[0]
+        "stream", f"{scheme}://{place}{shown}", name, "", transport, login, scheme, place, tail.partition("#")[0]
     )
 
 
@@ -203,6 +232,13 @@ def _safe_tail(tail: str) -> str:
     ]
     kept = [(key, value) for key, value in parse_qsl(query) if _harmless(key, value)]
     return "/".join(parts) + (f"?{urlencode(kept)}" if kept else "")
+
+
+def _safe(found: re.Match[str]) -> str:
+    scheme, rest = found.groups()
+    _, at, behind = rest.rpartition("@")
+    cut = min((place for place in map(behind.find, "/?#") if place >= 0), default=len(behind))
+    return f"{scheme}{HIDDEN + '@' if at else ''}{behind[:cut]}{_safe_tail(behind[cut:])}"
 
 
 def _harmless(key: str, value: str) -> bool:
