@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QMarginsF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QBuffer, QCoreApplication, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QFont, QImage, QPageSize, QPainter, QPalette, QPdfWriter, QPen
 from PySide6.QtWidgets import QApplication
 
 from mien.app.gui.look.palette import paper_palette, series_colour
 from mien.app.gui.look.widgets import clock
 from mien.app.gui.review.chart import ChartPainter
-from mien.engine.errors import RecordingError
+from mien.engine.errors import ReviewError
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession
@@ -31,13 +31,17 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
     """Write the report to `path`, whose ending says how.
 
     Raises:
-        RecordingError: the file cannot be written.
+        ReviewError: the file cannot be written, or is one of the recording's own.
     """
+    from mien.engine.review.exports import save_export
+
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     if path.suffix.lower() == ".png":
-        image = draw_png(session, title)
-        done = image.save(str(path))
+        done = draw_png(session, title).save(buffer, "PNG")  # type: ignore[call-overload]
     else:
-        writer = QPdfWriter(str(path))
+        # Into memory first: Qt says nothing of a disk that is full.
+        writer = QPdfWriter(buffer)
         writer.setTitle(title)
         writer.setCreator("Mien")
         writer.setPageSize(QPageSize(QSizeF(297, 210), QPageSize.Unit.Millimeter))
@@ -50,7 +54,8 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
             _Page(painter).draw(session, title)
             painter.end()
     if not done:
-        raise RecordingError(f"{path}: cannot be written; choose another folder")
+        raise ReviewError(f"{path}: cannot be drawn; there may be too little memory")
+    save_export(session, path, bytes(buffer.data().data()))
 
 
 def draw_png(session: RecordedSession, title: str) -> QImage:
