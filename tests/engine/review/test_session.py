@@ -110,6 +110,57 @@ def test_exports(tmp_path: Path) -> None:
         export_csv(session, session.csv)
 
 
+@pytest.mark.parametrize(
+    "name", ["take.mp4", "take.csv", "take.json", "take.part.mp4", "take_clean.mp4", "./take.json"]
+)
+def test_exports_never_replace_the_recording(tmp_path: Path, name: str) -> None:
+    session = read_session(session_of(tmp_path, GOOD))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for export in (export_csv, export_elan, export_webvtt):
+        with pytest.raises(ReviewError, match="is the recording itself"):
+            export(session, tmp_path / name)
+    (tmp_path / "link.vtt").symlink_to(tmp_path / "take.json")
+    with pytest.raises(ReviewError, match="is the recording itself"):
+        export_webvtt(session, tmp_path / "link.vtt")
+    (tmp_path / "link.vtt").unlink()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_exports_follow_no_planted_link_and_say_when_the_disk_is_full(tmp_path: Path) -> None:
+    session = read_session(session_of(tmp_path, GOOD))
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("t.vtt~", "t.vtt"):
+        (tmp_path / name).symlink_to(victim)
+    export_webvtt(session, tmp_path / "t.vtt")
+    assert victim.read_text() == "precious"
+    assert (tmp_path / "t.vtt").read_text().startswith("WEBVTT")
+    if Path("/dev/full").exists():
+        with pytest.raises(ReviewError, match="No space left"):
+            export_webvtt(session, Path("/dev/full"))
+
+
+def test_a_recording_of_format_1_is_reviewed_and_exported(tmp_path: Path) -> None:
+    """As version 0.1.0 wrote them: other names of two columns, and texts as they were."""
+    text = row(10.0, 1) + row(10.1, 1) + f"10.200000{',' * 8}marker{',' * 8}=1+1\n"
+    path = session_of(tmp_path, text)
+    path.write_text(path.read_text().replace("window_steps,prediction_s", "steps,read_s"))
+    session = read_session(path)
+    assert [marker.text for marker in session.markers] == ["=1+1"]
+    assert len(session.tracks[1].times_s) == 2
+    assert export_csv(session, tmp_path / "new.csv") == 3
+    assert (tmp_path / "new.csv").read_text() == HEAD + text.replace("=1+1", "'=1+1")
+    (tmp_path / "new.json").write_text((tmp_path / "take.json").read_text())
+    assert read_session(tmp_path / "new.csv").markers == session.markers
+
+
+def test_what_was_not_given_its_name_is_found(tmp_path: Path) -> None:
+    (tmp_path / "take.mp4").touch()
+    (tmp_path / "take.part.csv").write_text(HEAD)
+    with pytest.raises(ReviewError, match=r"mien repair .*take\.part\.csv finishes"):
+        read_session(tmp_path / "take.mp4")
+
+
 def check_elan(path: Path) -> None:
     """The structure that ELAN's schema (EAFv3.0.xsd) asks for: order of elements, required attributes, references."""
     root = ElementTree.parse(path).getroot()
