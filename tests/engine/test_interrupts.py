@@ -75,3 +75,9 @@ def test_other_threads_leave_signals_alone() -> None:
     thread.start()
     thread.join()
     assert seen == [before]
+
+
+def test_an_interrupt_that_a_library_swallowed_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Interrupts, "swallowed", True)
+    with Interrupts() as interrupts:
+        assert interrupts.count == 1
