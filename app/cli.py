@@ -19,7 +19,7 @@ from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.system import detach_native_output, missing_library
+from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -71,6 +71,7 @@ mien.add_command(data)
 def main() -> NoReturn:
     """Run the command line and leave with its exit code: 0 done, 2 something the user can mend, 130 interrupted."""
     detach_native_output()
+    silence_telemetry()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = mien.main(prog_name="mien", standalone_mode=False)
