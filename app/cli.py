@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -50,6 +51,13 @@ def mien(context: click.Context, source: str | None) -> None:
     reason = why_no_window()
     if reason is not None:
         raise MienError(reason)
+    if source is not None:
+        from mien.app.commands.stream import warn_of_visible_login
+        from mien.engine.sources.address import SourceAddress
+
+        with suppress(MienError):  # the window will say what is wrong
+            address = SourceAddress.parse(source)
+            warn_of_visible_login(address, lambda text: click.echo(f"mien: warning: {text}", err=True))
     from mien.app.gui.start import run
 
     context.exit(run(source))

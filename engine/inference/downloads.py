@@ -33,7 +33,7 @@ _ASSETS: Final = "https://storage.googleapis.com/mediapipe-assets/"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One published file: its name in the cache, the SHA-256 and size in bytes of its content, and where to download it."""
+    """One published file: its name in the cache, SHA-256 and size in bytes of its content, and where to download it."""
 
     name: str
     sha256: str
