@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -20,7 +21,7 @@ from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.system import detach_native_output, missing_library
+from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
 EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
@@ -51,6 +52,13 @@ def mien(context: click.Context, source: str | None) -> None:
     reason = why_no_window()
     if reason is not None:
         raise MienError(reason)
+    if source is not None:
+        from mien.app.commands.stream import warn_of_visible_login
+        from mien.engine.sources.address import SourceAddress
+
+        with suppress(MienError):  # the window will say what is wrong
+            address = SourceAddress.parse(source)
+            warn_of_visible_login(address, lambda text: click.echo(f"mien: warning: {text}", err=True))
     from mien.app.gui.start import run
 
     context.exit(run(source))
@@ -75,6 +83,7 @@ def main() -> NoReturn:
     0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
     """
     detach_native_output()
+    silence_telemetry()
     report_what_nobody_catches(complain)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
