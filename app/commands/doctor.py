@@ -25,7 +25,7 @@ _PACKAGES = (
 )  # fmt: skip
 
 
-@click.command()
+@click.command(short_help="Check whether everything works here.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Check this detector file instead.")
 def doctor(model: Path | None, detector: Path | None) -> None:
