@@ -13,11 +13,12 @@ import click
 from mien.app.commands.annotate import annotate
 from mien.app.commands.bench import bench
 from mien.app.commands.console import EXIT_INTERRUPTED, LEFT
-from mien.app.commands.data import data
+from mien.app.commands.data.group import data
 from mien.app.commands.doctor import doctor
-from mien.app.commands.model import export_command, import_command
+from mien.app.commands.model.group import model
 from mien.app.commands.repair import repair
-from mien.app.commands.training import evaluate, recipe, train
+from mien.app.commands.review import review
+from mien.app.commands.sections import Sections
 from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
@@ -29,6 +30,7 @@ EXIT_USER_ERROR = 2
 
 
 @click.group(
+    cls=Sections,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -65,17 +67,10 @@ def mien(context: click.Context, source: str | None) -> None:
     context.exit(run(source))
 
 
-mien.add_command(annotate)
-mien.add_command(watch)
-mien.add_command(repair)
-mien.add_command(bench)
-mien.add_command(doctor)
-mien.add_command(import_command)
-mien.add_command(export_command)
-mien.add_command(train)
-mien.add_command(recipe)
-mien.add_command(evaluate)
-mien.add_command(data)
+mien.add_section("For everybody", annotate, watch, review, repair, doctor, bench)
+mien.add_section("For researchers", model, data)
+for _name in ("import", "export", "train", "evaluate", "recipe"):
+    mien.add_old_spelling(_name, f"model {_name}")
 
 
 def main() -> NoReturn:

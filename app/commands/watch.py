@@ -36,7 +36,7 @@ _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
 
 
-@click.command()
+@click.command(short_help="Watch a camera, a stream or a file without a window.")
 @click.argument("source")
 @click.option(
     "--record",
