@@ -14,7 +14,7 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import ReviewError
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
-from mien.engine.review.exports import Selection, export_csv, export_elan, export_webvtt
+from mien.engine.review.exports import Selection, exporter
 from mien.engine.review.session import read_session
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 
@@ -87,27 +87,27 @@ def test_exports(tmp_path: Path) -> None:
     text = "".join(row(10 + i / 10, 1 + i % 2) for i in range(40))
     marker = f"11.000000{',' * 8}marker{',' * 8}x --> <b> & y\n"
     session = read_session(session_of(tmp_path, text + marker, names={"1": "A & <B>", "2": "A & <B>"}))
-    assert export_csv(session, tmp_path / "part.csv", Selection(frozenset({2}), 1.0, 2.0)) == 6
+    assert exporter("csv")(session, tmp_path / "part.csv", Selection(frozenset({2}), 1.0, 2.0)) == 6
     with (tmp_path / "part.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {line["track_id"] for line in rows} == {"2", ""}
     assert all(11 <= float(line["pts_s"]) <= 12 for line in rows)
     assert set((tmp_path / "part.csv").read_text().splitlines()) <= set((HEAD + text + marker).splitlines())
     bare = read_session(session_of(tmp_path, text))
-    export_elan(bare, tmp_path / "bare.eaf")  # without markers
+    exporter("elan")(bare, tmp_path / "bare.eaf")  # without markers
     check_elan(tmp_path / "bare.eaf")
-    export_elan(session, tmp_path / "out.eaf")
+    exporter("elan")(session, tmp_path / "out.eaf")
     check_elan(tmp_path / "out.eaf")
     tiers = ElementTree.parse(tmp_path / "out.eaf").getroot().findall("TIER")
     assert [tier.get("TIER_ID") for tier in tiers] == ["A & <B>", "A & <B> (2)", "Markers"]
     assert [value.text for value in tiers[2].iter("ANNOTATION_VALUE")] == ["x --> <b> & y"]
-    export_webvtt(session, tmp_path / "out.vtt")
+    exporter("vtt")(session, tmp_path / "out.vtt")
     lines = (tmp_path / "out.vtt").read_text(encoding="utf-8").splitlines()
     assert lines[0] == "WEBVTT"
     assert sum("-->" in line for line in lines) == 3  # one cue for each person, one for the marker
     assert "<v A &amp; &lt;B&gt;>A &amp; &lt;B&gt;: glad 90 %" in lines
     with pytest.raises(ReviewError, match="the recording itself"):
-        export_csv(session, session.csv)
+        exporter("csv")(session, session.csv)
 
 
 def check_elan(path: Path) -> None:
