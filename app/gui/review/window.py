@@ -35,7 +35,7 @@ class ReviewWindow(QMainWindow):
 
     closed = Signal()
 
-    def __init__(self, parent: QWidget, path: Path) -> None:
+    def __init__(self, parent: QWidget | None, path: Path) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Review: {name}").format(name=path.name))
@@ -124,8 +124,9 @@ class ReviewWindow(QMainWindow):
         self._legend.setContentsMargins(18, 4, 18, 10)
         page = QWidget()
         page.setObjectName("page")
-        page.setLayout(column(self._space, self.image, bar, tools, area, self._legend, spacing=0))
-        page.layout().setStretch(1, 1)
+        whole = column(self._space, self.image, bar, tools, area, self._legend, spacing=0)
+        whole.setStretch(1, 1)
+        page.setLayout(whole)
         self.setCentralWidget(page)
         self._controls = (self._play, back, on, self._slider, self._export, *self._peak_buttons)
         for item in self._controls:
