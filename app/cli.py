@@ -64,7 +64,7 @@ for _name in ("import", "export", "train", "evaluate", "recipe"):
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 something the user can mend, 130 interrupted."""
+    """Run the command line and leave with its exit code: 0 done, 2 an error that the user can fix, 130 interrupted."""
     detach_native_output()
     signal.signal(signal.SIGTERM, _interrupt)
     try:
