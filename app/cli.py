@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import NoReturn
 
@@ -11,6 +12,7 @@ import click
 
 from mien.app.commands.annotate import annotate
 from mien.app.commands.bench import bench
+from mien.app.commands.console import EXIT_INTERRUPTED, LEFT
 from mien.app.commands.data.group import data
 from mien.app.commands.doctor import doctor
 from mien.app.commands.model.group import model
@@ -18,12 +20,13 @@ from mien.app.commands.repair import repair
 from mien.app.commands.review import review
 from mien.app.commands.sections import Sections
 from mien.app.commands.watch import watch
+from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.system import detach_native_output, missing_library
+from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
+from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 @click.group(
@@ -52,6 +55,13 @@ def mien(context: click.Context, source: str | None) -> None:
     reason = why_no_window()
     if reason is not None:
         raise MienError(reason)
+    if source is not None:
+        from mien.app.commands.stream import warn_of_visible_login
+        from mien.engine.sources.address import SourceAddress
+
+        with suppress(MienError):  # the window will say what is wrong
+            address = SourceAddress.parse(source)
+            warn_of_visible_login(address, lambda text: click.echo(f"mien: warning: {text}", err=True))
     from mien.app.gui.start import run
 
     context.exit(run(source))
@@ -64,10 +74,16 @@ for _name in ("import", "export", "train", "evaluate", "recipe"):
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 an error that the user can fix, 130 interrupted."""
-    detach_native_output()
-    signal.signal(signal.SIGTERM, _interrupt)
+    """Run the command line and leave with its exit code.
+
+    0: done; 2: an error that the user can fix; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    """
+    signals = _Signals()
     try:
+        signals.listen()
+        detach_native_output()
+        silence_telemetry()
+        report_what_nobody_catches(complain)
         code = mien.main(prog_name="mien", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
@@ -75,27 +91,53 @@ def main() -> NoReturn:
         # click prints the usage over several lines; one line that says what to do reads better.
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = "mien" if context is None else context.command_path
-        _complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         code = EXIT_USER_ERROR
-    except MienError as error:
-        _complain(str(error))
-        code = EXIT_USER_ERROR
-    except (ImportError, OSError) as error:
-        explained = missing_library(error)
-        if explained is None:
-            raise
-        _complain(explained)
-        code = EXIT_USER_ERROR
+    except Abandoned:
+        leave(EXIT_INTERRUPTED, LEFT)
     except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted")
+        complain("interrupted")
         code = EXIT_INTERRUPTED
+    except MienError as error:
+        complain(str(error))
+        code = EXIT_USER_ERROR
+    except Exception as error:
+        explained = missing_library(error)
+        if signals.heard:
+            # Native libraries make errors of their own of an interrupt that hits them while they are loaded.
+            complain("interrupted")
+            code = EXIT_INTERRUPTED
+        elif explained is not None:
+            complain(explained)
+            code = EXIT_USER_ERROR
+        else:
+            complain(report(error))
+            code = EXIT_UNEXPECTED
+    signals.end_at_once(code)
     sys.exit(code)
 
 
-def _complain(message: str) -> None:
-    click.echo(f"mien: {' '.join(message.split())}", err=True)
+class _Signals:
+    """What Ctrl-C, a polite kill and a closed terminal do, where no command counts them: `KeyboardInterrupt`."""
 
+    def __init__(self) -> None:
+        self.heard = False
+        # What was ignored before, as nohup does, stays so.
+        self._numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite kill is treated like Ctrl-C, so that the recording is closed."""
-    raise KeyboardInterrupt
+    def listen(self) -> None:
+        for number in self._numbers:
+            signal.signal(number, self._interrupt)
+
+    def end_at_once(self, code: int) -> None:
+        """Everything is done: a signal while Python takes itself down ends that."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        for number in self._numbers:
+            signal.signal(number, lambda *_: leave(code))
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.heard = True
+        survive_hang_up(number)
+        raise KeyboardInterrupt

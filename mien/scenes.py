@@ -14,7 +14,7 @@ from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.settings import DetectorRange, Provider, Settings
-from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.address import LIVE_SOURCES, SourceAddress
 from mien.engine.sources.arrays import ArraySource
 from mien.engine.sources.open import open_live, open_source
 from mien.engine.types import Box, FloatArray, RgbImage
@@ -216,7 +216,7 @@ def _feed(
         # Asked for in the caller's own thread: nobody expects a generator to be run in another.
         return FileFeed(ArraySource(source), ahead=0)
     address = SourceAddress.parse(source)
-    if address.kind in ("camera", "stream"):
+    if address.kind in LIVE_SOURCES:
         return LiveFeed(open_live(address))
     return FileFeed(open_source(source if address.kind == "demo" else address.target, threads=settings.threads))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -120,6 +121,23 @@ def test_rooms_stay_small() -> None:
     for folder in {path.parent for path in CODE}:
         modules = [path.name for path in folder.glob("*.py") if path.name != "__init__.py"]
         assert len(modules) <= 14, f"{folder.relative_to(ROOT)} has {len(modules)} modules"
+
+
+def test_the_page_names_the_rooms_that_exist() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    table = page[page.index("| floor |") : page.index("`models/` has")]
+    cells = [line.split("|")[2] for line in table.splitlines() if line.startswith("| ") and "floor" not in line]
+    named = {name for cell in cells for name in re.findall(r"`(\w+)`", cell)}
+    items = [path for path in (ROOT / "engine").iterdir() if path.name not in ("__init__.py", "__pycache__")]
+    assert named == {path.stem for path in items}
+    drawn = set(re.findall(r"\w+", " ".join(re.findall(r'f\d\["([^"]+)"\]', page))))
+    assert drawn == named, "the diagram of floors and the table disagree"
+    for top, text in (("models", "`models/` has"), ("app", "`app/` has")):
+        sentence = page[page.index(text) :].split(".")[0]
+        folders = {path.parent.name for path in (ROOT / top).glob("*/__init__.py")}
+        assert folders <= set(re.findall(r"`(\w+)`", sentence)), f"{top} has a room that the page does not name"
+    for mentioned in re.findall(r"`((?:app|engine|models|tests)/[\w/]+\.py)`", page):
+        assert (ROOT / mentioned).exists(), mentioned
 
 
 def test_only_one_file_starts_threads() -> None:

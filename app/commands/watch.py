@@ -20,9 +20,11 @@ from mien.app.commands.options import (
     quiet_option,
     range_option,
 )
+from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
+from mien.engine.interrupts import Abandoned, Interrupts
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -53,9 +55,7 @@ _NAME: Final = "{source} {time}"
     help="Make all faces unrecognisable before anything is written.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
-@click.option("--user", metavar="NAME", help="User name of a network camera.")
-@click.option("--password-prompt", is_flag=True, help="Ask for the password of a network camera.")
-@click.option("--transport", type=click.Choice(("tcp", "udp")), default="tcp", show_default=True, help="For RTSP.")
+@stream_options
 @model_option
 @click.option(
     "--labels",
@@ -77,13 +77,11 @@ def watch(
     no_audio: bool,
     privacy: Any,
     seconds: float | None,
-    user: str | None,
-    password_prompt: bool,
-    transport: Any,
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
     quiet: bool,
+    stream: dict[str, Any],
     **chosen: Any,
 ) -> None:
     """Watch SOURCE live: a camera ("camera:0"), a stream ("rtsp://HOST/PATH"), a video file, or "demo".
@@ -99,15 +97,10 @@ def watch(
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
-    from mien.engine.sources.address import SourceAddress
 
-    # Asked for after the first look at the address: nobody should type a password for a mistake.
-    address = SourceAddress.parse(source, user=user, transport=transport)
+    address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
         raise SourceError(f"{address.target}: no such video file")
-    if password_prompt:
-        password = click.prompt("Password", hide_input=True, err=True)
-        address = SourceAddress.parse(source, user=user, password=password, transport=transport)
     plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = load_bundle(model or embedded_bundle())
     if labels is not None:
@@ -121,23 +114,26 @@ def watch(
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
 
-    session, interrupted = LiveSession(bundle, detector_file, settings), False
-    try:
-        _wait_for_model(session)
-        session.open(address)
-        if plan is not None:
-            session.record(plan)
-        with live_lines(quiet) as show:
-            _follow(session, seconds, show)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
+    with Interrupts(Console(quiet).interrupted_here) as interrupts:
+        session = LiveSession(bundle, detector_file, settings)
+        try:
+            _wait_for_model(session, interrupts)
+            session.open(address)
+            if plan is not None:
+                session.record(plan)
+            with live_lines(quiet) as show:
+                _follow(session, seconds, show, interrupts)
+        except Abandoned:
+            raise
+        except BaseException:
+            session.close()
+            raise
         # Whatever happened, the recording is finished.
         session.close()
-    _tell_recorded(session, say)
-    if interrupted:
-        say("stopped")
-        raise click.exceptions.Exit(130)
+        _tell_recorded(session, say)
+        if interrupts.count:
+            say("stopped")
+            raise click.exceptions.Exit(130)
 
 
 def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
@@ -147,19 +143,21 @@ def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
 
 
-def _wait_for_model(session: LiveSession) -> None:
+def _wait_for_model(session: LiveSession, interrupts: Interrupts) -> None:
     """Nothing is opened for a model that cannot run."""
     while (status := session.status()).model_state == "loading":
+        if interrupts.count:
+            raise KeyboardInterrupt
         time.sleep(_POLL_S / 4)
     if status.model_state == "failed":
         raise ModelError(status.model_message)
 
 
-def _follow(session: LiveSession, seconds: float | None, show: Any) -> None:
+def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
     warned = _Warned()
-    while seconds is None or time.monotonic() - began < seconds:
+    while not interrupts.count and (seconds is None or time.monotonic() - began < seconds):
         status, scene = session.status(), session.scene()
         warned.look(status)
         if session.error is not None:

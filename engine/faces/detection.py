@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
-from typing import Final, Protocol, Self, cast
+from typing import Final, Protocol, cast
 
 from mien.engine.errors import ModelError
 from mien.engine.types import Detection, RgbImage
@@ -18,7 +17,7 @@ class and a line here; `--detector FILE` then takes its files."""
 
 
 class Detector(Protocol):
-    """Finds faces in single frames. For one thread at a time; a context manager that frees it."""
+    """Finds faces in single frames. For one thread at a time."""
 
     def detect(self, image: RgbImage) -> list[Detection]:
         """Faces in `image` ((H,W,3) uint8 RGB, C-contiguous), best first, with all six key points, in pixels."""
@@ -27,12 +26,6 @@ class Detector(Protocol):
     def close(self) -> None:
         """Free the network."""
         ...
-
-    def __enter__(self) -> Self: ...
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
-    ) -> None: ...
 
 
 class DetectorType(Protocol):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -49,7 +50,7 @@ def face_crops(video: Path, detector_file: Path, geometry: CropGeometry, size: i
     Raises:
         DataError: no face was found. SourceError: the video cannot be read.
     """
-    with open_detector(detector_file) as detector:
+    with closing(open_detector(detector_file)) as detector:
         crops = main_face(video, detector, geometry, size)
     if not len(crops):
         raise DataError(f"{video}: no face was found in it; give a video with a face")
@@ -78,7 +79,7 @@ def crop_videos(
     if not found:
         raise DataError(f"{videos}: holds no videos; put them into one folder for each label, as happiness/clip.mp4")
     written, problems = 0, []
-    with open_detector(detector_file) as detector:
+    with closing(open_detector(detector_file)) as detector:
         for number, video in enumerate(found, start=1):
             target = frames / video.parent.name / video.stem
             if target.is_dir():

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     images = read_stills(given.data, "train").images
     chosen = np.random.default_rng(0).permutation(len(images))[: given.count]
-    with open_detector(given.detector) as detector:
+    with closing(open_detector(given.detector)) as detector:
         points = measure(images[chosen], detector)
     print(f"faces found in {len(points)} of {len(chosen)} images of {SIDE} px ({len(points) / len(chosen):.1%})")
     for name, values in zip(("right eye", "left eye", "mouth"), points.transpose(1, 0, 2), strict=True):
