@@ -1,4 +1,4 @@
-"""Looks at a recorded session: plays it, goes to what matters, writes it out for other programs."""
+"""Reviews a recording: plays it, jumps to peaks and markers, exports it for other programs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _JUMP_S = 5.0
 
 
 class ReviewWindow(QMainWindow):
-    """One recorded session."""
+    """One recording."""
 
     closed = Signal()
 
@@ -48,7 +48,7 @@ class ReviewWindow(QMainWindow):
         self.playback: Playback | None = None
         self._serial = -1
         self.image = FrameView()
-        self.image.show_message("file", self.tr("Reading {name}…").format(name=path.name))
+        self.image.show_message("file", self.tr("Opening {name}…").format(name=path.name))
         self.chart = SessionChart()
         self.chart.sought.connect(self.seek)
         self.notice = Notice()
@@ -65,12 +65,12 @@ class ReviewWindow(QMainWindow):
     def _build(self) -> None:
         self._play = tool("play", self.tr("Play (Space)"))
         self._play.clicked.connect(self.toggle)
-        back, on = tool("previous", self.tr("One frame back (←)")), tool("next", self.tr("One frame on (→)"))
+        back, on = tool("previous", self.tr("Previous frame (←)")), tool("next", self.tr("Next frame (→)"))
         back.clicked.connect(lambda: self.step(-1))
         on.clicked.connect(lambda: self.step(1))
         self._clock = label("00:00 / 00:00")
         self._slider = QSlider(Qt.Orientation.Horizontal)
-        self._slider.setAccessibleName(self.tr("Place in the recording"))
+        self._slider.setAccessibleName(self.tr("Position in the recording"))
         self._slider.sliderMoved.connect(self._slid)
         self._slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         transport = row(back, self._play, on, 6, self._slider, 6, self._clock, spacing=2)
@@ -88,7 +88,7 @@ class ReviewWindow(QMainWindow):
         self._who = QComboBox()
         self._who.setAccessibleName(self.tr("Person"))
         self._who.setMinimumWidth(130)
-        earlier, later = button(self.tr("Peak before")), button(self.tr("Next peak"))
+        earlier, later = button(self.tr("Previous peak")), button(self.tr("Next peak"))
         earlier.clicked.connect(lambda: self.jump_to_peak(-1))
         later.clicked.connect(lambda: self.jump_to_peak(1))
         self._peak_buttons = (earlier, later)
@@ -175,7 +175,9 @@ class ReviewWindow(QMainWindow):
         self._timer.start()
 
     def _failed(self, message: str) -> None:
-        self.image.show_message("warning", self.tr("This session cannot be opened"), message[:1].upper() + message[1:])
+        self.image.show_message(
+            "warning", self.tr("This recording cannot be opened"), message[:1].upper() + message[1:]
+        )
 
     def _show_legend(self) -> None:
         assert self.session is not None
@@ -194,7 +196,7 @@ class ReviewWindow(QMainWindow):
             self.playback.play(not self.playback.playing)
 
     def step(self, by: int) -> None:
-        """Single frames."""
+        """Go `by` frames on; back where negative."""
         if self.playback is not None:
             self.playback.step(by)
 
@@ -224,7 +226,7 @@ class ReviewWindow(QMainWindow):
             self._jump([marker.time_s for marker in self.session.markers], side)
 
     def jump_to_peak(self, side: int) -> None:
-        """To the next, or last, moment at which the chosen person showed the chosen expression most clearly."""
+        """To the next or previous moment at which the selected person showed the selected expression most clearly."""
         track = self._who.currentData()
         if self.session is None or track is None:
             return
@@ -232,7 +234,7 @@ class ReviewWindow(QMainWindow):
         names = self.session.labels if chosen is None else (self.session.labels[chosen],)
         times = sorted({peak.time_s for name in names for peak in self.session.peaks(track, name)})
         if not self._jump(times, side):
-            self.notice.say(self.tr("There is no further peak of this expression."), seconds=3)
+            self.notice.say(self.tr("No further peak of this expression."), seconds=3)
 
     def _jump(self, times: list[float], side: int) -> bool:
         now = self._time_s
@@ -281,7 +283,7 @@ class ReviewWindow(QMainWindow):
     # Writing
 
     def export_report(self) -> None:
-        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Frame (*.png)"), self._report)
+        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Image (*.png)"), self._report)
 
     def export(self, kind: str) -> None:
         """Ask where to, and write one of `EXPORTERS`: the chosen person, or everybody."""
