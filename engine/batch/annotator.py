@@ -195,7 +195,7 @@ class Annotator:
     def _results(self, stats: Stats, source: Source, stopped: bool, warnings: tuple[str, ...]) -> dict[str, Any]:
         """What the JSON file says at the end."""
         return {
-            "complete": not stopped and not source.warnings,
+            "complete": not stopped and source.complete,
             "ended": "stopped by the user" if stopped else "end of source",
             "finished": now(),
             "counts": {

@@ -37,6 +37,11 @@ class Source(Protocol):
         """What was wrong with the source though it could be read, each in one line; complete after the last frame."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or damaged, as far as that can be told; final after the last frame."""
+        ...
+
     def frames(self) -> Iterator[Frame]:
         """The frames from the beginning.
 
