@@ -13,6 +13,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
@@ -68,6 +69,7 @@ _NAME: Final = "{source} {time}"
 @max_faces_option
 @provider_option
 @crf_option
+@max_pixels_option
 @quiet_option
 def watch(
     source: str,

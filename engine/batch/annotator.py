@@ -89,7 +89,8 @@ class Annotator:
         Raises:
             SourceError, RecordingError, ModelError: nothing is left under the final names.
         """
-        with open_source(spec, threads=self._settings.threads) as source:
+        settings = self._settings
+        with open_source(spec, threads=settings.threads, max_pixels=settings.max_pixels) as source:
             return self.annotate_source(source, mp4, path=Path(spec), overwrite=overwrite, progress=progress)
 
     def annotate_source(

@@ -19,9 +19,10 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
+from mien.engine.media.container import decoder_limit
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.audio import AudioReader, DecodedAudio
-from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, too_large
 from mien.engine.types import SourceInfo
 
 av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would show addresses with their logins
@@ -40,8 +41,8 @@ class Lost(Exception):
     """The connection is over or did not come about. The message is for people and holds no login.
 
     Attributes:
-        cause: "login" or "path" was refused, so that trying again would not help; the server is "gone", so that a knock
-            will tell when it is back; "other": it may be gone or not.
+        cause: "login" or "path" was refused, or what is there is too large, so that trying again would not help; the
+            server is "gone", so that a knock will tell when it is back; "other": it may be gone or not.
     """
 
     def __init__(self, message: str, cause: Literal["login", "path", "gone", "other"] = "other") -> None:
@@ -84,6 +85,11 @@ class Connection:
             raise Lost(f"{address.name}: sends no video; check the address")
         self._stream: VideoStream = streams[0]
         self._stream.thread_type = "SLICE"  # threads by frames would hold frames back
+        context = self._stream.codec_context
+        context.options = decoder_limit(settings.max_pixels)
+        if context.width * context.height > settings.max_pixels:
+            self.close()
+            raise Lost(too_large(address.name, context.width, context.height, settings.max_pixels), "path")
         self._audio = AudioReader(self._container)
         self._read_along = [self._stream] if self._audio.stream is None else [self._stream, self._audio.stream]
         format_name = self._container.format.name
@@ -194,7 +200,7 @@ class Connection:
 
 
 def _open(address: SourceAddress, settings: LiveSettings, *, audio: bool = True) -> InputContainer:
-    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
+    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO)), **decoder_limit(settings.max_pixels)}
     if address.scheme in ("rtsp", "rtsps"):
         options["rtsp_transport"] = settings.transport or address.transport
         options["allowed_media_types"] = "video+audio" if audio else "video"

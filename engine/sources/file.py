@@ -17,9 +17,10 @@ from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
-from mien.engine.media.container import open_container
+from mien.engine.media.container import decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
-from mien.engine.sources.base import require_usable_size
+from mien.engine.settings import MAX_PIXELS
+from mien.engine.sources.base import require_usable_size, too_large
 from mien.engine.sources.timeline import Timeline
 from mien.engine.types import Discontinuity, Frame, RgbImage, SourceInfo
 
@@ -30,18 +31,30 @@ _SHORT_BY_S: Final = 0.5  # announced lengths are rounded; less than this is not
 class VideoFile:
     """A video file as a `Source`.
 
+    Args:
+        path: the file.
+        threads: that decode it; 0: as it likes.
+        max_pixels: larger frames, width times height, are never decoded.
+
     Raises:
-        SourceError: no such file, no video in it, or not one frame can be decoded.
+        SourceError: no such file, no video in it, frames that are too large, or not one that can be decoded.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, max_pixels: int = MAX_PIXELS) -> None:
         self._path = path
-        self._container = open_container(path)
+        self._max_pixels = max_pixels
+        self._container = open_container(path, max_pixels=max_pixels)
         try:
             self._stream = self._pick_stream()
-            self._stream.codec_context.thread_count = threads
+            context = self._stream.codec_context
+            context.thread_count = threads
+            context.options = decoder_limit(max_pixels)
+            if context.width * context.height > max_pixels:
+                raise SourceError(too_large(str(path), context.width, context.height, max_pixels))
             self._converter = VideoReformatter()
             self._damaged = 0
+            self._too_large: tuple[int, int] | None = None
+            self._doubt = ""
             self._count = 0
             self._passed_over = 0  # packets outside of what the file's edit list shows
             self._jumps: list[Discontinuity] = []
@@ -53,9 +66,11 @@ class VideoFile:
             # The first frame is decoded here: it alone tells the true size, and whether there is one at all.
             self._first: VideoFrame | None = next(self._decoded, None)
             if self._first is None:
-                raise SourceError(f"{path}: holds no frame that can be decoded; export or copy the video again")
+                if self._too_large is not None:
+                    raise SourceError(too_large(str(path), *self._too_large, max_pixels))
+                raise SourceError(f"{path}: holds no frame that can be decoded{self._doubt}; copy it again")
             self._info = self._describe(self._first)
-            require_usable_size(str(path), self._info.width, self._info.height)
+            require_usable_size(str(path), self._info.width, self._info.height, max_pixels)
             self._timeline = Timeline(
                 self._info.time_base,
                 start_pts=round(self._info.start_s / self._info.time_base),
@@ -122,11 +137,23 @@ class VideoFile:
                 return
             self._passed_over += packet.is_discard
             try:
-                yield from packet.decode()
+                for decoded in packet.decode():
+                    if self._allowed(decoded.width, decoded.height):
+                        yield decoded
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
-                self._damaged += 1
+                # A decoder that refuses a frame for its size tells the size, or forgets what it knew before.
+                context = self._stream.codec_context
+                self._damaged += self._allowed(context.width, context.height)
+                if not context.width:
+                    self._doubt = f" (or they are larger than --max-pixels {self._max_pixels})"
+
+    def _allowed(self, width: int, height: int) -> bool:
+        if width * height <= self._max_pixels:
+            return True
+        self._too_large = self._too_large or (width, height)
+        return False
 
     def _describe(self, first: VideoFrame) -> SourceInfo:
         stream = self._stream
@@ -203,11 +230,13 @@ class VideoFile:
         # Where the index counts its frames it is to be believed.
         frames = self._announced_frames()
         short_by_count = frames > 0 and self._count + self._passed_over < frames * 0.98 - 2
-        if short_by_time or short_by_count:
+        if self._too_large is not None:
+            yield f"{too_large(info.name, *self._too_large, self._max_pixels)}; such frames were left out"
+        elif short_by_time or short_by_count:
             announced = f" of {info.duration_s:.1f} s" if info.duration_s is not None else ""
             yield f"{info.name}: damaged or cut off; it could be read up to {end_s:.1f} s{announced}"
         elif self._damaged:
-            yield f"{info.name}: {self._damaged} damaged places were skipped"
+            yield f"{info.name}: {self._damaged} damaged places were skipped{self._doubt}"
 
     def _remarks(self) -> Iterator[str]:
         """What is unusual, though nothing is missing."""

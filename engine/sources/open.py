@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from mien.engine.settings import MAX_PIXELS
 from mien.engine.sources.address import DEMO, SourceAddress
 from mien.engine.sources.base import LiveSettings, LiveSource, Source
 
 
-def open_source(spec: str, *, threads: int = 0) -> Source:
-    """Open what `spec` names: a video file, or ``demo``. A file is decoded with `threads` threads; 0: as it likes.
+def open_source(spec: str, *, threads: int = 0, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open what `spec` names: a video file, or ``demo``.
+
+    Args:
+        spec: what to open.
+        threads: that decode a file; 0: as it likes.
+        max_pixels: the largest frame that is decoded.
 
     Raises:
         SourceError: it does not exist or holds no video; the message says what to do.
@@ -21,7 +27,7 @@ def open_source(spec: str, *, threads: int = 0) -> Source:
         return DemoSource()
     from mien.engine.sources.file import VideoFile
 
-    return VideoFile(Path(spec), threads=threads)
+    return VideoFile(Path(spec), threads=threads, max_pixels=max_pixels)
 
 
 def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> LiveSource:
@@ -41,4 +47,4 @@ def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> L
     spec = DEMO if address.kind == "demo" else address.target
     if address.kind == "file" and spec == DEMO:
         spec = f"./{spec}"
-    return PacedSource(address, lambda: open_source(spec))
+    return PacedSource(address, lambda: open_source(spec, max_pixels=settings.max_pixels))
