@@ -44,6 +44,8 @@ class SourceInfo:
         colour: how the frames were encoded, so that the recording can say the same.
         codec: name of the video codec, or what the source is.
         audio_codec: name of the audio codec; None: no audio.
+        encryption: of a network stream: "verified" (TLS with a trusted certificate), "unverified" (TLS, not checked)
+            or "none"; else None.
     """
 
     name: str
@@ -58,6 +60,7 @@ class SourceInfo:
     colour: Colour = Colour()
     codec: str = ""
     audio_codec: str | None = None
+    encryption: str | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,7 +80,7 @@ class AudioChunk:
 
 @dataclass(frozen=True, slots=True)
 class Discontinuity:
-    """A place where the times of a file jump though its frames go on: see `mien.engine.sources.timeline`.
+    """A place where the times of a file jump though its frames go on: see `mien.engine.media.timeline`.
 
     Attributes:
         frame: index of the first frame after it.

@@ -10,6 +10,8 @@ import av
 import av.error
 
 from mien.engine.media.container import OPEN_OPTIONS
+from mien.engine.media.rationals import time_base
+from mien.engine.media.timeline import AHEAD_S, BACK_S
 
 if TYPE_CHECKING:
     from av.audio.stream import AudioStream
@@ -17,8 +19,6 @@ if TYPE_CHECKING:
     from av.packet import Packet
 
 _COPIED: Final = {"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "flac", "alac"}  # what MP4 players know
-_BACK_S: Final = 0.1  # as for frames: times that go back by more are a jump
-_AHEAD_S: Final = 10.0  # as for frames
 _PATIENCE_S: Final = 5.0  # audio and frames of one moment lie no further apart in a file that is interleaved
 
 
@@ -72,7 +72,7 @@ class FileAudio:
                 if begin_s > time_s:
                     return
                 del self._shifts[:which]
-                self._expected_s = begin_s + float((self._next.duration or 0) * self._next.time_base)
+                self._expected_s = begin_s + float((self._next.duration or 0) * time_base(self._next))
                 self._write(self._next)
             self._next = next(self._packets, None)
 
@@ -95,23 +95,23 @@ class FileAudio:
 
     def _begin(self, packet: Packet[Any]) -> float:
         """When a packet begins by the file's own clock, seconds after the beginning."""
-        return float((packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base) - self._start_s
+        return float((packet.pts if packet.pts is not None else packet.dts or 0) * time_base(packet)) - self._start_s
 
     def _which(self, packet: Packet[Any]) -> int | None:
         """Which of the shifts puts a packet behind the one before; None: none does."""
         if self._expected_s is None:
             return 0
         off_s = [self._begin(packet) + shift_s - self._expected_s for shift_s in self._shifts]
-        fitting = [index for index, value in enumerate(off_s) if -_BACK_S <= value <= _AHEAD_S]
+        fitting = [index for index, value in enumerate(off_s) if -BACK_S <= value <= AHEAD_S]
         # A hole may be long, as after an hour without audio: whoever goes ahead fits, if nothing fits better.
-        return next(iter(fitting or [index for index, value in enumerate(off_s) if value > _AHEAD_S]), None)
+        return next(iter(fitting or [index for index, value in enumerate(off_s) if value > AHEAD_S]), None)
 
     def _write(self, packet: Packet[Any]) -> None:
         end = self._end
         if self._copied and packet.pts is not None and packet.duration and end is not None and packet.pts < end:
             # The last packet holds more samples than are meant to be heard.
             packet.duration = min(packet.duration, end - packet.pts)
-        shift = round((self._shifts[0] - self._start_s) / packet.time_base)
+        shift = round((self._shifts[0] - self._start_s) / time_base(packet))
         packet.pts = None if packet.pts is None else packet.pts + shift
         packet.dts = None if packet.dts is None else packet.dts + shift
         if self._copied:
@@ -126,8 +126,8 @@ class FileAudio:
         except av.error.FFmpegError:
             return
         for audio in decoded:
-            if audio.pts is not None and audio.time_base:
+            if audio.pts is not None:
                 audio.pts = max(audio.pts, self._last_end)  # at a jump two pieces may overlap a little
-                self._last_end = audio.pts + round(audio.samples / audio.sample_rate / audio.time_base)
+                self._last_end = audio.pts + round(audio.samples / audio.sample_rate / time_base(audio))
             for encoded in self._out.encode(audio):
                 self._target.mux(encoded)

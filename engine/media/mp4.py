@@ -193,18 +193,17 @@ class Mp4Writer:
 
 def set_chapters(container: av.container.OutputContainer, chapters: Sequence[Chapter]) -> None:
     """Name the parts of a file that is about to be closed."""
-    container.set_chapters(
-        [
-            {
-                "id": number,
-                "start": round(chapter.start_s * 1000),
-                "end": max(round(chapter.end_s * 1000), round(chapter.start_s * 1000) + 1),
-                "time_base": Fraction(1, 1000),
-                "metadata": {"title": chapter.title},
-            }
-            for number, chapter in enumerate(chapters, start=1)
-        ]
-    )
+    named: list[Any] = [  # PyAV 19's stubs ask for a type that older releases do not have
+        {
+            "id": number,
+            "start": round(chapter.start_s * 1000),
+            "end": max(round(chapter.end_s * 1000), round(chapter.start_s * 1000) + 1),
+            "time_base": Fraction(1, 1000),
+            "metadata": {"title": chapter.title},
+        }
+        for number, chapter in enumerate(chapters, start=1)
+    ]
+    container.set_chapters(named)
 
 
 def _reason(error: Exception) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,9 +18,10 @@ from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.media.container import decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
+from mien.engine.media.rationals import frame_rate, sample_aspect, time_base
+from mien.engine.media.timeline import Timeline
 from mien.engine.settings import MAX_PIXELS
 from mien.engine.sources.base import require_usable_size, too_large
-from mien.engine.sources.timeline import Timeline
 from mien.engine.types import Discontinuity, Frame, RgbImage, SourceInfo
 
 _TS_DISCONT: Final = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format that may be cut and joined byte by byte
@@ -157,16 +157,14 @@ class VideoFile:
 
     def _describe(self, first: VideoFrame) -> SourceInfo:
         stream = self._stream
-        time_base = stream.time_base or Fraction(1, 90_000)
+        unit_s, rate, aspect = time_base(stream), frame_rate(stream), sample_aspect(stream)
         audio = next(iter(self._container.streams.audio), None)
         start_s = (self._container.start_time or 0) / av.time_base
         if audio is None and first.pts is not None:
-            start_s = float(first.pts * time_base)  # nothing else can begin before
-        rate = stream.average_rate or stream.guessed_rate
+            start_s = float(first.pts * unit_s)  # nothing else can begin before
         duration_s = self._announced_s(start_s)
         frames = self._announced_frames() or (round(duration_s * rate) if duration_s and rate else None)
         width, height = first.width, first.height
-        aspect = stream.sample_aspect_ratio or Fraction(1)
         if first.rotation % 180:
             width, height, aspect = height, width, 1 / aspect
         return SourceInfo(
@@ -176,9 +174,9 @@ class VideoFile:
             frame_rate=rate,
             frames=frames,
             duration_s=duration_s,
-            time_base=time_base,
+            time_base=unit_s,
             start_s=start_s,
-            sample_aspect=aspect if aspect > 0 else Fraction(1),
+            sample_aspect=aspect,
             colour=colour_of(first),
             codec=stream.codec_context.name,
             audio_codec=audio.codec_context.name if audio is not None and audio.codec_context else None,
@@ -207,7 +205,7 @@ class VideoFile:
     def _announced_s(self, start_s: float) -> float | None:
         """The length that the file announces, in seconds."""
         if self._stream.duration:
-            return float(self._stream.duration * (self._stream.time_base or Fraction(1, 90_000)))
+            return float(self._stream.duration * time_base(self._stream))
         if not self._container.duration:
             return None
         duration_s = self._container.duration / av.time_base

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.engine.media.timeline import AHEAD_S, BACK_S, Timeline
 from mien.engine.sources.file import VideoFile
-from mien.engine.sources.timeline import AHEAD_S, BACK_S, Timeline
 from mien.engine.types import Frame
 from tests.videos import cut_without_encoding, joined, plain, without_times, write_video
 
