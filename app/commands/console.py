@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import click
+from mien.app.terminal import echo
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -21,11 +21,11 @@ class Console:
     def say(self, message: str) -> None:
         """Something good to know."""
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(message, err=True)
 
     def warn(self, message: str) -> None:
         """Something that should be looked at."""
-        click.echo(f"mien: warning: {message}", err=True)
+        echo(f"mien: warning: {message}", err=True)
 
     def tell(self, report: Report) -> None:
         """The result of one video in one line, after the warnings."""

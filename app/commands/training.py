@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
 
@@ -30,8 +31,8 @@ def train(config: Path, output: Path, fold: int, resume: bool, device: str) -> N
     scores = trainer.run()
     if trainer.accelerator.is_main_process:
         clips = int(scores.counts.sum())
-        click.echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
-        click.echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
+        echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
+        echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
 
 
 @click.command()
@@ -41,11 +42,13 @@ def recipe(name: str | None) -> None:
     known = {item.name.removesuffix(".toml"): item for item in resources.files("mien.assets.recipes").iterdir()}
     known = {key: item for key, item in known.items() if item.name.endswith(".toml")}
     if name is None:
-        click.echo("\n".join(sorted(known)))
+        for found in sorted(known):
+            echo(found)
         return
     if name not in known:
         raise ModelError(f"no recipe is called {name!r}; there are {', '.join(sorted(known))}")
-    click.echo(known[name].read_text(encoding="utf-8"), nl=False)
+    for line in known[name].read_text(encoding="utf-8").splitlines():
+        echo(line)
 
 
 @click.command()
@@ -76,14 +79,14 @@ def evaluate(
         batch = run.training.test_batch or run.training.batch
         scores = score(model, dataset, batch, run.training.workers, place)
         found.append(scores)
-        click.echo(f"{path}: UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {int(scores.counts.sum())} clips")
+        echo(f"{path}: UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {int(scores.counts.sum())} clips")
         for label, recall in scores.as_table()["recall"].items():
-            click.echo(f"  {label}: {'no clips' if recall is None else f'{recall:.2f}'}")
+            echo(f"  {label}: {'no clips' if recall is None else f'{recall:.2f}'}")
         if scores.missing:
-            click.echo(f"mien: warning: no test clips of {', '.join(scores.missing)}; UAR leaves them out", err=True)
+            echo(f"mien: warning: no test clips of {', '.join(scores.missing)}; UAR leaves them out", err=True)
     if len(found) > 1:
         mean = average(found)
-        click.echo(f"mean of {len(found)} folds: UAR {mean['uar']:.2f}, WAR {mean['war']:.2f}")
+        echo(f"mean of {len(found)} folds: UAR {mean['uar']:.2f}, WAR {mean['war']:.2f}")
     if output is not None:
         write_scores(found, output)
-        click.echo(f"{output}: scores.json, confusion.png")
+        echo(f"{output}: scores.json, confusion.png")

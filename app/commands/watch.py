@@ -23,6 +23,7 @@ from mien.app.commands.options import (
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.settings import Settings
@@ -211,4 +212,4 @@ class _Warned:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"mien: warning: {message}", err=True)
+    echo(f"mien: warning: {message}", err=True)
