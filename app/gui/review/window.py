@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bisect
+import html
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -183,7 +184,7 @@ class ReviewWindow(QMainWindow):
         assert self.session is not None
         self._legend.setText(
             "&nbsp;&nbsp;&nbsp; ".join(
-                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{name}"
+                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{html.escape(name)}"
                 for index, name in enumerate(self.session.labels)
             )
         )
