@@ -13,22 +13,25 @@ import click
 from mien.app.commands.annotate import annotate
 from mien.app.commands.bench import bench
 from mien.app.commands.console import EXIT_INTERRUPTED, LEFT
-from mien.app.commands.data import data
+from mien.app.commands.data.group import data
 from mien.app.commands.doctor import doctor
-from mien.app.commands.model import export_command, import_command
+from mien.app.commands.model.group import model
 from mien.app.commands.repair import repair
-from mien.app.commands.training import evaluate, recipe, train
+from mien.app.commands.review import review
+from mien.app.commands.sections import Sections
 from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
+from mien.app.terminal import echo
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts, leave, survive_hang_up
-from mien.engine.system import detach_native_output, missing_library
+from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
 
 
 @click.group(
+    cls=Sections,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
@@ -53,33 +56,34 @@ def mien(context: click.Context, source: str | None) -> None:
     reason = why_no_window()
     if reason is not None:
         raise MienError(reason)
+    if source is not None:
+        from mien.app.commands.stream import warn_of_visible_login
+        from mien.engine.sources.address import SourceAddress
+
+        with suppress(MienError):  # the window will say what is wrong
+            address = SourceAddress.parse(source)
+            warn_of_visible_login(address, lambda text: echo(f"mien: warning: {text}", err=True))
     from mien.app.gui.start import run
 
     context.exit(run(source))
 
 
-mien.add_command(annotate)
-mien.add_command(watch)
-mien.add_command(repair)
-mien.add_command(bench)
-mien.add_command(doctor)
-mien.add_command(import_command)
-mien.add_command(export_command)
-mien.add_command(train)
-mien.add_command(recipe)
-mien.add_command(evaluate)
-mien.add_command(data)
+mien.add_section("For everybody", annotate, watch, review, repair, doctor, bench)
+mien.add_section("For researchers", model, data)
+for _name in ("import", "export", "train", "evaluate", "recipe"):
+    mien.add_old_spelling(_name, f"model {_name}")
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code.
 
-    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    0: done; 2: an error that the user can fix; 70: an error that nobody foresaw, with a report; 130: interrupted.
     """
     signals = _Signals()
     try:
         signals.listen()
         detach_native_output()
+        silence_telemetry()
         report_what_nobody_catches(complain)
         code = mien.main(prog_name="mien", standalone_mode=False)
     except click.exceptions.Exit as done:

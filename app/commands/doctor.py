@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import platform
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
 import click
 
 from mien.app.crash import report
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.app.versions import LIBRARIES, installed, releases_seen, untested
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.system import missing_library
+from mien.engine.system import missing_library, outside_connections, telemetry_silenced
+from mien.engine.threads import Stages
 
 if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
@@ -25,9 +28,11 @@ _CHECK_S: Final = 1.0  # length of the video that is made
 _TONE_RATE: Final = 48_000  # samples per second
 _CLOCK_S: Final = 0.001  # times may be off by so much: the clocks of files are whole numbers
 _AUDIO_S: Final = 0.05  # AAC comes in packets of 21 ms
+_LOOK_EVERY_S: Final = 0.005  # a look-up of a name takes longer
+_AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is closed
 
 
-@click.command()
+@click.command(short_help="Check whether everything works here.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Check this detector file instead.")
 def doctor(model: Path | None, detector: Path | None) -> None:
@@ -52,14 +57,56 @@ def doctor(model: Path | None, detector: Path | None) -> None:
     providers = None if bundle is None else _try(problems, "providers", lambda: _providers(bundle))
     file = _try(problems, "detector", lambda: _detector(detector))
     if bundle is not None and providers and file:
-        _try(problems, "pipeline", lambda: _pipeline(bundle, file))
+        with _Connections() as connections:
+            _try(problems, "pipeline", lambda: _pipeline(bundle, file))
+        _try(problems, "sends nothing", connections.judge)
     if problems:
         raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))
-    click.echo("all is well" + (", as far as this machine shows; see the warnings above" if warnings else ""))
+    echo("all is well" + (", as far as this machine shows; see the warnings above" if warnings else ""))
+
+
+class _Connections:
+    """Looks on while something runs, whether this process connects to anything outside this machine."""
+
+    def __init__(self) -> None:
+        self._found: set[str] | None = set()
+        self._done = False
+        self._stages = Stages({"connections": self._look}, on_error=lambda: None)
+
+    def __enter__(self) -> Self:
+        self._stages.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        time.sleep(_AFTERWARDS_S)
+        self._done = True
+        self._stages.join()
+
+    def _look(self) -> None:
+        while not self._done:
+            now = outside_connections()
+            if now is None or self._found is None:
+                self._found = None
+                return
+            self._found |= now
+            time.sleep(_LOOK_EVERY_S)
+
+    def judge(self) -> None:
+        """Say what was seen.
+
+        Raises:
+            MienError: there was a connection, or the telemetry of a library is not switched off.
+        """
+        if self._found:
+            raise MienError(f"connected to {', '.join(sorted(self._found))} while the pipeline ran; please report this")
+        if not telemetry_silenced():
+            raise MienError("the telemetry of the libraries is not switched off; please report this")
+        seen = "connections cannot be seen on this system" if self._found is None else "no connection while it ran"
+        _line("sends nothing", f"{seen}; telemetry of ONNX Runtime and MediaPipe is off")
 
 
 def _line(name: str, value: str) -> None:
-    click.echo(f"{name + ':':<28}{value}")
+    echo(f"{name + ':':<28}{value}")
 
 
 def _try(problems: list[str], name: str, check: Callable[[], _T]) -> _T | None:
@@ -167,8 +214,8 @@ def _write_video(path: Path) -> _Video:
         for frame in demo.frames():
             writer.write(frame, frame.image)
             times.append(frame.time_s)
-        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)).astype(np.float32)
-        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]) / 4), 0.0)
+        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)) / 4
+        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]).astype(np.float32)), 0.0)
         writer.close()
     return _Video(times, "aac", _CHECK_S)
 

@@ -1,4 +1,4 @@
-"""`mien watch`: the live job without a screen."""
+"""`mien watch`: a live session without a window."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
     quiet_option,
     range_option,
 )
+from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
@@ -35,7 +38,7 @@ _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
 
 
-@click.command()
+@click.command(short_help="Watch a camera, a stream or a file without a window.")
 @click.argument("source")
 @click.option(
     "--record",
@@ -43,9 +46,9 @@ _NAME: Final = "{source} {time}"
     metavar="FOLDER",
     help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
 )
-@click.option("--clean", is_flag=True, help="Record the frame without anything drawn on it as well.")
+@click.option("--clean", is_flag=True, help="Also record the video with nothing drawn on it.")
 @click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
-@click.option("--no-audio", is_flag=True, help="Leave the audio of a network stream out of the recording.")
+@click.option("--no-audio", is_flag=True, help="Do not record the audio of a network stream.")
 @click.option(
     "--privacy",
     type=click.Choice(("none", "blur", "pixelate")),
@@ -54,15 +57,13 @@ _NAME: Final = "{source} {time}"
     help="Make all faces unrecognisable before anything is written.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
-@click.option("--user", metavar="NAME", help="User name of a network camera.")
-@click.option("--password-prompt", is_flag=True, help="Ask for the password of a network camera.")
-@click.option("--transport", type=click.Choice(("tcp", "udp")), default="tcp", show_default=True, help="For RTSP.")
+@stream_options
 @model_option
 @click.option(
     "--labels",
     type=click.Path(path_type=Path),
     metavar="LABELS.toml",
-    help="Labels of your own, as for annotate.",
+    help="Zero-shot labels, as for annotate.",
 )
 @detector_option
 @range_option
@@ -70,6 +71,7 @@ _NAME: Final = "{source} {time}"
 @max_faces_option
 @provider_option
 @crf_option
+@max_pixels_option
 @quiet_option
 def watch(
     source: str,
@@ -78,13 +80,11 @@ def watch(
     no_audio: bool,
     privacy: Any,
     seconds: float | None,
-    user: str | None,
-    password_prompt: bool,
-    transport: Any,
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
     quiet: bool,
+    stream: dict[str, Any],
     **chosen: Any,
 ) -> None:
     """Watch SOURCE live: a camera ("camera:0"), a stream ("rtsp://HOST/PATH"), a video file, or "demo".
@@ -100,15 +100,10 @@ def watch(
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
-    from mien.engine.sources.address import SourceAddress
 
-    # Asked for after the first look at the address: nobody should type a password for a mistake.
-    address = SourceAddress.parse(source, user=user, transport=transport)
+    address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
         raise SourceError(f"{address.target}: no such video file")
-    if password_prompt:
-        password = click.prompt("Password", hide_input=True, err=True)
-        address = SourceAddress.parse(source, user=user, password=password, transport=transport)
     plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = load_bundle(model or embedded_bundle())
     if labels is not None:
@@ -228,4 +223,4 @@ class _Warned:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"mien: warning: {message}", err=True)
+    echo(f"mien: warning: {message}", err=True)

@@ -20,7 +20,7 @@ from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts
 from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, read_json
 from mien.engine.settings import Settings
-from mien.engine.system import detach_native_output
+from mien.engine.system import detach_native_output, silence_telemetry
 from mien.engine.types import SourceInfo, Stats
 
 if TYPE_CHECKING:
@@ -278,6 +278,7 @@ def _serve(connection: Connection, work: Work) -> None:
     if sys.platform != "win32":
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     detach_native_output()
+    silence_telemetry()
     annotator: Annotator | None = None
     failure = ""
     try:

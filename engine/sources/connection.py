@@ -8,7 +8,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from ssl import SSLCertVerificationError
 from typing import Any, Final, Literal
+from urllib.error import HTTPError, URLError
 
 import av
 import av.error
@@ -18,10 +20,20 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
+from mien.engine.media.container import decoder_limit
 from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.audio import AudioReader, DecodedAudio
-from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, too_large
+from mien.engine.sources.certificates import (
+    Fetcher,
+    check_ca_file,
+    distrust,
+    encryption,
+    explained,
+    no_playlists,
+    tls_options,
+)
 from mien.engine.types import SourceInfo
 
 av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would show addresses with their logins
@@ -40,11 +52,12 @@ class Lost(Exception):
     """The connection is over or did not come about. The message is for people and holds no login.
 
     Attributes:
-        cause: "login" or "path" was refused, so that trying again would not help; the server is "gone", so that a knock
-            will tell when it is back; "other": it may be gone or not.
+        cause: "login" or "path" was refused (or what is there, for its size), or the server's "certificate" is not
+            trusted, so that trying again would not help; the server is "gone", so that a knock will tell when it is
+            back; "other": it may be gone or not.
     """
 
-    def __init__(self, message: str, cause: Literal["login", "path", "gone", "other"] = "other") -> None:
+    def __init__(self, message: str, cause: Literal["login", "path", "certificate", "gone", "other"] = "other") -> None:
         super().__init__(message)
         self.cause = cause
 
@@ -76,6 +89,7 @@ class Connection:
 
     def __init__(self, address: SourceAddress, settings: LiveSettings) -> None:
         self._name = address.name
+        self._encryption = encryption(address)
         self._settings = settings
         self._container = _open(address, settings)
         streams = self._container.streams.video
@@ -84,6 +98,11 @@ class Connection:
             raise Lost(f"{address.name}: sends no video; check the address")
         self._stream: VideoStream = streams[0]
         self._stream.thread_type = "SLICE"  # threads by frames would hold frames back
+        context = self._stream.codec_context
+        context.options = decoder_limit(settings.max_pixels)
+        if context.width * context.height > settings.max_pixels:
+            self.close()
+            raise Lost(too_large(address.name, context.width, context.height, settings.max_pixels), "path")
         self._audio = AudioReader(self._container)
         self._read_along = [self._stream] if self._audio.stream is None else [self._stream, self._audio.stream]
         format_name = self._container.format.name
@@ -163,6 +182,7 @@ class Connection:
             colour=colour_of(decoded),
             codec=self._stream.codec_context.name,
             audio_codec=self._audio.codec,
+            encryption=self._encryption,
         )
 
     def close(self) -> None:
@@ -193,38 +213,75 @@ class Connection:
             return []  # damaged, or cut by a loss; whether any frame comes is watched elsewhere
 
 
-def _open(address: SourceAddress, settings: LiveSettings, *, audio: bool = True) -> InputContainer:
+def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
+    """Open a stream in the way that it takes.
+
+    Raises:
+        Lost: it cannot be opened.
+    """
+    wrong = None if address.ca_file is None else check_ca_file(address.ca_file)
+    if wrong:
+        raise Lost(f"{address.ca_file}: {wrong}; give certificates in PEM format", "certificate")
     options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
-    if address.scheme in ("rtsp", "rtsps"):
+    options |= tls_options(address) | decoder_limit(settings.max_pixels)
+    more: dict[str, Any] = {}
+    rtsp, web = address.scheme in ("rtsp", "rtsps"), address.scheme in ("http", "https")
+    if rtsp:
         options["rtsp_transport"] = settings.transport or address.transport
-        options["allowed_media_types"] = "video+audio" if audio else "video"
-    elif address.scheme in ("http", "https"):
+        options["allowed_media_types"] = "video+audio"
+    elif web:
         options |= {"protocol_whitelist": _WEB_PROTOCOLS, "analyzeduration": str(round(_FILE_ANALYSE_S * _MICRO))}
-    timeout = (settings.open_timeout_s, settings.read_timeout_s)
-    try:
-        return av.open(address.secret_url(), options=options, timeout=timeout)
-    except Exception as error:
-        # Any error of PyAV carries the whole address in its text.
-        lost = _explain(error, address.name, address.port, has_login=address.login is not None)
-        refused = isinstance(error, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login"
-    if refused and audio and "allowed_media_types" in options:
+    checked = web and encryption(address) == "verified"
+    if checked:
+        options["format_whitelist"] = no_playlists()
+    opened = _try(address, settings, options, more)
+    if checked and isinstance(opened, av.error.ArgumentError):
+        # A playlist: what it names, FFmpeg would fetch without checking from whom.
+        del options["format_whitelist"]
+        options |= {"http_persistent": "0", "http_multiple": "0"}  # those need FFmpeg's own HTTP
+        more["io_open"] = fetcher = Fetcher(address, settings.open_timeout_s)
+        opened = _try(address, settings, options, more)
+        if not isinstance(opened, InputContainer) and fetcher.failure is not None:
+            opened = fetcher.failure
+    if isinstance(opened, InputContainer):
+        return opened
+    lost = _explain(opened, address, settings)
+    if rtsp and isinstance(opened, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login":
         # Some cameras announce audio that they then refuse to send, which ends FFmpeg's whole attempt.
-        return _open(address, settings, audio=False)
+        opened = _try(address, settings, options | {"allowed_media_types": "video"}, more)
+        if isinstance(opened, InputContainer):
+            return opened
+        lost = _explain(opened, address, settings)
     raise lost
 
 
-def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost:
+def _try(
+    address: SourceAddress, settings: LiveSettings, options: dict[str, str], more: dict[str, Any]
+) -> InputContainer | Exception:
+    """Any error of PyAV carries the whole address in its text: it is given back, not raised."""
+    timeout = (settings.open_timeout_s, settings.read_timeout_s)
+    try:
+        opened: InputContainer = av.open(address.secret_url(), options=options, timeout=timeout, **more)
+    except Exception as error:
+        return error
+    return opened
+
+
+def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -> Lost:
     """What `error` means for the user; nothing of its own text is used."""
-    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        if not has_login:
+    name = address.name
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError) or _status(error) in (401, 403):
+        if address.login is None:
             return Lost(f"{name}: asks for a login; give user name and password", "login")
         return Lost(f"{name}: user name or password is wrong; correct them and open it again", "login")
-    if isinstance(error, av.error.HTTPNotFoundError):
+    if isinstance(error, av.error.HTTPNotFoundError) or _status(error) == 404:
         return Lost(f"{name}: the server does not know this path; correct the address", "path")
     if isinstance(error, _REFUSALS):
         return Lost(f"{name}: the server refuses ({_title(error)})")
+    if _status(error):
+        return Lost(f"{name}: the server refuses ({_status(error)})")
     if isinstance(error, ConnectionRefusedError):
-        return Lost(f"{name}: nobody answers on port {port}; is it switched on?", "gone")
+        return Lost(f"{name}: nobody answers on port {address.port}; is it switched on?", "gone")
     if isinstance(error, av.error.ExitError | TimeoutError):
         return Lost(f"{name}: does not answer")
     if isinstance(error, av.error.InvalidDataError):
@@ -232,10 +289,28 @@ def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN):
         return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
-    if isinstance(error, ConnectionError) or code == errno.EIO:
+    # FFmpeg says of a bad certificate what it says of a broken connection.
+    nested = error.reason if isinstance(error, URLError) else None
+    reason = (
+        explained(nested)
+        if isinstance(nested, SSLCertVerificationError)
+        else distrust(address, settings.open_timeout_s)
+    )
+    if reason is not None:
+        return Lost(
+            f"{name}: the server's certificate is not trusted ({reason}); trust its authority with --tls-ca FILE, or "
+            "do not check with --tls-insecure",
+            "certificate",
+        )
+    if isinstance(error, ConnectionError | URLError) or code == errno.EIO:
         # FFmpeg's word for much: a host without an address, too.
         return Lost(f"{name}: cannot be found, or breaks off; check the address and the network")
     return Lost(f"{name}: cannot be read ({_title(error)})")
+
+
+def _status(error: Exception) -> int | None:
+    """The status with which a server has answered Python instead of FFmpeg."""
+    return error.code if isinstance(error, HTTPError) else None
 
 
 def _title(error: Exception) -> str:

@@ -16,10 +16,10 @@ from mien.engine.media.geometry import upright
 from mien.engine.media.rationals import time_base
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, require_usable_size
+from mien.engine.sources.certificates import encryption
 from mien.engine.sources.clock import PlaybackClock, StreamClock
-from mien.engine.sources.condition import QUIET_S, ToldSource
+from mien.engine.sources.condition import KNOCK_EVERY_S, QUIET_S, Backoff, ToldSource, answers
 from mien.engine.sources.connection import Arrival, Connection, Lost
-from mien.engine.sources.reconnect import KNOCK_EVERY_S, Backoff, answers
 from mien.engine.types import AudioChunk, Frame, SourceState
 
 _RATE: Final = int(1 / LIVE_TIME_BASE)
@@ -34,6 +34,8 @@ class NetworkStream(ToldSource):
     def __init__(self, address: SourceAddress, settings: LiveSettings) -> None:
         super().__init__(address.name, quiet_s=min(QUIET_S, settings.stall_s / 2))
         self._address = address
+        if encryption(address) == "unverified":
+            self._warnings = (f"{self.name}: the server's certificate is not checked (--tls-insecure)",)
         self._settings = settings
         self._shape: tuple[object, ...] = ()  # what of a frame tells that `info` is out of date
         self._began_s = 0.0
@@ -57,8 +59,9 @@ class NetworkStream(ToldSource):
                 break
             except Lost as lost:
                 reason = lost
-            if reason.cause == "login" or (reason.cause == "path" and self._last_s is None):
-                # A path that was there before is not unknown: its camera is away while the server is up.
+            if reason.cause == "login" or (reason.cause in ("path", "certificate") and self._last_s is None):
+                # A path that was there before is not unknown: its camera is away while the server is up. Nothing is
+                # sent to a server that was trusted before and no longer is.
                 self._condition.set(SourceState.FAILED, str(reason))
                 return
             if self._index > shown_before and time.monotonic() - tried_s > _SETTLED_S:
@@ -129,7 +132,7 @@ class NetworkStream(ToldSource):
         if self._info is None or shape != self._shape:
             info = connection.describe(decoded)
             try:
-                require_usable_size(self.name, info.width, info.height)
+                require_usable_size(self.name, info.width, info.height, self._settings.max_pixels)
             except SourceError as error:
                 raise Lost(str(error)) from None
             self._info, self._shape = info, shape

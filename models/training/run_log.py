@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.disk import write_whole
+from mien.engine.system import printable
 from mien.models.training.evaluate import Scores
 
 HISTORY: Final = "history.jsonl"
@@ -91,4 +92,4 @@ class RunLog:
         self._file.write(json.dumps(entry) + "\n")
 
     def _say(self, message: str) -> None:
-        sys.stderr.write(("\r\033[K" if self._lively else "") + message + "\n")
+        sys.stderr.write(("\r\033[K" if self._lively else "") + printable(message) + "\n")

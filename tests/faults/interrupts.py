@@ -37,20 +37,6 @@ SIGNALS = (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.S
 LONG = 3000  # frames of what is repaired, so that this takes long enough to be hit
 LIMIT_S = 60.0  # after the last signal
 
-EXPORT = """
-import sys
-from pathlib import Path
-import mien.app.cli
-from mien.engine.review.exports import export_csv, export_elan, export_webvtt
-from mien.engine.review.session import read_session
-folder = Path(sys.argv[1])
-session = read_session(folder / "k.mp4")
-while True:
-    export_csv(session, folder / "out.csv")
-    export_elan(session, folder / "out.eaf")
-    export_webvtt(session, folder / "out.vtt")
-"""
-
 
 @dataclass(frozen=True)
 class Kind:
@@ -129,13 +115,24 @@ def repaired_again(folder: Path) -> str:
 
 def exported(folder: Path) -> str:
     """What is wrong after an export was interrupted: each file is there whole, or not at all."""
-    for name, end in (("out.csv", "\n"), ("out.eaf", "</ANNOTATION_DOCUMENT>\n"), ("out.vtt", "\n")):
+    for name, end in (
+        ("out.csv", "\n"),
+        ("out.eaf", "</ANNOTATION_DOCUMENT>\n"),
+        ("out.vtt", "\n"),
+        ("out.pdf", "%%EOF\n"),
+    ):
         path = folder / name
-        if path.exists() and not path.read_text(encoding="utf-8").endswith(end):
-            return f"{name} is cut off"
+        if path.exists() and not path.read_bytes().endswith(end.encode()):
+            return f"{path.name} is cut off"
     if (folder / "out.csv").exists() and (folder / "out.csv").read_bytes() != (folder / "k.csv").read_bytes():
         return "out.csv is not what was recorded"
     return whole(folder / "k.mp4")
+
+
+def exports(folder: Path) -> list[str]:
+    """All that `mien review` writes."""
+    kinds = [("--csv", "csv"), ("--elan", "eaf"), ("--vtt", "vtt"), ("--report", "pdf")]
+    return [word for option, ending in kinds for word in (option, str(folder / f"out.{ending}"))]
 
 
 def kinds(source: Path, part: Path) -> dict[str, Kind]:
@@ -170,8 +167,8 @@ def kinds(source: Path, part: Path) -> dict[str, Kind]:
             half, lambda folder: bool(list(folder.glob(".mien-*"))), 2.0, repaired_again,
         ),
         "export": Kind(
-            lambda folder: [sys.executable, "-c", EXPORT, str(folder)],
-            finished, lambda folder: (folder / "out.vtt").exists(), 0.5, exported,
+            lambda folder: [*main, "review", str(folder / "k.mp4"), *exports(folder)],
+            finished, lambda folder: bool(list(folder.glob("out.*"))), 0.1, exported,
         ),
     }  # fmt: skip
 
@@ -206,7 +203,7 @@ def interrupt(name: str, kind: Kind, chance: random.Random, folder: Path) -> Run
         return Run(name, tuple(sent), -1, "", f"did not end within {LIMIT_S:.0f} s")
     left = ", ".join(sorted({path.suffixes[0] if ".part." in path.name else path.suffix for path in folder.iterdir()}))
     problem = ""
-    if "Fatal" in errors or ("Traceback" in errors and name != "export"):
+    if "Fatal" in errors or "Traceback" in errors:
         problem = f"printed {errors.strip()[-300:]!r}"
     return Run(name, tuple(sent), process.returncode, left, problem or orphans(process.pid) or kind.check(folder))
 

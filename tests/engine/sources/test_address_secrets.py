@@ -12,8 +12,8 @@ from mien.engine.sources.address import secrets_of, without_secrets
     [
         ("[Errno 5] I/O error: 'rtsp://me:hunter2@cam/live'", "[Errno 5] I/O error: 'rtsp://***@cam/live'"),
         ("rtsp://me:hun/ter@2@cam:554/live?channel=1 failed", "rtsp://***@cam:554/live?channel=1 failed"),
-        ("http://cam/snap?password=hunter2&channel=2", "http://cam/snap?channel=2"),
-        ("http://cam/token=hunter2/live", "http://cam/***/live"),
+        ("http://cam/snap?password=hunter2&channel=2", "http://cam/***"),
+        ("http://cam/token=hunter2/live", "http://cam/***"),
         ("rtsp://cam/live and /home/me/talk.mp4", "rtsp://cam/live and /home/me/talk.mp4"),
         ("ratio 1:2, user@host", "ratio 1:2, user@host"),
     ],
