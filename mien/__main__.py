@@ -4,7 +4,7 @@ Until the command line is loaded there is nothing to save: Ctrl-C ends the progr
 early as can be, this file loads only what is built into Python, as `_signal` is and `signal` is not.
 """
 
-import _signal  # type: ignore[import-not-found]
+import _signal
 import os
 
 

@@ -26,6 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.engine.errors import MienError
+from mien.engine.media.mp4_boxes import whole_length
 from mien.engine.recording.remains import content_of
 from mien.engine.recording.repair import repair
 from tests.faults.case import Case
@@ -76,6 +77,11 @@ def whole(mp4: Path) -> str:
     return "" if said == frames else f"{mp4.name}: {frames} frames, but its JSON says {said}"
 
 
+def has_frames(video: Path) -> bool:
+    """Whether a whole piece of video is on the disk."""
+    return video.exists() and video.read_bytes()[: whole_length(video)].find(b"moof") >= 0
+
+
 def recorded(folder: Path) -> str:
     """What is wrong after a recording was interrupted: finish what is unfinished, and look at everything."""
     for mp4 in [path for path in folder.glob("*.mp4") if ".part." not in path.name]:
@@ -85,8 +91,8 @@ def recorded(folder: Path) -> str:
         if problem:
             return f"under its final name: {problem}"
     for part in sorted(folder.glob("*.part.json")):
-        empty = part.with_suffix(".mp4")
-        if empty.exists() and empty.stat().st_size == 0:
+        videos = [part.with_name(part.name.replace(".part.json", f"{end}.part.mp4")) for end in ("", "_clean")]
+        if any(map(Path.exists, videos)) and not any(map(has_frames, videos)):
             continue  # killed before the first piece of video: nothing was recorded yet
         try:
             repair(part)

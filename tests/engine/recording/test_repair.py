@@ -181,3 +181,14 @@ def test_a_link_is_not_repaired(tmp_path: Path) -> None:
     with pytest.raises(RecordingError, match="is a link"):
         repair(tmp_path / "out.part.mp4")
     assert [path.name for path in (tmp_path / "real").iterdir()] == ["out.part.mp4"]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\0" * 4000])
+def test_a_copy_without_a_frame_does_not_keep_the_other_from_being_repaired(tmp_path: Path, rest: bytes) -> None:
+    part = unfinished(tmp_path, rows=HEAD + ROW)
+    (tmp_path / "out_clean.part.mp4").write_bytes(rest)
+    result = repair(part)
+    assert result.frames == 50
+    assert any("out_clean.part.mp4" in note for note in result.notes)
+    names = ["out.csv", "out.json", "out.mp4", "out_clean.part.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names
