@@ -52,6 +52,16 @@ class BoundedQueue(Generic[T]):
             self._changed.notify_all()
             return True
 
+    def take_all(self, *, wait: bool) -> list[T]:
+        """All items that are there, oldest first; with `wait`, none only once the queue is closed and empty."""
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._closed or bool(self._items))
+            taken = [*self._items]
+            self._items.clear()
+            self._changed.notify_all()
+            return taken
+
     def __iter__(self) -> Iterator[T]:
         """Take items, waiting for each, until the queue is closed and empty."""
         while True:

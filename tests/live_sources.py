@@ -10,6 +10,7 @@ from fractions import Fraction
 
 import numpy as np
 
+from mien.engine.sources.base import OnAudio
 from mien.engine.types import Frame, RgbImage, SourceCondition, SourceInfo, SourceState
 
 
@@ -62,7 +63,7 @@ class Reel:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         began = time.monotonic()
         images = iter(self._images) if self._once else itertools.cycle(self._images)
         for index, image in enumerate(images):

@@ -49,7 +49,9 @@ class Recorder:
         try:
             self._write_json({"complete": False})
             self._table = TableWriter(Outputs.part(outputs.csv), labels)
-            self._video = Mp4Writer(Outputs.part(outputs.mp4), info, crf=crf, audio_path=audio_path, threads=threads)
+            self._video = Mp4Writer(
+                Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads
+            )
         except BaseException:
             self.discard()
             raise
@@ -61,7 +63,7 @@ class Recorder:
             RecordingError: the disk is full or the encoder failed; `finish` can still save what is there.
         """
         assert self._video is not None and self._table is not None
-        self._video.write(scene.frame, image)
+        self._video.write(image, scene.frame.pts, scene.frame.duration)
         self._table.write(scene)
         self.frames_written += 1
 

@@ -16,12 +16,14 @@ import pytest
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.inference.bundle import Bundle, load_bundle
+from mien.engine.live.prediction import Model
 from mien.engine.live.record_stage import RecordStage
+from mien.engine.live.scene_context import SceneContext
 from mien.engine.live.session import LiveSession
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 from mien.engine.settings import Settings
-from mien.engine.types import AudioChunk, RgbImage, Scene
+from mien.engine.types import AudioChunk, RgbImage
 from tests.conftest import REPOSITORY
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 from tests.live_sources import Reel, live_threads, until
@@ -171,38 +173,101 @@ def test_the_pre_roll_comes_before_the_start(session: LiveSession, portraits: li
     assert scene.frame.time_s - 1.0 <= first < scene.frame.time_s
 
 
-def test_a_scene_without_room_leaves_its_gap_and_its_sound_to_the_next(tmp_path: Path) -> None:
-    """Nobody empties the queue at first; then there is room for one more scene."""
-    parts = [scene_of(frame) for frame in live_frames(4, width=64, height=48)]
-    stage = RecordStage(dict)
+class Offering:
+    """A stage that nobody empties yet, a recording asked for, and scenes to offer to it, each with its audio."""
 
-    def make(plan: RecordingPlan) -> LiveRecorder:
-        return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, audio=True)
+    def __init__(self, bundle: Bundle, folder: Path) -> None:
+        def make(plan: RecordingPlan, context: SceneContext) -> LiveRecorder:
+            return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, audio=True)
 
-    def offer(scene: Scene, *, gap_s: float = 0.0) -> None:
-        start_s = scene.frame.time_s
+        self.stage, self._context = RecordStage(make), SceneContext(Model(bundle, None))
+        self.parts = [scene_of(frame) for frame in live_frames(4, width=64, height=48)]
+        self.offered = 0
+        self._thread = threading.Thread(target=self.stage.run)
+        self.stage.start(plan(folder, annotated=False, clean=True))
+
+    def offer(self, *, gap_s: float = 0.0) -> None:
+        scene = self.parts[self.offered]
+        self.offered += 1
         wave = np.full((2, 640), 0.5 if gap_s else 0.0, np.float32)
-        stage.write_audio([AudioChunk(start_s, 16_000, wave)])
-        stage.offer(replace(scene, frame=replace(scene.frame, gap_s=gap_s)), {}, frozenset())
+        self.stage.write_audio(AudioChunk(scene.frame.time_s, 16_000, wave))
+        self.stage.offer(scene, replace(self._context, gap_s=gap_s))
 
-    stage.start(plan(tmp_path, annotated=False, clean=True), make)
-    room = 0
-    while stage.queued == room + 1:  # the command to start and what was taken so far
-        offer(parts[room])
-        room += 1
-    lost = parts[room - 1].frame.time_s
-    offer(parts[room], gap_s=0.02)
-    thread = threading.Thread(target=stage.run)
-    thread.start()
-    until(lambda: stage.queued == 0)
-    offer(parts[room + 1])
-    stage.stop()
-    stage.close()
-    thread.join(30)
-    status = stage.status()
-    assert status is not None and (status.state, status.frames, status.dropped) == ("done", room, 2)
+    def fill(self) -> int:
+        """Offer until there is no room; how many there was room for."""
+        while True:
+            queued = self.stage.queued
+            self.offer()
+            if self.stage.queued == queued + 1:  # its audio went in, it did not
+                return self.offered - 1
+
+    def run(self) -> None:
+        self._thread.start()
+        until(lambda: self.stage.queued == 0)
+
+    def end(self) -> RecordingStatus:
+        self.stage.stop()
+        self.stage.close()
+        if not self._thread.is_alive():
+            self._thread.start()
+        self._thread.join(30)
+        return self.status
+
+    @property
+    def status(self) -> RecordingStatus:
+        status = self.stage.status()
+        assert status is not None
+        return status
+
+
+def test_a_scene_without_room_leaves_its_gap_to_the_next_and_keeps_its_audio(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    it = Offering(tiny_bundle, tmp_path)
+    room = it.fill()
+    lost_s = it.parts[it.offered].frame.time_s
+    it.offer(gap_s=0.02)
+    assert it.status.dropped == 2
+    it.run()
+    it.offer()
+    status = it.end()
+    assert (status.state, status.frames, status.dropped, status.skipped) == ("done", room + 1, 2, 0)
     told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
+    assert (told["counts"]["frames_dropped"], told["counts"]["frames_skipped"]) == (2, 0)
     assert [round(gap["seconds"], 3) for gap in told["gaps"]] == [0.02]
     with av.open(str(tmp_path / "take_clean.mp4")) as opened:
         loud = [frame.time for frame in opened.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.3]
-    assert loud and min(loud) == pytest.approx(lost + 0.04, abs=0.03)
+    assert loud and min(loud) == pytest.approx(lost_s, abs=0.03)
+
+
+def test_what_was_dropped_last_is_counted_once_and_everywhere(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    """No later scene tells of it: the number in the JSON must still be that of the status, before and after."""
+    it = Offering(tiny_bundle, tmp_path)
+    room = it.fill()
+    for _ in range(4):
+        it.offer()
+    assert it.status.dropped == 5
+    status = it.end()
+    assert (status.state, status.frames, status.dropped) == ("done", room, 5)
+    counts = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))["counts"]
+    assert (counts["frames_written"], counts["frames_dropped"], counts["frames_skipped"]) == (room, 5, 0)
+
+
+def test_a_frame_that_was_never_looked_at_is_counted_as_skipped(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    it = Offering(tiny_bundle, tmp_path)
+    for _ in range(5):
+        it.offer()
+        it.offered += 1
+    assert it.end().skipped == 4
+    counts = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))["counts"]
+    assert (counts["frames_written"], counts["frames_dropped"], counts["frames_skipped"]) == (5, 0, 4)
+
+
+def test_markers_set_before_the_first_scene_are_kept(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    it = Offering(tiny_bundle, tmp_path)
+    it.stage.mark("early")
+    it.offer()
+    it.offer()
+    it.end()
+    told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
+    assert told["markers"] == [{"time_s": 0.0, "text": "early"}]

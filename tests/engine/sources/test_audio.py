@@ -194,13 +194,13 @@ def test_web_streams(session: LiveSession, web: tuple[Path, str], tmp_path: Path
     assert_in_step(video, count=3)
 
 
-def scenes(seconds: float, rate: int = 8000) -> list[Scene]:
-    """Frames with the audio that belongs to them, 25 a second."""
+def scenes(seconds: float, rate: int = 8000) -> list[tuple[Scene, AudioChunk]]:
+    """Frames, 25 a second, each with the audio that belongs to it."""
     tone, step = beeps(round(seconds) + 1, rate), rate // RATE
     out = []
     for index, frame in enumerate(live_frames(seconds, rate=RATE, width=64, height=48)):
         samples = np.stack([tone[index * step : (index + 1) * step]] * 2)
-        out.append(scene_of(replace(frame, audio=(AudioChunk(frame.time_s, rate, samples),))))
+        out.append((scene_of(frame), AudioChunk(frame.time_s, rate, samples)))
     return out
 
 
@@ -213,14 +213,15 @@ def recorder(folder: Path, *, audio: bool) -> LiveRecorder:
 def test_both_videos_have_the_sound_at_its_time(tmp_path: Path, night_s: float) -> None:
     recording = recorder(tmp_path, audio=True)
     parts = scenes(6)
-    start_s = parts[0].frame.time_s
-    for index, scene in enumerate(parts):
+    start_s = parts[0][0].frame.time_s
+    for index, (scene, audio) in enumerate(parts):
         if index >= 75:
             frame = scene.frame
-            later = tuple(replace(audio, time_s=audio.time_s + night_s) for audio in frame.audio)
+            audio = replace(audio, time_s=audio.time_s + night_s)
             pts = frame.pts + round(night_s * 90_000)
-            scene = replace(scene, frame=replace(frame, pts=pts, time_s=frame.time_s + night_s, audio=later))
+            scene = replace(scene, frame=replace(frame, pts=pts, time_s=frame.time_s + night_s))
         recording.write(scene, names={}, selected=NOBODY)
+        recording.write_audio(audio)
     for video in recording.finish({})[:2]:
         with av.open(str(video)) as opened:
             pieces = [(frame.time, np.abs(frame.to_ndarray()).max()) for frame in opened.decode(audio=0)]
@@ -233,19 +234,21 @@ def test_both_videos_have_the_sound_at_its_time(tmp_path: Path, night_s: float) 
 def test_sound_that_stops_keeps_no_picture_from_the_disk(tmp_path: Path) -> None:
     recording = recorder(tmp_path, audio=True)
     parts = scenes(6)
-    for index, scene in enumerate(parts):
-        silent = replace(scene, frame=replace(scene.frame, audio=()))
-        recording.write(silent if index >= 50 else scene, names={}, selected=NOBODY)
+    for index, (scene, audio) in enumerate(parts):
+        recording.write(scene, names={}, selected=NOBODY)
+        if index < 50:
+            recording.write_audio(audio)
     with av.open(str(tmp_path / "take_clean.part.mp4")) as opened:  # as a kill would leave it now
         images = [frame.time for frame in opened.decode(video=0)]
     recording.finish({})
-    assert images[-1] is not None and parts[-1].frame.time_s - images[-1] < 1.1
+    assert images[-1] is not None and parts[-1][0].frame.time_s - images[-1] < 1.1
 
 
 def test_without_sound_there_is_no_track(tmp_path: Path) -> None:
     recording = recorder(tmp_path, audio=False)
-    for scene in scenes(0.4):
+    for scene, audio in scenes(0.4):
         recording.write(scene, names={}, selected=NOBODY)
+        recording.write_audio(audio)
     for video in recording.finish({})[:2]:
         with av.open(str(video)) as opened:
             assert not opened.streams.audio
