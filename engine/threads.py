@@ -102,12 +102,12 @@ class Latest(Generic[T]):
         self._dropped = 0
         self._changed = threading.Condition()
 
-    def put(self, item: T) -> None:
-        """Leave `item` for the taker; after `close` it is ignored."""
+    def put(self, item: T, *, room: int | None = None) -> None:
+        """Leave `item` for the taker; after `close` it is ignored. `room`: for this time another than usual."""
         with self._changed:
             if self._closed:
                 return
-            if len(self._items) >= self._room:
+            if len(self._items) >= (room or self._room):
                 self._dropped += len(self._items)
                 self._items.clear()
             self._items.append(item)

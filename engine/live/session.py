@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 _IDLE_S: Final = 0.25  # how often a stage without work looks whether the source has ended
 _FRAMES: Final = 3  # frames that may wait while another program has the processor: a tenth of a second
+_RECORDED_FRAMES: Final = 9  # while a recording wants every one of them
 CLOSE_S: Final = 15.0
 """How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
 FINISH_S: Final = 180.0
@@ -149,7 +150,7 @@ class LiveSession:
             if capture is self._capture:
                 self._lost_s += frame.gap_s
             lost_s = self._lost_s
-        self._frames.put(_Taken(capture, frame, lost_s))
+        self._frames.put(_Taken(capture, frame, lost_s), room=_RECORDED_FRAMES if self._recording.wanted else None)
 
     def _hear(self, capture: Capture, audio: AudioChunk) -> None:
         with self._lock:
