@@ -66,6 +66,8 @@ class SourceInfo:
         colour: how the frames were encoded, so that the recording can say the same.
         codec: name of the video codec, or what the source is.
         audio_codec: name of the audio codec; None: no audio.
+        encryption: of a network stream: "verified" (TLS with a trusted certificate), "unverified" (TLS, not checked)
+            or "none"; else None.
     """
 
     name: str
@@ -80,6 +82,7 @@ class SourceInfo:
     colour: Colour = Colour()
     codec: str = ""
     audio_codec: str | None = None
+    encryption: str | None = None
 
     @property
     def video_format(self) -> VideoFormat:

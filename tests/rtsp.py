@@ -73,10 +73,19 @@ def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int
 
 
 class RtspServer:
-    """Serves a clip; started again it keeps its port."""
+    """Serves a clip; started again it keeps its port. With a `certificate` (and its key, in one PEM file) over TLS."""
 
-    def __init__(self, clip: Path, *, login: tuple[str, str] | None = None, path: str = "cam", port: int = 0) -> None:
+    def __init__(
+        self,
+        clip: Path,
+        *,
+        login: tuple[str, str] | None = None,
+        path: str = "cam",
+        port: int = 0,
+        certificate: Path | None = None,
+    ) -> None:
         self._path = path
+        self._tls = [] if certificate is None else ["--tls", str(certificate)]
         self._login = login or ()
         self._process: subprocess.Popen[str] | None = None
         self.port = port
@@ -84,7 +93,7 @@ class RtspServer:
 
     def start(self, clip: Path) -> None:
         """Begin to listen; returns once clients can connect."""
-        arguments = [PYTHON, str(SCRIPT), str(clip), str(self.port), self._path, *self._login]
+        arguments = [PYTHON, str(SCRIPT), str(clip), str(self.port), self._path, *self._tls, *self._login]
         self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True)
         assert self._process.stdout is not None
         self.port = int(self._process.stdout.readline())
@@ -106,7 +115,8 @@ class RtspServer:
         os.kill(self._process.pid, signal.SIGCONT)
 
     def url(self, login: str = "", path: str | None = None) -> str:
-        return f"rtsp://{login}{'@' if login else ''}127.0.0.1:{self.port}/{self._path if path is None else path}"
+        scheme = "rtsps" if self._tls else "rtsp"
+        return f"{scheme}://{login}{'@' if login else ''}127.0.0.1:{self.port}/{self._path if path is None else path}"
 
     def __enter__(self) -> Self:
         return self

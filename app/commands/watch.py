@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mien.app.commands.console import Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
@@ -19,6 +20,7 @@ from mien.app.commands.options import (
     quiet_option,
     range_option,
 )
+from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
@@ -52,9 +54,7 @@ _NAME: Final = "{source} {time}"
     help="Make all faces unrecognisable before anything is written.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
-@click.option("--user", metavar="NAME", help="User name of a network camera.")
-@click.option("--password-prompt", is_flag=True, help="Ask for the password of a network camera.")
-@click.option("--transport", type=click.Choice(("tcp", "udp")), default="tcp", show_default=True, help="For RTSP.")
+@stream_options
 @model_option
 @click.option(
     "--labels",
@@ -76,13 +76,11 @@ def watch(
     no_audio: bool,
     privacy: Any,
     seconds: float | None,
-    user: str | None,
-    password_prompt: bool,
-    transport: Any,
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
     quiet: bool,
+    stream: dict[str, Any],
     **chosen: Any,
 ) -> None:
     """Watch SOURCE live: a camera ("camera:0"), a stream ("rtsp://HOST/PATH"), a video file, or "demo".
@@ -98,15 +96,10 @@ def watch(
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
-    from mien.engine.sources.address import SourceAddress
 
-    # Asked for after the first look at the address: nobody should type a password for a mistake.
-    address = SourceAddress.parse(source, user=user, transport=transport)
+    address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
         raise SourceError(f"{address.target}: no such video file")
-    if password_prompt:
-        password = click.prompt("Password", hide_input=True, err=True)
-        address = SourceAddress.parse(source, user=user, password=password, transport=transport)
     plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = load_bundle(model or embedded_bundle())
     if labels is not None:
@@ -114,7 +107,7 @@ def watch(
 
         bundle = with_typed_labels(bundle, labels, provider=settings.provider)
         _warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
-    say = (lambda message: None) if quiet else (lambda message: click.echo(message, err=True))
+    say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
 
     from mien.app.commands.watch_lines import live_lines

@@ -59,6 +59,8 @@ def _now_and_then(write: Callable[[str], None]) -> Show:
 def describe(status: LiveStatus, scene: Scene | None) -> str:
     """A live session in one line."""
     parts = [f"{status.source_name or 'no source'}: {status.condition.state if status.condition else 'closed'}"]
+    if status.info is not None and status.info.encryption == "unverified":
+        parts[0] += " (certificate not checked)"
     if status.condition is not None and status.condition.retry_in_s is not None:
         parts[0] += f", next try in {status.condition.retry_in_s:.0f} s"
     parts.append(f"{status.source_fps:.0f} fps")

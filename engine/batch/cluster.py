@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cache
@@ -12,6 +11,7 @@ from typing import Any, Final
 from mien.engine.batch.workers import Job, Outcome, Work, run_job
 from mien.engine.errors import SettingsError
 from mien.engine.sources.address import DEMO
+from mien.engine.system import silence_telemetry
 
 _CPUS: Final = 2.0  # what one video keeps busy
 _RETRIES: Final = 3  # of a video whose worker or machine died
@@ -41,7 +41,6 @@ def run_on_cluster(
         SettingsError: Ray is not installed, or there is no such cluster.
     """
     ray = _ray()
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Ray would report its use to its makers
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
@@ -54,6 +53,7 @@ def run_on_cluster(
 
 
 def _ray() -> Any:
+    silence_telemetry()  # Ray would report its use to its makers
     try:
         import ray
     except ModuleNotFoundError:

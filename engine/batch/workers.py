@@ -19,7 +19,7 @@ from mien.engine.errors import MienError
 from mien.engine.faces.neutral import NeutralPeriod
 from mien.engine.recording.files import Outputs
 from mien.engine.settings import Settings
-from mien.engine.system import detach_native_output
+from mien.engine.system import detach_native_output, silence_telemetry
 from mien.engine.types import SourceInfo, Stats
 
 if TYPE_CHECKING:
@@ -267,6 +267,7 @@ def _serve(connection: Connection, work: Work) -> None:
     """What a worker process does."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process decides
     detach_native_output()
+    silence_telemetry()
     annotator: Annotator | None = None
     failure = ""
     try:

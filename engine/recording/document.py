@@ -42,6 +42,7 @@ def session_about(
             "announced_duration_s": info.duration_s,
             "video_codec": info.codec,
             "audio_codec": info.audio_codec,
+            "encryption": info.encryption,
         }
     return {
         "format": JSON_FORMAT,

@@ -1,17 +1,23 @@
-"""What a user may give as a source, understood once. The login of a stream goes in and is never shown."""
+"""What a user may give as a source, parsed once.
+
+Cameras and streaming services take logins and keys in every part of an address. So of a stream only scheme, host and
+port are shown, or a name that the user gave; path and query only when asked for, and the login never.
+"""
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
-from urllib.parse import parse_qsl, quote, unquote, urlencode
+from urllib.parse import quote, unquote
 from urllib.request import url2pathname
 
 from mien.engine.errors import SourceError
 
-Kind = Literal["demo", "file", "stream", "camera"]
+Kind = str
+"""demo, file, or one of `LIVE_SOURCES`."""
 Transport = Literal["tcp", "udp"]
 
 DEMO: Final = "demo"
@@ -20,17 +26,35 @@ DEMO: Final = "demo"
 DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 """The schemes of streams that can be read, with the port that each means when none is given."""
 
+LIVE_SOURCES: Final = {
+    "camera": "mien.engine.sources.camera:CameraSource",
+    "stream": "mien.engine.sources.network:NetworkStream",
+}
+"""Kinds of live sources, and the class of each as "module:class". A new kind is a file with that class and a line here;
+whoever types ``KIND:WHAT`` then opens it. The class is called with a `SourceAddress`, whose `target` is WHAT, and with
+`LiveSettings`; it opens nothing yet, that is for `LiveSource.frames`."""
+
 HIDDEN: Final = "***"
-"""Stands in a safe text where a secret was left out of the path."""
+"""Stands for a path and a query that are not shown."""
 
 _CAMERA: Final = "camera"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:/?#@\\<>\"']+)(?::(\d{1,5}))?")
-_SECRET: Final = re.compile(
-    r"pass|pwd|psw|user|usr|login|token|secret|auth|key|sig|session|credential|account|pin", re.I
+_MAYBE_LOGIN: Final = re.compile(r"/*[^/\\]*:[^/\\]*@|[a-z]+:?//?[^/]*@", re.I)
+# What can be remembered of a path, so that a stream can be opened again: words that manuals of cameras give, each with
+# a number of up to three digits and a known ending. No key or password passes for one.
+_WORDS: Final = (
+    "axis-media|axis-cgi|av|cam|camera|cgi-bin|ch|channel|channels|h264|h265|hevc|high|img|index|live|low|main|media|"
+    "mjpeg|mjpg|mpeg4|onvif|playlist|primary|profile|realmonitor|screenlive|secondary|stream|streaming|sub|track|"
+    "unicast|video|videomain|videosub"
 )
-_HARMLESS: Final = frozenset({"channel", "subtype", "stream", "profile", "unicast", "proto", "transport", "resolution"})
+_PLAIN_PART: Final = re.compile(
+    rf"|\d{{1,3}}|(?:{_WORDS})(?:[-_]?\d{{1,3}})?(?:\.(?:amp|asp|cgi|flv|m3u8|mjpg|mp4|sdp|ts))?", re.I
+)
+_PLAIN_PAIR: Final = re.compile(r"(?:channel|subtype|stream|unicast)=(?:\d{1,2}|true|false)", re.I)
 _LONGEST_NAME: Final = 80
+_ANY_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s'\"<>`]+)")
+_SHORTEST_SECRET: Final = 3  # characters; shorter ones stand in every text
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,15 +70,19 @@ class Login:
 
 @dataclass(frozen=True, slots=True)
 class SourceAddress:
-    """Where frames come from. Made by `parse`. Whatever prints it, prints no login.
+    """Where frames come from. Made by `parse`. Printing it prints no secret.
 
     Attributes:
         kind: what it is.
-        text: as the user gave it, but without login and without what looks like a secret in its query; `parse` reads
-            it again. For lists of recent sources.
-        name: short, for titles and for names of files: holds neither a login nor a path separator.
+        text: for lists of recent sources; `parse` reads it again. Of a stream: without login, and with path and query
+            only if they consist of words that every manual gives; else `HIDDEN` stands for them, and `parse` asks for
+            the whole address.
+        name: short, for titles, files and messages; holds no path separator. Of a stream: what the user called it, or
+            host and port.
         target: the rest that opening it needs: path of a file; index, path or name of a camera; else empty.
         transport: how the packets of an RTSP stream travel.
+        ca_file: certificates of the authorities to trust, in PEM format; None: those that the system trusts.
+        verify_tls: whether the certificate of an rtsps, rtmps or https server must be trusted.
     """
 
     kind: Kind
@@ -63,13 +91,25 @@ class SourceAddress:
     target: str = ""
     transport: Transport = "tcp"
     login: Login | None = field(default=None, repr=False)
+    ca_file: Path | None = None
+    verify_tls: bool = True
     _scheme: str = field(default="", repr=False)
     _place: str = field(default="", repr=False)
     _tail: str = field(default="", repr=False)
+    _shown: str = field(default="", repr=False)
 
     @classmethod
     def parse(
-        cls, text: str, *, user: str | None = None, password: str | None = None, transport: Transport = "tcp"
+        cls,
+        text: str,
+        *,
+        user: str | None = None,
+        password: str | None = None,
+        transport: Transport = "tcp",
+        name: str | None = None,
+        show: bool = False,
+        ca_file: Path | None = None,
+        verify_tls: bool = True,
     ) -> SourceAddress:
         """Understand what a user typed, dropped or chose.
 
@@ -78,6 +118,9 @@ class SourceAddress:
                 of a stream with or without a login in it, percent-encoded where it must be.
             user, password: of a stream, as they are (not percent-encoded); they replace those in `text`.
             transport: of an RTSP stream.
+            name: what to call the source; None: a name is made from `text`.
+            show: let name and str() of a stream hold its path and query, too.
+            ca_file, verify_tls: see the attributes.
 
         Raises:
             SourceError: it cannot be understood; the message quotes nothing that may be secret.
@@ -90,23 +133,17 @@ class SourceAddress:
         if "\0" in text:
             raise SourceError("the source holds a zero byte; type it again")
         scheme = _SCHEME.match(text)
+        if name is not None and not name.strip():
+            raise SourceError("the name of the source is empty")
         if scheme and scheme[1].lower() in DEFAULT_PORTS:
-            return _stream(scheme[1].lower(), text[scheme.end() :], user, password, transport)
+            stream = _stream(scheme[1].lower(), text[scheme.end() :], user, password, show=show)
+            return replace(
+                stream, name=_name(name or stream.name), transport=transport, ca_file=ca_file, verify_tls=verify_tls
+            )
         if user is not None or password is not None:
             raise SourceError("user name and password belong to the address of a stream, such as rtsp://HOST/PATH")
-        if scheme and scheme[1].lower() == "file":
-            return _file(_path_of(text[scheme.end() :]))
-        if scheme:
-            known = ", ".join(f"{name}://" for name in DEFAULT_PORTS)
-            raise SourceError(f"addresses that begin with {scheme[1].lower()}:// cannot be read; use one of {known}")
-        if text == DEMO:
-            return cls("demo", DEMO, DEMO)
-        if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
-            return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
-        begin = text.split(":", 1)[0].lower()
-        if begin in DEFAULT_PORTS and ":" in text:
-            raise SourceError(f"the address must begin with {begin}:// (two slashes)")
-        return _file(text)
+        other = _other(scheme[1].lower() if scheme else "", text[scheme.end() :] if scheme else text)
+        return other if name is None else replace(other, name=_name(name))
 
     @property
     def host(self) -> str:
@@ -136,10 +173,67 @@ class SourceAddress:
         return f"{self._scheme}://{login}{self._place}{self._tail}"
 
     def __str__(self) -> str:
-        return self.text
+        return self._shown or self.text
 
 
-def _stream(scheme: str, rest: str, user: str | None, password: str | None, transport: Transport) -> SourceAddress:
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` with `***` for the login of every address, for what may be a secret in its path, and for `secrets`."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return _ANY_ADDRESS.sub(_safe, text)
+
+
+def secrets_of(arguments: Iterable[str]) -> set[str]:
+    """The logins in the addresses of a command line, in every way in which an error may quote them."""
+    found: set[str] = set()
+    for argument in arguments:
+        _, scheme, rest = argument.partition("://")
+        login, at, _ = rest.rpartition("@")
+        if scheme and at:
+            user, _, password = login.partition(":")
+            parts = {login, user, password}
+            found |= parts | {unquote(part) for part in parts} | {quote(unquote(part), safe="") for part in parts}
+    return {secret for secret in found if secret}
+
+
+def _safe(found: re.Match[str]) -> str:
+    scheme, rest = found.groups()
+    _, at, behind = rest.rpartition("@")
+    cut = min((place for place in map(behind.find, "/?#") if place >= 0), default=len(behind))
+    return f"{scheme}{HIDDEN + '@' if at else ''}{behind[:cut]}{_remembered(behind[cut:].partition('#')[0])}"
+
+
+def _other(scheme: str, text: str) -> SourceAddress:
+    """What is no stream."""
+    if scheme == "file":
+        return _file(_path_of(text))
+    if scheme:
+        known = ", ".join(f"{name}://" for name in DEFAULT_PORTS)
+        raise SourceError(f"addresses that begin with {scheme}:// cannot be read; use one of {known}")
+    if text == DEMO:
+        return SourceAddress("demo", DEMO, DEMO)
+    if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
+        return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
+    begin, colon, rest = text.partition(":")
+    if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
+        return SourceAddress(begin, text, _name(text), rest)
+    if colon and begin.lower() in DEFAULT_PORTS:
+        raise SourceError(f"the address must begin with {begin.lower()}:// (two slashes)")
+    if _MAYBE_LOGIN.match(text) and not _exists(Path(text)):
+        # As a file it would be named in messages and remembered, with a password in its name.
+        raise SourceError("no such file; if it is the address of a stream, it must begin with rtsp:// or the like")
+    return _file(text)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, for one
+        return False
+
+
+def _stream(scheme: str, rest: str, user: str | None, password: str | None, *, show: bool) -> SourceAddress:
     if any(not character.isprintable() for character in rest):
         # Also keeps lone surrogates out, which would come back in the text of an encoding error.
         raise SourceError("the address holds characters that cannot be printed; type it again")
@@ -163,11 +257,19 @@ def _stream(scheme: str, rest: str, user: str | None, password: str | None, tran
     login = Login(user or "", password or "") if user or password else None
     if login is not None and not _can_be_sent(login.user + login.password):
         raise SourceError(f"{host}: user name or password hold characters that cannot be sent; type them again")
-    safe_tail = _safe_tail(tail)
     default = port is None or port == DEFAULT_PORTS[scheme]
-    name = _name(host.strip("[]") + ("" if default else f"-{port}") + _path_name(safe_tail))
+    tail = tail.partition("#")[0]
+    remembered = _remembered(tail)
+    path = "".join(f"-{part}" for part in re.split(r"[/?&]", unquote(tail)) if part) if show else ""
     return SourceAddress(
-        "stream", f"{scheme}://{place}{safe_tail}", name, "", transport, login, scheme, place, tail.partition("#")[0]
+        "stream",
+        f"{scheme}://{place}{remembered}",
+        _name(host.strip("[]") + ("" if default else f"-{port}") + path),
+        login=login,
+        _scheme=scheme,
+        _place=place,
+        _tail=tail,
+        _shown=f"{scheme}://{place}{tail if show else ''}",
     )
 
 
@@ -195,26 +297,16 @@ def _split_place(place: str) -> tuple[str, int | None]:
     return ("", None) if port is not None and not 0 < port < 65536 else (found[1], port)
 
 
-def _safe_tail(tail: str) -> str:
-    """Path and query without what may be a secret: cameras take logins in both."""
-    path, _, query = tail.partition("#")[0].partition("?")
-    parts = [
-        HIDDEN if "@" in part or ("=" in part and _SECRET.search(unquote(part))) else part for part in path.split("/")
-    ]
-    kept = [(key, value) for key, value in parse_qsl(query) if _harmless(key, value)]
-    return "/".join(parts) + (f"?{urlencode(kept)}" if kept else "")
+def _remembered(tail: str) -> str:
+    """What of path and query may be kept and shown."""
+    return tail if tail in ("", "/") or _is_plain(tail) else f"/{HIDDEN}"
 
 
-def _harmless(key: str, value: str) -> bool:
-    if _SECRET.search(key):
-        return False
-    longest = 16 if key.lower() in _HARMLESS else 4
-    return len(value) <= longest and value.isascii() and (value.isalnum() if longest > 4 else value.isdigit())
-
-
-def _path_name(tail: str) -> str:
-    path = unquote(tail.partition("?")[0])
-    return "".join(f"-{part}" for part in path.split("/") if part and part != HIDDEN)
+def _is_plain(tail: str) -> bool:
+    """Whether path and query hold nothing but what is the same for every camera of a make."""
+    path, _, query = tail.partition("?")
+    pairs = query.split("&") if query else []
+    return all(map(_PLAIN_PART.fullmatch, path.split("/"))) and all(map(_PLAIN_PAIR.fullmatch, pairs))
 
 
 def _name(text: str) -> str:

@@ -8,8 +8,9 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
+from ssl import SSLCertVerificationError
 from typing import Any, Final, Literal
+from urllib.error import HTTPError, URLError
 
 import av
 import av.error
@@ -19,9 +20,19 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
+from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.audio import AudioReader, DecodedAudio
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
+from mien.engine.sources.certificates import (
+    Fetcher,
+    check_ca_file,
+    distrust,
+    encryption,
+    explained,
+    no_playlists,
+    tls_options,
+)
 from mien.engine.types import SourceInfo
 
 av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would show addresses with their logins
@@ -40,11 +51,11 @@ class Lost(Exception):
     """The connection is over or did not come about. The message is for people and holds no login.
 
     Attributes:
-        cause: "login" or "path" was refused, so that trying again would not help; the server is "gone", so that a knock
-            will tell when it is back; "other": it may be gone or not.
+        cause: "login" or "path" was refused, or the server's "certificate" is not trusted, so that trying again would
+            not help; the server is "gone", so that a knock will tell when it is back; "other": it may be gone or not.
     """
 
-    def __init__(self, message: str, cause: Literal["login", "path", "gone", "other"] = "other") -> None:
+    def __init__(self, message: str, cause: Literal["login", "path", "certificate", "gone", "other"] = "other") -> None:
         super().__init__(message)
         self.cause = cause
 
@@ -76,6 +87,7 @@ class Connection:
 
     def __init__(self, address: SourceAddress, settings: LiveSettings) -> None:
         self._name = address.name
+        self._encryption = encryption(address)
         self._settings = settings
         self._container = _open(address, settings)
         streams = self._container.streams.video
@@ -90,7 +102,8 @@ class Connection:
         seconds = (self._container.duration or 0) / av.time_base
         playlist = "hls" in format_name
         # A length in seconds or, where the server cannot seek, in bytes: something that lies there whole.
-        whole = address.scheme in ("http", "https") and (seconds > 0 or (not playlist and self._container.size > 0))
+        length = self._container.size or 0  # where it is not known: None from PyAV 19 on, before that below zero
+        whole = address.scheme in ("http", "https") and (seconds > 0 or (not playlist and length > 0))
         self.paced = whole or playlist
         self._whole = whole
         self._end_s = (self._container.start_time or 0) / av.time_base + seconds - _END_S if seconds > 0 else -math.inf
@@ -121,7 +134,8 @@ class Connection:
             if packet is not None and (not hurrying or at_end or (packet.is_keyframe and waited)):
                 hurrying = False
                 for decoded in self._decode(packet):
-                    self._last_s = math.inf if decoded.time is None else decoded.time
+                    decoded_s = pts_s(decoded)
+                    self._last_s = math.inf if decoded_s is None else decoded_s
                     yield Arrival(decoded, time.monotonic(), waited)
                     seen_s = time.monotonic()  # what the taker did with it is not the stream's silence
             waited = waited and packet is None
@@ -137,7 +151,7 @@ class Connection:
 
     def stream_s(self, decoded: VideoFrame) -> float | None:
         """The time of a frame in the stream, in seconds; None where the stream does not say."""
-        return decoded.time if self._timed else None
+        return pts_s(decoded) if self._timed else None
 
     def chunks(self) -> list[DecodedAudio]:
         """What was heard since the last call."""
@@ -145,9 +159,7 @@ class Connection:
 
     def describe(self, decoded: VideoFrame) -> SourceInfo:
         """What the frames of this connection are like, from one of them."""
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        aspect = aspect if aspect > 0 else Fraction(1)
+        rate, aspect = frame_rate(self._stream), sample_aspect(self._stream)
         width, height = decoded.width, decoded.height
         if decoded.rotation % 180:
             width, height, aspect = height, width, 1 / aspect
@@ -155,7 +167,7 @@ class Connection:
             name=self._name,
             width=width,
             height=height,
-            frame_rate=rate if rate and 0 < rate <= _HIGHEST_RATE else None,
+            frame_rate=rate if rate and rate <= _HIGHEST_RATE else None,
             frames=None,
             duration_s=None,
             time_base=LIVE_TIME_BASE,
@@ -163,6 +175,7 @@ class Connection:
             colour=colour_of(decoded),
             codec=self._stream.codec_context.name,
             audio_codec=self._audio.codec,
+            encryption=self._encryption,
         )
 
     def close(self) -> None:
@@ -193,38 +206,73 @@ class Connection:
             return []  # damaged, or cut by a loss; whether any frame comes is watched elsewhere
 
 
-def _open(address: SourceAddress, settings: LiveSettings, *, audio: bool = True) -> InputContainer:
-    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
-    if address.scheme in ("rtsp", "rtsps"):
+def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
+    """Open a stream in the way that it takes.
+
+    Raises:
+        Lost: it cannot be opened.
+    """
+    wrong = None if address.ca_file is None else check_ca_file(address.ca_file)
+    if wrong:
+        raise Lost(f"{address.ca_file}: {wrong}; give certificates in PEM format", "certificate")
+    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))} | tls_options(address)
+    more: dict[str, Any] = {}
+    rtsp, web = address.scheme in ("rtsp", "rtsps"), address.scheme in ("http", "https")
+    if rtsp:
         options["rtsp_transport"] = settings.transport or address.transport
-        options["allowed_media_types"] = "video+audio" if audio else "video"
-    elif address.scheme in ("http", "https"):
+        options["allowed_media_types"] = "video+audio"
+    elif web:
         options |= {"protocol_whitelist": _WEB_PROTOCOLS, "analyzeduration": str(round(_FILE_ANALYSE_S * _MICRO))}
-    timeout = (settings.open_timeout_s, settings.read_timeout_s)
-    try:
-        return av.open(address.secret_url(), options=options, timeout=timeout)
-    except Exception as error:
-        # Any error of PyAV carries the whole address in its text.
-        lost = _explain(error, address.name, address.port, has_login=address.login is not None)
-        refused = isinstance(error, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login"
-    if refused and audio and "allowed_media_types" in options:
+    checked = web and encryption(address) == "verified"
+    if checked:
+        options["format_whitelist"] = no_playlists()
+    opened = _try(address, settings, options, more)
+    if checked and isinstance(opened, av.error.ArgumentError):
+        # A playlist: what it names, FFmpeg would fetch without checking from whom.
+        del options["format_whitelist"]
+        options |= {"http_persistent": "0", "http_multiple": "0"}  # those need FFmpeg's own HTTP
+        more["io_open"] = fetcher = Fetcher(address, settings.open_timeout_s)
+        opened = _try(address, settings, options, more)
+        if not isinstance(opened, InputContainer) and fetcher.failure is not None:
+            opened = fetcher.failure
+    if isinstance(opened, InputContainer):
+        return opened
+    lost = _explain(opened, address, settings)
+    if rtsp and isinstance(opened, (*_REFUSALS, av.error.InvalidDataError)) and lost.cause != "login":
         # Some cameras announce audio that they then refuse to send, which ends FFmpeg's whole attempt.
-        return _open(address, settings, audio=False)
+        opened = _try(address, settings, options | {"allowed_media_types": "video"}, more)
+        if isinstance(opened, InputContainer):
+            return opened
+        lost = _explain(opened, address, settings)
     raise lost
 
 
-def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost:
+def _try(
+    address: SourceAddress, settings: LiveSettings, options: dict[str, str], more: dict[str, Any]
+) -> InputContainer | Exception:
+    """Any error of PyAV carries the whole address in its text: it is given back, not raised."""
+    timeout = (settings.open_timeout_s, settings.read_timeout_s)
+    try:
+        return av.open(address.secret_url(), options=options, timeout=timeout, **more)
+    except Exception as error:
+        return error
+
+
+def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -> Lost:
     """What `error` means for the user; nothing of its own text is used."""
-    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError):
-        if not has_login:
+    name = address.name
+    if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError) or _status(error) in (401, 403):
+        if address.login is None:
             return Lost(f"{name}: asks for a login; give user name and password", "login")
         return Lost(f"{name}: user name or password is wrong; correct them and open it again", "login")
-    if isinstance(error, av.error.HTTPNotFoundError):
+    if isinstance(error, av.error.HTTPNotFoundError) or _status(error) == 404:
         return Lost(f"{name}: the server does not know this path; correct the address", "path")
     if isinstance(error, _REFUSALS):
         return Lost(f"{name}: the server refuses ({_title(error)})")
+    if _status(error):
+        return Lost(f"{name}: the server refuses ({_status(error)})")
     if isinstance(error, ConnectionRefusedError):
-        return Lost(f"{name}: nobody answers on port {port}; is it switched on?", "gone")
+        return Lost(f"{name}: nobody answers on port {address.port}; is it switched on?", "gone")
     if isinstance(error, av.error.ExitError | TimeoutError):
         return Lost(f"{name}: does not answer")
     if isinstance(error, av.error.InvalidDataError):
@@ -232,10 +280,27 @@ def _explain(error: Exception, name: str, port: int, *, has_login: bool) -> Lost
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN):
         return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
-    if isinstance(error, ConnectionError) or code == errno.EIO:
+    # FFmpeg says of a bad certificate what it says of a broken connection.
+    nested = error.reason if isinstance(error, URLError) else None
+    if isinstance(nested, SSLCertVerificationError):
+        reason = explained(nested)
+    else:
+        reason = distrust(address, settings.open_timeout_s)
+    if reason is not None:
+        return Lost(
+            f"{name}: the server's certificate is not trusted ({reason}); trust its authority with --tls-ca FILE, or "
+            "do not check with --tls-insecure",
+            "certificate",
+        )
+    if isinstance(error, ConnectionError | URLError) or code == errno.EIO:
         # FFmpeg's word for much: a host without an address, too.
         return Lost(f"{name}: cannot be found, or breaks off; check the address and the network")
     return Lost(f"{name}: cannot be read ({_title(error)})")
+
+
+def _status(error: Exception) -> int | None:
+    """The status with which a server has answered Python instead of FFmpeg."""
+    return error.code if isinstance(error, HTTPError) else None
 
 
 def _title(error: Exception) -> str:

@@ -13,12 +13,13 @@ from av.video.frame import VideoFrame
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import to_rgb
 from mien.engine.media.geometry import upright
+from mien.engine.media.rationals import time_base
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
+from mien.engine.sources.certificates import encryption
 from mien.engine.sources.clock import PlaybackClock, StreamClock
-from mien.engine.sources.condition import QUIET_S, ToldSource
+from mien.engine.sources.condition import KNOCK_EVERY_S, QUIET_S, Backoff, ToldSource, answers
 from mien.engine.sources.connection import Arrival, Connection, Lost
-from mien.engine.sources.reconnect import KNOCK_EVERY_S, Backoff, answers
 from mien.engine.types import AudioChunk, Frame, SourceState
 
 _RATE: Final = int(1 / LIVE_TIME_BASE)
@@ -33,6 +34,8 @@ class NetworkStream(ToldSource):
     def __init__(self, address: SourceAddress, settings: LiveSettings) -> None:
         super().__init__(address.name, quiet_s=min(QUIET_S, settings.stall_s / 2))
         self._address = address
+        if encryption(address) == "unverified":
+            self._warnings = (f"{self.name}: the server's certificate is not checked (--tls-insecure)",)
         self._settings = settings
         self._shape: tuple[object, ...] = ()  # what of a frame tells that `info` is out of date
         self._began_s = 0.0
@@ -57,8 +60,9 @@ class NetworkStream(ToldSource):
                 break
             except Lost as lost:
                 reason = lost
-            if reason.cause == "login" or (reason.cause == "path" and self._last_s is None):
-                # A path that was there before is not unknown: its camera is away while the server is up.
+            if reason.cause == "login" or (reason.cause in ("path", "certificate") and self._last_s is None):
+                # A path that was there before is not unknown: its camera is away while the server is up. Nothing is
+                # sent to a server that was trusted before and no longer is.
                 self._condition.set(SourceState.FAILED, str(reason))
                 return
             if self._index > shown_before and time.monotonic() - tried_s > _SETTLED_S:
@@ -142,7 +146,7 @@ class NetworkStream(ToldSource):
         gap_s = 0.0 if self._last_s is None else time_s - self._last_s
         if not (self._lost or gap_s > QUIET_S):
             gap_s = 0.0
-        duration = round((decoded.duration or 0) * float(decoded.time_base or 0) * _RATE)
+        duration = round((decoded.duration or 0) * time_base(decoded) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
         return Frame(index, pts, duration, time_s, image, arrived_s, gap_s)

@@ -8,6 +8,8 @@ from typing import Final
 
 import numpy as np
 
+from mien.engine.system import silence_telemetry
+
 _SMALL: Final = 1024
 """Tensors of fewer elements (norms, biases, scales) stay float32: they weigh nothing and matter much."""
 
@@ -47,6 +49,7 @@ def to_int8(path: Path) -> None:
     Activations are quantised when the graph runs, so no calibration data is needed. Convolutions stay float32:
     the patch embedding is a small part of the work, and errors in it reach everything.
     """
+    silence_telemetry()
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     logging.getLogger().setLevel(logging.ERROR)  # the tool advises on the root logger

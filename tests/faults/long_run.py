@@ -166,9 +166,8 @@ def main() -> None:
         print(f"{people} faces came and went; dropped {told['frames_dropped']}, skipped {told['frames_skipped']}")
         with av.open(str(mp4)) as container:
             audio = container.streams.audio[0]
-            print(
-                f"audio of {float((audio.duration or 0) * (audio.time_base or 0)):.1f} s, {about['duration_s']} s in all"
-            )
+            heard_s = float((audio.duration or 0) * (audio.time_base or 0))
+        print(f"audio of {heard_s:.1f} s in a recording of {about['duration_s']:.1f} s")
         broken += not grew_little(memory)
         print(f"source {SourceState(status.condition.state) if status.condition else 'left'}; {len(rows)} rows")
     if broken:

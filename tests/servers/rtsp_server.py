@@ -1,8 +1,9 @@
 """A camera for tests: serves H.264 frames for ever over RTSP. Needs Debian's own Python (PyGObject).
 
-Usage: rtsp_server.py FOLDER PORT PATH [USER PASSWORD]. FOLDER holds one access unit in each of 00000.h264, 00001.h264
-and so on, and, where there is audio, audio.alaw: A-law at 8 kHz, to each frame as much as it lasts. Frames last 40 ms,
-or as long as "ms" in the folder says. Prints its port once it listens; PORT 0 takes a free one.
+Usage: rtsp_server.py FOLDER PORT PATH [--tls CERTIFICATE.pem] [USER PASSWORD]. FOLDER holds one access unit in each of
+00000.h264, 00001.h264 and so on, and, where there is audio, audio.alaw: A-law at 8 kHz, to each frame as much as it
+lasts. Frames last 40 ms, or as long as "ms" in the folder says. Prints its port once it listens; PORT 0 takes a free
+one.
 """
 
 import itertools
@@ -14,9 +15,12 @@ import gi
 gi.require_version("Gst", "1.0")
 gi.require_version("GstRtsp", "1.0")
 gi.require_version("GstRtspServer", "1.0")
-from gi.repository import GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
+from gi.repository import Gio, GLib, Gst, GstRtsp, GstRtspServer  # noqa: E402
 
 folder, port, path, *login = sys.argv[1:]
+certificate = login[1] if login[:1] == ["--tls"] else None
+if certificate:
+    login = login[2:]
 Gst.init(None)
 factory = GstRtspServer.RTSPMediaFactory()
 factory.set_shared(True)
@@ -52,13 +56,18 @@ def film(_factory, media):
 
 factory.connect("media-configure", film)
 server = GstRtspServer.RTSPServer(address="127.0.0.1", service=port)
-if login:
-    user, password = login
+if login or certificate:
+    user, password = login or ("anybody", "")
     token = GstRtspServer.RTSPToken()
     token.set_string(GstRtspServer.RTSP_TOKEN_MEDIA_FACTORY_ROLE, user)
     auth = GstRtspServer.RTSPAuth()
-    auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
-    auth.add_digest(user, password, token)
+    if login:
+        auth.set_supported_methods(GstRtsp.RTSPAuthMethod.DIGEST)
+        auth.add_digest(user, password, token)
+    else:
+        auth.set_default_token(token)
+    if certificate:
+        auth.set_tls_certificate(Gio.TlsCertificate.new_from_file(certificate))
     server.set_auth(auth)
     rights = GstRtspServer.RTSPPermissions()
     rights.add_permission_for_role(user, GstRtspServer.RTSP_PERM_MEDIA_FACTORY_ACCESS, True)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import dataclasses
-import string
 import traceback
 from pathlib import Path
+from pprint import pformat
+from typing import Any
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from mien.engine.errors import SourceError
-from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.address import DEFAULT_PORTS, SourceAddress
 
 parse = SourceAddress.parse
 # Long enough, and of letters that no other part of these addresses has, so that finding one is no chance.
@@ -24,7 +25,8 @@ SECRETS = st.text(alphabet="XYZ%@:/?#& =ÄŁ漢\\'\"", min_size=6, max_size=20).
 
 def shown(address: SourceAddress) -> str:
     """All that an address says of itself without being asked for its secrets."""
-    return " ".join([address.name, address.text, str(address), repr(address), repr([address]), repr(address.login)])
+    parts = [address.name, address.text, str(address), repr(address), repr([address]), repr(address.login)]
+    return " ".join([*parts, address.host, f"{address}", ascii(address), pformat(address), address.target])
 
 
 @pytest.mark.parametrize(
@@ -39,11 +41,11 @@ def shown(address: SourceAddress) -> str:
         ("camera", "camera", "camera 0", "0"),
         ("camera:/dev/video2", "camera", "video2", "/dev/video2"),
         ("camera:HD Pro: C920", "camera", "HD Pro_ C920", "HD Pro: C920"),
-        ("rtsp://10.0.0.7/cam", "stream", "10.0.0.7-cam", ""),
-        ("RTSP://u:p@10.0.0.7:8554/a/b?channel=1", "stream", "10.0.0.7-8554-a-b", ""),
-        ("rtsps://[fe80::1]:322/x", "stream", "fe80__1-x", ""),
-        ("rtmp://host/live/key", "stream", "host-live-key", ""),
-        ("https://host.example/live/index.m3u8", "stream", "host.example-live-index.m3u8", ""),
+        ("rtsp://10.0.0.7/cam", "stream", "10.0.0.7", ""),
+        ("RTSP://u:p@10.0.0.7:8554/ch1/main?channel=1", "stream", "10.0.0.7-8554", ""),
+        ("rtsps://[fe80::1]:322/", "stream", "fe80__1", ""),
+        ("rtmp://host/live/2", "stream", "host", ""),
+        ("https://host.example/live/index.m3u8", "stream", "host.example", ""),
     ],
 )
 def test_what_can_be_given(text: str, kind: str, name: str, target: str) -> None:
@@ -113,23 +115,149 @@ def test_a_password_that_was_not_encoded_is_not_shown(
     assert not set("XYZÄŁ漢") & set(said)
 
 
-@given(
-    secret=st.text(string.ascii_uppercase + string.digits + "_", min_size=5, max_size=30),
-    key=st.sampled_from(["password", "pwd", "user", "token", "access_token", "apikey", "Auth", "sig", "loginpas", "u"]),
-    where=st.sampled_from(["/a?channel=1&{}", "/a?{}&channel=1", "/{}_channel=1.sdp", "/a/{}/b", "/a#{}"]),
+SECRET = "Qx7VwzK0"
+SHAPES = [
+    # Logins
+    f"rtsp://admin:{SECRET}@host/cam",
+    f"rtsp://{SECRET}@host/cam",
+    f"rtsp://{SECRET}:x@host:8554/cam",
+    f"RTSP://admin:{SECRET}@[::1]:554/cam",
+    f"https://user:{SECRET}%21@host/index.m3u8",
+    # Keys in the path
+    f"rtmp://host/live/{SECRET}",
+    f"rtmps://host:443/app/{SECRET}",
+    f"http://host/stream/{SECRET}/",
+    f"http://host/auth/{SECRET}",
+    f"https://host/{SECRET}/index.m3u8",
+    f"https://host/live/{SECRET}.m3u8",
+    f"https://host/live/channel-{SECRET}.m3u8",
+    f"rtsp://host/{SECRET}",
+    f"http://host/live/{SECRET[:4]}/{SECRET[4:]}",
+    # Logins in the path
+    f"rtsp://host/user=admin&password={SECRET}&channel=1&stream=0.sdp",
+    f"rtsp://host/user=admin_password={SECRET}_channel=1_stream=0.sdp",
+    f"rtsp://host/user%3Dadmin%26pwd%3D{SECRET}",
+    f"rtsp://host/%75ser%253Dadmin%2526pwd%253D{SECRET}",
+    f"rtsp://host/cam;user=admin;pwd={SECRET}",
+    f"rtsp://host/cam/admin:{SECRET}",
+    # Queries
+    f"http://host/video.cgi?user=admin&pwd={SECRET}",
+    f"http://host/videostream.cgi?loginuse=admin&loginpas={SECRET}",
+    f"http://host/snap?usr=admin&{SECRET}",
+    f"http://host/?{SECRET}",
+    f"https://host/index.m3u8?token={SECRET}",
+    f"https://host/index.m3u8?profile={SECRET}",
+    f"https://host/index.m3u8?Policy=a&Signature={SECRET}&Key-Pair-Id=b",
+    f"https://host/index.m3u8?channel={SECRET}",
+    f"https://host/index.m3u8?{SECRET}=1",
+    f"https://host/index.m3u8?st={SECRET}&e=1700000000",
+    f"https://host/index.m3u8?channel=1&channel={SECRET}",
+    f"https://host/index.m3u8?a=%3Fcode%3D{SECRET}",
+    f"http://host/cam?auth=Basic%20{SECRET}",
+    f"http://host/cam#token={SECRET}",
+    f"http://host/cam?a=1#{SECRET}",
+    # Mistyped, or not to be read
+    f"admin:{SECRET}@host/cam",
+    f"rtsp//admin:{SECRET}@host/cam",
+    f"rtsp:/admin:{SECRET}@host/cam",
+    f"rtsp:admin:{SECRET}@host",
+    f"rtsp://admin:{SECRET}@host:port/cam",
+    f"rtsp://admin:{SECRET}@ho st/cam",
+    f"rtsp://admin:a/{SECRET}@host/cam",
+    f"rtsp://admin:a#{SECRET}@host/cam",
+    f"srt://admin:{SECRET}@host/cam",
+    f"ftp://host/{SECRET}",
+    f"//admin:{SECRET}@host/cam",
+    f"http//host@{SECRET}/",
+    f"https://host:{SECRET}/",
+    f"https://admin:{SECRET}",
+]
+
+
+WORDS = ("stream", "index", "channel", "channels", "video", "media", "camera", "playlist", "track", "live", "main")
+
+
+def said_of(text: str, **more: Any) -> str:
+    """All that is to be learnt from `text`: of the address, or of the error."""
+    try:
+        return shown(parse(text, **more))
+    except SourceError as error:
+        assert error.__context__ is None and error.__cause__ is None
+        return "".join(traceback.format_exception_only(error)) + repr(error)
+
+
+@pytest.mark.parametrize("text", SHAPES)
+def test_no_secret_is_shown(text: str) -> None:
+    said = said_of(text)
+    for part in (SECRET, SECRET[4:], quote(SECRET)):
+        assert part.lower() not in said.lower()
+
+
+@pytest.mark.parametrize(
+    ("tail", "digits"),
+    [("/video.cgi?code=1234", "1234"), ("/live/123456", "123456"), ("/?pin=0042", "0042"), ("/1234", "1234")],
 )
-def test_secrets_in_path_and_query_are_left_out(secret: str, key: str, where: str) -> None:
-    pair = f"{key}={secret}"
-    if key == "u" and "?" not in where:
-        pair = f"user={secret}"
-    address = parse("http://10.0.0.1" + where.format(pair))
-    assert secret not in shown(address)
-    if "#" not in where:
-        assert pair in address.secret_url()
+def test_short_numbers_are_hidden_too(tail: str, digits: str) -> None:
+    assert digits not in said_of(f"http://host{tail}")
+
+
+@given(
+    secret=st.text(st.characters(codec="utf-8", exclude_characters="\0/?#@", categories=["L", "N", "P", "S"]),
+                   min_size=5, max_size=30),
+    before=st.lists(st.sampled_from(["live", "a", "stream1", "user=admin", "%2F", "..", ";"]), max_size=3),
+    join=st.sampled_from(["/", "?", "?a=", "?channel=1&b=", "/?", "#", "/;x=", "//", "/a=1&", "?channel="]),
+    after=st.sampled_from(["", "/", ".m3u8", "&channel=1", "/index.m3u8", "?channel=1"]),
+    scheme=st.sampled_from(sorted(DEFAULT_PORTS)),
+)  # fmt: skip
+def test_whatever_stands_behind_the_host_is_hidden(
+    secret: str, before: list[str], join: str, after: str, scheme: str
+) -> None:
+    bare = secret.strip("0123456789-_.").lower()
+    assume(len(bare) > 3 and bare not in WORDS)
+    for written in (secret, quote(secret, safe="")):
+        text = f"{scheme}://10.0.0.1/" + "/".join(before) + join + written + after
+        said = said_of(text).replace("10.0.0.1", "")
+        assert secret not in said and quote(secret, safe="") not in said
+
+
+@pytest.mark.parametrize(
+    "tail",
+    ["", "/", "/stream1", "/live.sdp", "/h264/ch1/main/av_stream", "/Streaming/Channels/101", "/axis-media/media.amp",
+     "/cam/realmonitor?channel=1&subtype=0", "/video.mjpg", "/live/index.m3u8", "/onvif/profile2/media.smp"],
+)  # fmt: skip
+def test_what_every_manual_says_can_be_opened_again(tail: str) -> None:
+    address = parse(f"rtsp://admin:x@10.0.0.1{tail}")
+    if "***" in address.text:
+        assert tail in ("/h264/ch1/main/av_stream", "/onvif/profile2/media.smp")
+    else:
+        assert parse(address.text).secret_url() == f"rtsp://10.0.0.1{tail}"
+    assert str(address) == "rtsp://10.0.0.1" and address.name == "10.0.0.1"
+
+
+def test_a_name_stands_for_the_address() -> None:
+    address = parse(f"rtsp://admin:{SECRET}@10.0.0.1/{SECRET}", name="Front door / left")
+    assert address.name == "Front door _ left"
+    assert parse("a.mp4", name="Talk").name == "Talk" and parse("a.mp4", name="Talk").target == "a.mp4"
+    with pytest.raises(SourceError, match="name"):
+        parse("a.mp4", name=" ")
+
+
+def test_path_and_query_are_shown_when_asked_for_and_the_login_never() -> None:
+    address = parse("rtsp://admin:PASSWORD@10.0.0.1/live/KEY?code=1234", show=True)
+    assert address.name == "10.0.0.1-live-KEY-code=1234"
+    assert str(address) == "rtsp://10.0.0.1/live/KEY?code=1234"
+    assert "PASSWORD" not in shown(address) and "KEY" not in address.text
+
+
+def test_certificates() -> None:
+    address = parse("rtsps://host/", ca_file=Path("ca.pem"))
+    assert (address.ca_file, address.verify_tls) == (Path("ca.pem"), True)
+    assert not parse("rtsps://host/", verify_tls=False).verify_tls
 
 
 def test_a_text_that_lost_a_secret_says_so_when_it_is_opened_again() -> None:
     text = parse("rtsp://10.0.0.1/user=admin_password=SECRET_channel=1.sdp").text
+    assert text == "rtsp://10.0.0.1/***"
     with pytest.raises(SourceError, match="type the whole address again"):
         parse(text)
 
