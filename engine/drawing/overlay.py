@@ -121,7 +121,8 @@ class Overlay:
             image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self._sides = {key: side for key, side in self._sides.items() if key in {f.track_id for f in scene.faces}}
         for face in scene.faces:
-            _draw_box(image, face, metrics, names.get(face.track_id) or str(face.track_id))
+            tag = names.get(face.track_id) or str(face.track_id)
+            _draw_box(image, face, metrics, tag, solid=face.observed and not no_signal)
         panels = self._arrange(scene.faces, metrics, width, height, hidden)
         for face in scene.faces:
             if face.track_id in hidden:
@@ -317,11 +318,11 @@ def _short(label: str) -> str:
     return label if len(label) <= 16 else label[:15] + "…"
 
 
-def _draw_box(image: RgbImage, face: Face, m: _Metrics, tag: str) -> None:
+def _draw_box(image: RgbImage, face: Face, m: _Metrics, tag: str, *, solid: bool) -> None:
     colour = colour_of(face.track_id)
     x0, y0 = round(face.box.x), round(face.box.y)
     x1, y1 = round(face.box.right), round(face.box.bottom)
-    if face.observed:
+    if solid:
         cv2.rectangle(image, (x0, y0), (x1, y1), colour, m.stroke, cv2.LINE_AA)
     else:
         _dashed(image, x0, y0, x1, y1, colour, m.stroke)

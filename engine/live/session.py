@@ -23,14 +23,15 @@ from mien.engine.live.models import ModelStage
 from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.live.record_stage import RecordStage
 from mien.engine.live.scene_context import SceneContext, make_recorder
-from mien.engine.live.status import LiveCounts, LiveStatus, Meter, no_signal_text
+from mien.engine.live.signal_watch import SignalWatch
+from mien.engine.live.status import LiveCounts, LiveStatus, Meter
 from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Provider, Settings
 from mien.engine.system import share_one_arena
 from mien.engine.threads import Latest, Stages
-from mien.engine.types import AudioChunk, Frame, Scene, SourceState
+from mien.engine.types import AudioChunk, Frame, Scene
 
 if TYPE_CHECKING:
     from mien.engine.sources.address import SourceAddress
@@ -43,8 +44,6 @@ CLOSE_S: Final = 15.0
 """How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
 FINISH_S: Final = 180.0
 """How long it waits for a recording to be finished: half a minute may still wait to be encoded."""
-_BRIDGE_S: Final = 2.0  # between two frames of a recording while there is no signal; so much a kill may lose of it
-_LOST: Final = frozenset({SourceState.STALLED, SourceState.RECONNECTING})
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -54,12 +53,6 @@ class _Taken:
     capture: Capture
     frame: Frame
     lost_s: float  # seconds without signal that its source has told of so far, with frames that are left out, too
-
-
-@dataclass(slots=True)
-class _Outage:
-    since: float  # `time.time()` of the newest frame
-    bridged_s: float = 0.0  # `time.monotonic()` when the recording was last told
 
 
 class LiveSession:
@@ -88,7 +81,7 @@ class LiveSession:
         self._read_dropped = 0
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
-        self._outage: _Outage | None = None
+        self._signal = SignalWatch()
         self._frames: Latest[_Taken] = Latest(_FRAMES)
         self._due: Latest[LivePredictor] = Latest()
         self._views = ViewStage(self._people)
@@ -137,8 +130,9 @@ class LiveSession:
             self._old = [old for old in self._old if not old.join(0)]
             self._old.append(before)
             self._recording.new_source(why)
-        self._capture = self._scene = self._outage = None
+        self._capture = self._scene = None
         self._lost_s = 0.0
+        self._signal.seen()
         self._views.clear()
         for meter in (self._captured, self._tracked, self._views.meter):
             meter.restart()
@@ -226,7 +220,7 @@ class LiveSession:
         """Everything that a status bar shows."""
         with self._lock:
             capture, names, selected = self._capture, self._names, self._selected
-            outage = self._outage
+            no_signal_since = self._signal.since
         model, counts = self._models.model, self._counts()
         state, message = self._models.state()
         status = LiveStatus(
@@ -243,7 +237,7 @@ class LiveSession:
             model_message=message,
             names=names,
             selected=selected,
-            no_signal_since=None if outage is None else outage.since,
+            no_signal_since=no_signal_since,
             recording=self._recording.status(),
             warning=explained(self.error, "the session stopped; open it again") if self.error else model.warning,
         )
@@ -355,7 +349,8 @@ class LiveSession:
             if capture is not self._capture:
                 self._stale += 1
                 return
-            self._scene, self._outage = scene, None
+            self._scene = scene
+            self._signal.seen()
             people = self._names, self._selected
             context = SceneContext(model, source.name, source.info, *people, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
@@ -366,25 +361,14 @@ class LiveSession:
 
     def _watch_signal(self) -> None:
         """No frame has come for a moment: where that is because the signal was lost, say so on all that is shown."""
-        now = time.monotonic()
         with self._lock:
-            capture, scene, outage = self._capture, self._scene, self._outage
-        if capture is None or scene is None:
-            return
-        state = capture.condition.state
-        if state not in _LOST and not (state is SourceState.FAILED and outage is not None):
-            return
-        with self._lock:
-            if scene is not self._scene:
+            capture, scene = self._capture, self._scene
+            if capture is None or scene is None:
                 return
-            if outage is None:
-                outage = self._outage = _Outage(time.time() - (now - scene.frame.captured_s))
-            elif state is SourceState.STALLED or now - outage.bridged_s < _BRIDGE_S:
-                return
-            outage.bridged_s = now
-            text = no_signal_text(outage.since)
-            self._views.lose_signal(text)
-            self._recording.lose_signal(text, for_good=state is not SourceState.STALLED)
+            loss = self._signal.look(capture.condition.state, scene.frame.captured_s)
+            if loss is not None:
+                self._views.lose_signal(loss.text)
+                self._recording.lose_signal(loss.text, for_good=loss.for_good)
 
     def _predict_stage(self) -> None:
         for predictor in self._due:

@@ -95,11 +95,6 @@ class LiveStatus:
     no_signal_since: float | None = None
 
 
-def no_signal_text(since: float) -> str:
-    """What stands on a frame after which the signal was lost; `since`: seconds of `time.time()`."""
-    return f"no signal since {time.strftime('%H:%M:%S', time.localtime(since))}"
-
-
 class Meter:
     """Counts events and says how many there were a second lately, and how long they took. For any thread."""
 

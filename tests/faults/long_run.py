@@ -35,7 +35,6 @@ from mien.engine.drawing.view import ViewRequest
 from mien.engine.inference.bundle import load_bundle
 from mien.engine.inference.downloads import resolve_detector
 from mien.engine.live.session import LiveSession
-from mien.engine.live.status import LiveStatus
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
 from mien.engine.sources.address import SourceAddress
@@ -83,12 +82,13 @@ def wait_for(what: str, condition: Any, seconds: float) -> None:
         time.sleep(0.05)
 
 
-def line(status: LiveStatus, began: float, memory: float) -> str:
+def line(session: LiveSession, began: float, memory: float) -> str:
+    status = session.status()
     low, high = status.latency_ms or (0.0, 0.0)
     frames = 0 if status.recording is None else status.recording.frames
     return (
         f"{time.monotonic() - began:7.0f} s  {status.source_fps:5.1f} fps  latency {low:5.1f} / {high:5.1f} ms  "
-        f"recorded {frames:6}  dropped {status.dropped:4}  {memory:6.1f} MB"
+        f"recorded {frames:6}  dropped {status.dropped:4}  waiting {session.queued:4}  {memory:6.1f} MB"
     )
 
 
@@ -130,7 +130,7 @@ def main() -> None:
             while (passed := time.monotonic() - began) < given.minutes * 60:
                 time.sleep(min(given.every, given.minutes * 60 - passed))
                 memory.append((time.monotonic() - began, me.memory_info().rss / 1e6))
-                print(line(session.status(), began, memory[-1][1]), flush=True)
+                print(line(session, began, memory[-1][1]), flush=True)
             session.stop_recording()
             wait_for("the recording's end", lambda: session.status().recording.state in ("done", "failed"), 120)  # type: ignore[union-attr]
             session.close_source()

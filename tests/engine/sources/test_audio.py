@@ -14,15 +14,12 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.session import LiveSession
 from mien.engine.media.audio_track import RATE as SOUND_RATE
-from mien.engine.media.audio_track import AudioTrack
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
@@ -252,30 +249,3 @@ def test_without_sound_there_is_no_track(tmp_path: Path) -> None:
     for video in recording.finish({})[:2]:
         with av.open(str(video)) as opened:
             assert not opened.streams.audio
-
-
-@settings(max_examples=15, deadline=None)
-@given(
-    rate=st.sampled_from([8000, 16000, 44100, 48000]),
-    first_s=st.floats(-1.0, 15.0),
-    jitter=st.lists(st.floats(-0.02, 0.02), min_size=40, max_size=40),
-)
-def test_the_track_is_whole_whatever_the_times_do(
-    tmp_path_factory: pytest.TempPathFactory, rate: int, first_s: float, jitter: list[float]
-) -> None:
-    path = tmp_path_factory.mktemp("track") / "audio.mp4"
-    with av.open(str(path), "w") as out:
-        track = AudioTrack(out)
-        step = rate // 50
-        for index, off in enumerate(jitter):
-            track.write(first_s + index * 0.02 + off, rate, np.full((2, step), 0.25, np.float32))
-        track.close()
-        wrote = first_s + 0.78 > 0
-    if not wrote:
-        return
-    with av.open(str(path)) as opened:
-        times = [packet.pts for packet in opened.demux(audio=0) if packet.pts is not None]
-        stream = opened.streams.audio[0]
-        end_s = float((stream.duration or 0) * (stream.time_base or 0))
-    assert times == sorted(set(times)) and times[0] == 0
-    assert end_s == pytest.approx(first_s + 0.8, abs=0.12)
