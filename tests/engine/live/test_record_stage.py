@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -271,3 +272,66 @@ def test_markers_set_before_the_first_scene_are_kept(tiny_bundle: Bundle, tmp_pa
     it.end()
     told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
     assert told["markers"] == [{"time_s": 0.0, "text": "early"}]
+
+
+def test_a_pre_roll_keeps_no_live_scene_from_the_recording(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    """Live scenes come three times as fast as the pre-roll before them can be written."""
+
+    def make(plan: RecordingPlan, context: SceneContext) -> LiveRecorder:
+        return LiveRecorder(plan, LABELS, Overlay(LABELS, steps=16), {}, audio=True)
+
+    stage, context = RecordStage(make), SceneContext(Model(tiny_bundle, None))
+    thread = threading.Thread(target=stage.run)
+    thread.start()
+    stage.keep_pre_roll(5.0)
+    audio = np.full((2, 320), 0.5, np.float32)
+    scenes = [scene_of(frame) for frame in live_frames(14, width=640, height=480)]
+    for number, scene in enumerate(scenes[:150]):
+        if number % 20 == 0:
+            until(lambda: stage.queued == 0)
+        stage.write_audio(AudioChunk(scene.frame.time_s, 8000, audio))
+        stage.offer(scene, context)
+    until(lambda: stage.queued == 0)
+    stage.start(plan(tmp_path, clean=True, privacy="blur", pre_roll_s=5.0))
+    for number, scene in enumerate(scenes[150:]):
+        stage.write_audio(AudioChunk(scene.frame.time_s, 8000, audio))
+        stage.offer(scene, context)
+        if number == 20:
+            stage.mark("live")
+        time.sleep(0.008)
+    waited = stage.queued
+    stage.stop()
+    stage.close()
+    thread.join(120)
+    status = stage.status()
+    assert status is not None and waited > 60  # more than the queue itself has room for: it was hard
+    assert (status.state, status.dropped, status.skipped, status.frames) == ("done", 0, 0, 325)
+    found = rows(tmp_path)
+    assert [int(row["frame"]) for row in found if row["frame"]] == list(range(25, 350))
+    (marker,) = [row for row in found if row["status"] == "marker"]
+    assert float(marker["pts_s"]) == pytest.approx(scenes[170].frame.time_s)
+    for name in ("take.mp4", "take_clean.mp4"):
+        assert np.allclose(np.diff(probe(tmp_path / name)["times"]), 0.04, atol=1e-3)
+        with av.open(str(tmp_path / name)) as opened:
+            heard = [
+                float(frame.time or 0) for frame in opened.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.3
+            ]
+        assert heard[0] < 0.1 and heard[-1] > 12.9 and np.diff(heard).max() < 0.1
+
+
+def test_the_audio_of_a_pre_roll_goes_along_with_its_frames(session: LiveSession, tmp_path: Path) -> None:
+    session.keep_pre_roll(3.0)
+    session.play(Reel(plain(30), rate=30, beeps=True))
+    until(lambda: (s := session.scene()) is not None and s.frame.time_s > 2.2)
+    session.record(plan(tmp_path, annotated=False, clean=True, pre_roll_s=1.5))
+    until(lambda: recording(session).elapsed_s > 3)
+    session.stop_recording()
+    until(lambda: is_over(session))
+    assert (recording(session).dropped, recording(session).state) == (0, "done")
+    start_s = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))["recording"]["start_s"]
+    with av.open(str(tmp_path / "take_clean.mp4")) as opened:
+        loud = [float(frame.time or 0) for frame in opened.decode(audio=0) if np.abs(frame.to_ndarray()).max() > 0.3]
+    # It beeps at each full second of the source.
+    begins = [at for at, before in zip(loud, [-1.0, *loud], strict=False) if at - before > 0.3]
+    assert len(begins) >= 3
+    assert [(at + start_s + 0.5) % 1 - 0.5 for at in begins] == pytest.approx([0.0] * len(begins), abs=0.06)
