@@ -293,18 +293,19 @@ def test_a_pre_roll_keeps_no_live_scene_from_the_recording(tiny_bundle: Bundle, 
         stage.offer(scene, context)
     until(lambda: stage.queued == 0)
     stage.start(plan(tmp_path, clean=True, privacy="blur", pre_roll_s=5.0))
+    most = 0
     for number, scene in enumerate(scenes[150:]):
         stage.write_audio(AudioChunk(scene.frame.time_s, 8000, audio))
         stage.offer(scene, context)
         if number == 20:
             stage.mark("live")
         time.sleep(0.008)
-    waited = stage.queued
+        most = max(most, stage.queued)
     stage.stop()
     stage.close()
     thread.join(120)
     status = stage.status()
-    assert status is not None and waited > 60  # more than the queue itself has room for: it was hard
+    assert status is not None and most > 100  # twice what the queue itself has room for
     assert (status.state, status.dropped, status.skipped, status.frames) == ("done", 0, 0, 325)
     found = rows(tmp_path)
     assert [int(row["frame"]) for row in found if row["frame"]] == list(range(25, 350))
