@@ -40,7 +40,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
         raise click.BadParameter(f"{value!r} is not START-END in seconds, for example 0-3") from None
 
 
-@click.command()
+@click.command(short_help="Annotate videos: boxes and bars in an MP4, numbers in a CSV.")
 @click.argument("source")
 @click.option(
     "-o",

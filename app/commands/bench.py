@@ -15,7 +15,7 @@ from mien.engine.errors import MienError
 from mien.engine.settings import DETECTOR_RANGES, PROVIDERS, Settings
 
 
-@click.command()
+@click.command(short_help="Measure how fast this machine is.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Measure this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Use this detector file instead.")
 @click.option("--range", "detector_range", type=click.Choice(DETECTOR_RANGES), default="short", show_default=True)

@@ -31,7 +31,7 @@ _LOOK_EVERY_S: Final = 0.005  # a look-up of a name takes longer
 _AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is closed
 
 
-@click.command()
+@click.command(short_help="Check whether everything works here.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Check this detector file instead.")
 def doctor(model: Path | None, detector: Path | None) -> None:

@@ -10,7 +10,7 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
-from mien.engine.batch.workers import Progress as Overall
+from mien.engine.batch.workers import BatchProgress
 from mien.engine.types import SourceInfo, Stats
 
 _LINE_S: Final = 10.0
@@ -65,7 +65,7 @@ def _lines(title: str, console: Console) -> Callable[[SourceInfo, Stats], None]:
 
 
 @contextmanager
-def overall_bar(total: int) -> Iterator[Callable[[Overall], None]]:
+def overall_bar(total: int) -> Iterator[Callable[[BatchProgress], None]]:
     """As `progress_bar`, over `total` videos at once."""
     console = Console(stderr=True)
     if not console.is_terminal:
@@ -74,7 +74,7 @@ def overall_bar(total: int) -> Iterator[Callable[[Overall], None]]:
     with _bar(console) as bar:
         task = bar.add_task("", total=total, speed="")
 
-        def update(overall: Overall) -> None:
+        def update(overall: BatchProgress) -> None:
             speed = f"{overall.frames_per_second:.0f} frames/s" if overall.frames_per_second else ""
             title = f"{int(overall.done)} of {overall.total} videos"
             bar.update(task, completed=overall.done, description=title, speed=speed)
@@ -82,10 +82,10 @@ def overall_bar(total: int) -> Iterator[Callable[[Overall], None]]:
         yield update
 
 
-def _overall_lines(console: Console) -> Callable[[Overall], None]:
+def _overall_lines(console: Console) -> Callable[[BatchProgress], None]:
     began = last = time.monotonic()
 
-    def update(overall: Overall) -> None:
+    def update(overall: BatchProgress) -> None:
         nonlocal last
         now = time.monotonic()
         if now - last < _LINE_S:

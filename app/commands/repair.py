@@ -9,7 +9,7 @@ import click
 from mien.engine.errors import MienError
 
 
-@click.command()
+@click.command(short_help="Finish recordings that were cut off.")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path))
 def repair(files: tuple[Path, ...]) -> None:
     """Finish recordings that were cut off: NAME.part.mp4 with the data beside it.

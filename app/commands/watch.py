@@ -24,6 +24,7 @@ from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
+from mien.engine.interrupts import Abandoned, Interrupts
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
 
 
-@click.command()
+@click.command(short_help="Watch a camera, a stream or a file without a window.")
 @click.argument("source")
 @click.option(
     "--record",
@@ -113,23 +114,26 @@ def watch(
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
 
-    session, interrupted = LiveSession(bundle, detector_file, settings), False
-    try:
-        _wait_for_model(session)
-        session.open(address)
-        if plan is not None:
-            session.record(plan)
-        with live_lines(quiet) as show:
-            _follow(session, seconds, show)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
+    with Interrupts(Console(quiet).interrupted_here) as interrupts:
+        session = LiveSession(bundle, detector_file, settings)
+        try:
+            _wait_for_model(session, interrupts)
+            session.open(address)
+            if plan is not None:
+                session.record(plan)
+            with live_lines(quiet) as show:
+                _follow(session, seconds, show, interrupts)
+        except Abandoned:
+            raise
+        except BaseException:
+            session.close()
+            raise
         # Whatever happened, the recording is finished.
         session.close()
-    _tell_recorded(session, say)
-    if interrupted:
-        say("stopped")
-        raise click.exceptions.Exit(130)
+        _tell_recorded(session, say)
+        if interrupts.count:
+            say("stopped")
+            raise click.exceptions.Exit(130)
 
 
 def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
@@ -139,19 +143,21 @@ def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
 
 
-def _wait_for_model(session: LiveSession) -> None:
+def _wait_for_model(session: LiveSession, interrupts: Interrupts) -> None:
     """Nothing is opened for a model that cannot run."""
     while (status := session.status()).model_state == "loading":
+        if interrupts.count:
+            raise KeyboardInterrupt
         time.sleep(_POLL_S / 4)
     if status.model_state == "failed":
         raise ModelError(status.model_message)
 
 
-def _follow(session: LiveSession, seconds: float | None, show: Any) -> None:
+def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
     warned = _Warned()
-    while seconds is None or time.monotonic() - began < seconds:
+    while not interrupts.count and (seconds is None or time.monotonic() - began < seconds):
         status, scene = session.status(), session.scene()
         warned.look(status)
         if session.error is not None:

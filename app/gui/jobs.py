@@ -17,7 +17,7 @@ from mien.engine.batch.inputs import plan
 from mien.engine.errors import MienError
 
 if TYPE_CHECKING:
-    from mien.engine.batch.job_queue import Job, JobQueue
+    from mien.engine.batch.job_queue import JobQueue, QueuedJob
 
 _LOOK_MS = 300
 
@@ -25,7 +25,7 @@ _LOOK_MS = 300
 class JobRow(QWidget):
     """One file: name, progress, what came out of it."""
 
-    def __init__(self, panel: JobsPanel, job: Job) -> None:
+    def __init__(self, panel: JobsPanel, job: QueuedJob) -> None:
         super().__init__()
         self.job = job
         self._panel = panel
@@ -50,7 +50,7 @@ class JobRow(QWidget):
         self.setLayout(inner)
         self.show_job(job)
 
-    def show_job(self, job: Job) -> None:
+    def show_job(self, job: QueuedJob) -> None:
         """Show how far it is."""
         from mien.engine.batch.job_queue import JobState
 
@@ -72,7 +72,7 @@ class JobRow(QWidget):
             self._state.style().polish(self._state)
         self._state.setText(self._words(job))
 
-    def _words(self, job: Job) -> str:
+    def _words(self, job: QueuedJob) -> str:
         from mien.engine.batch.job_queue import JobState
 
         if job.state is JobState.WAITING:

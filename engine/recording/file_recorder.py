@@ -15,16 +15,19 @@ from mien.engine.types import RgbImage, Scene, SourceInfo
 
 
 class Recorder:
-    """Writes scenes as they come; ends with `finish` (the files get their final names) or `discard`.
+    """Writes scenes as they come; ends with `finish` (the files get their final names), `discard` or `leave`.
+
+    For one thread at a time: whoever ends it makes sure that nobody writes any more.
 
     Args:
-        outputs: where to.
+        outputs: where to; held with `Outputs.held` until the end.
         info: of the source.
         labels: class names of the model.
         about: what is known before the first frame; begins the JSON file.
         crf: constant rate factor of the MP4.
         audio_path: file whose audio goes along; None: no audio.
         threads: of the encoder; 0: as it likes.
+        overwrite: files under the final names are replaced at the end.
 
     Raises:
         RecordingError: a file cannot be created; nothing is left behind.
@@ -40,8 +43,10 @@ class Recorder:
         crf: int,
         audio_path: Path | None,
         threads: int = 0,
+        overwrite: bool = False,
     ) -> None:
         self._outputs = outputs
+        self._overwrite = overwrite
         self._about = dict(about)
         self._video: Mp4Writer | None = None
         self._table: TableWriter | None = None
@@ -83,12 +88,13 @@ class Recorder:
         finally:
             self._table.close()
         self._write_json(results)
-        for path in self._outputs.all():
-            try:
-                Outputs.part(path).replace(path)
-            except OSError as error:
-                part = Outputs.part(path)
-                raise RecordingError(f"{path}: cannot be replaced ({error.strerror}); the result is {part}") from None
+        self._outputs.publish(overwrite=self._overwrite)
+
+    def leave(self) -> None:
+        """Leave the ``.part`` files as they are, for `mien repair`: the disk may be full."""
+        with suppress(RecordingError):
+            if self._table is not None:
+                self._table.close()
 
     def discard(self) -> None:
         """Close and remove everything."""

@@ -13,11 +13,13 @@ from typing import Any, Final
 
 import numpy as np
 
+from mien.engine.disk import rename_new
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.media.geometry import fitted
-from mien.engine.recording.disk import DiskWatch
+from mien.engine.recording.disk_watch import DiskWatch
+from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
 from mien.engine.recording.live_video import TIME_BASE, LiveVideos, live_format
 from mien.engine.recording.notes import Notes
@@ -215,7 +217,9 @@ class LiveRecorder:
                     self._write(ready, image)
                 self._end_without_signal(end_s)
             trouble += self._close(results)
+            self._files.release()
         except RecordingError as error:
+            self._files.release()
             self._finished = ()
             self._set(state="failed", message=str(error))
             raise
@@ -262,6 +266,7 @@ class LiveRecorder:
         for path in files.all():
             with suppress(OSError):
                 Outputs.part(path).unlink(missing_ok=True)
+        files.release()
 
     def _write(self, scene: Scene, image: RgbImage) -> None:
         """Write a scene that is fitted; `image` is its frame, concealed."""
@@ -336,9 +341,7 @@ class LiveRecorder:
                 trouble.append(f"{path}: holds nothing and was removed")
                 continue
             try:
-                if path.exists():
-                    raise FileExistsError(0, "a file of that name has appeared")
-                part.rename(path)
+                rename_new(part, path)
                 done.append(path)
             except OSError as error:
                 trouble.append(f"{path}: cannot be given its name ({error.strerror}); the result is {part}")
@@ -366,7 +369,7 @@ class LiveRecorder:
                 "pre_roll_s": plan.pre_roll_s,
                 "crf": plan.crf,
             },
-            **({"ended": "stopped in order"} if complete else {"ended": self._failure} if self._failure else {}),
+            **({"ended": Ended.IN_ORDER} if complete else {"ended": self._failure} if self._failure else {}),
             "complete": complete,
             **results,
             **self._notes.as_json(),
@@ -376,7 +379,7 @@ class LiveRecorder:
                 "frames_dropped": status.dropped,
                 "frames_skipped": status.skipped,
                 "frames_with_face": self._with_face,
-                "pictures_repeated": 0 if self._videos is None else self._videos.repeated,
+                "frames_repeated": 0 if self._videos is None else self._videos.repeated,
             },
         }
 

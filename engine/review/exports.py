@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import math
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
+from mien.engine.disk import write_whole
 from mien.engine.errors import ReviewError
-from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER
+from mien.engine.recording.files import RecordingFiles
+from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader, line_of
 from mien.engine.review.session import RecordedSession, Segment
 
+_TRACK: Final = FIXED_COLUMNS.index("track_id")
+_STATUS: Final = FIXED_COLUMNS.index("status")
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
 _EAF: Final = "http://www.mpi.nl/tools/elan/EAFv3.0.xsd"
 # The constraints that ELAN itself writes into every file.
@@ -51,28 +52,22 @@ EVERYTHING: Final = Selection()
 
 
 def export_csv(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> int:
-    """Write the selected rows, unchanged, with the same columns; returns how many. Markers and gaps go along.
+    """Write the selected rows with the same columns; returns how many. Markers and gaps go along.
+
+    The file is of the newest format, whichever that of the recording is.
 
     Raises:
         ReviewError: the recording's CSV has gone, or `path` cannot be written.
     """
-    track, status = FIXED_COLUMNS.index("track_id"), FIXED_COLUMNS.index("status")
-    out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    count = 0
+    lines: list[str] = []
     try:
-        with session.csv.open(encoding="utf-8", newline="") as stream:
-            for number, line in enumerate(stream):
-                cells = next(csv.reader([line]), [])
-                if number == 0:
-                    writer.writerow(cells)
-                elif line.endswith("\n") and _selected(session, selection, cells, track, status):
-                    writer.writerow(cells)
-                    count += 1
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError, IndexError):
+        with session.csv.open("rb") as stream:
+            reader = TableReader(stream)
+            lines.extend(line_of(cells, notes=reader.notes) for cells in reader if _selected(session, selection, cells))
+    except (OSError, DamagedTableError, ValueError):
         raise ReviewError(f"{session.csv}: can no longer be read; was it changed?") from None
-    _save(path, out.getvalue(), session)
-    return count
+    save_export(session, path, "".join([line_of(reader.columns, notes=False), *lines]))
+    return len(lines)
 
 
 def export_elan(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> None:
@@ -121,7 +116,7 @@ def export_elan(session: RecordedSession, path: Path, selection: Selection = EVE
         ElementTree.SubElement(root, "CONSTRAINT", DESCRIPTION=description, STEREOTYPE=stereotype)
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
-    _save(path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n', session)
+    save_export(session, path, f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n')
 
 
 def export_webvtt(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> None:
@@ -139,17 +134,39 @@ def export_webvtt(session: RecordedSession, path: Path, selection: Selection = E
     cues += [(start, end, f"<i>{_vtt(text)}</i>") for start, end, text in _markers(session, selection)]
     cues.sort(key=lambda cue: cue[:2])
     blocks = [f"{_clock(start)} --> {_clock(max(end, start + 0.001))}\n{text}\n" for start, end, text in cues]
-    _save(path, "\n".join(["WEBVTT\n", *blocks]), session)
+    save_export(session, path, "\n".join(["WEBVTT\n", *blocks]))
 
 
-def _selected(session: RecordedSession, selection: Selection, cells: list[str], track: int, status: int) -> bool:
+def save_export(session: RecordedSession, path: Path, content: str | bytes) -> None:
+    """Write all of a file that was made of a recording, or nothing; never over the recording itself.
+
+    Raises:
+        ReviewError: `path` is one of the recording's files, or cannot be written.
+    """
+    own = {*RecordingFiles.family(session.csv), *([session.mp4] if session.mp4 is not None else [])}
+    if any(path.absolute() == file.absolute() or _same(path, file) for file in own):
+        raise ReviewError(f"{path}: is the recording itself; give another name")
+    try:
+        write_whole(path, content)
+    except OSError as error:
+        raise ReviewError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def _same(path: Path, other: Path) -> bool:
+    try:
+        return path.samefile(other)
+    except OSError:
+        return False
+
+
+def _selected(session: RecordedSession, selection: Selection, cells: list[str]) -> bool:
     time_s = float(cells[0]) - session.start_s
     # Cells have six digits.
     if not selection.start_s - 1e-6 <= time_s <= selection.end_s + 1e-6:
         return False
-    if selection.tracks is None or cells[status] in (MARKER, GAP):
+    if selection.tracks is None or cells[_STATUS] in (MARKER, GAP):
         return True
-    return cells[track] != "" and int(cells[track]) in selection.tracks
+    return cells[_TRACK] != "" and int(cells[_TRACK]) in selection.tracks
 
 
 def _chosen(session: RecordedSession, selection: Selection) -> list[int]:
@@ -223,20 +240,3 @@ def _clock(time_s: float) -> str:
     """hh:mm:ss.mmm"""
     whole = round(max(time_s, 0.0) * 1000)
     return f"{whole // 3_600_000:02d}:{whole // 60_000 % 60:02d}:{whole // 1000 % 60:02d}.{whole % 1000:03d}"
-
-
-def _save(path: Path, text: str, session: RecordedSession) -> None:
-    """Write all of it or nothing; never over the recording itself."""
-    fresh = path.with_name(path.name + "~")
-    if path.exists() and any(
-        own is not None and own.exists() and own.samefile(path) for own in (session.csv, session.mp4)
-    ):
-        raise ReviewError(f"{path}: is the recording itself; give another name")
-    try:
-        with fresh.open("w", encoding="utf-8", newline="\n", errors="replace") as stream:
-            stream.write(text)
-        fresh.replace(path)
-    except OSError as error:
-        with suppress(OSError):
-            fresh.unlink(missing_ok=True)
-        raise ReviewError(f"{path}: cannot be written ({error.strerror})") from None

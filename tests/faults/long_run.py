@@ -150,7 +150,7 @@ def main() -> None:
         told = about["counts"]
         books = {
             "captured = looked at + dropped": (counts.captured, counts.tracked + counts.dropped),
-            "frames in MP4 = in CSV + bridging": (in_mp4, in_csv + told["pictures_repeated"]),
+            "frames in MP4 = in CSV + bridging": (in_mp4, in_csv + told["frames_repeated"]),
             "frames in CSV = in JSON": (in_csv, told["frames_written"]),
             "dropped in JSON = in status": (told["frames_dropped"], recording.dropped),
             "first to last = in CSV + dropped + skipped": (

@@ -102,7 +102,7 @@ def record(session: LiveSession, folder: Path, name: str, given: argparse.Namesp
             seen = sum(packet.size > 0 for packet in opened.demux(opened.streams.video[0]))
             if not opened.streams.audio:
                 trouble.append(f"{video.name} has no audio")
-        if seen != len(indices) + counts["pictures_repeated"]:
+        if seen != len(indices) + counts["frames_repeated"]:
             trouble.append(f"{video.name} holds {seen} frames")
     lost = max(indices) - min(indices) + 1 - len(indices)
     if counts["frames_dropped"] != status.dropped or lost != status.dropped + status.skipped:

@@ -13,7 +13,7 @@ from mien.app.gui.look.widgets import button, column, form, label, row
 
 
 class ModelImport(QDialog):
-    """Runs `mien import`; after it was accepted, `bundle` is the folder that it wrote."""
+    """Runs `mien model import`; after it was accepted, `bundle` is the folder that it wrote."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -75,7 +75,7 @@ class ModelImport(QDialog):
         if not self.checkpoint.text().strip() or not self.output.text().strip():
             self._state.setText(self.tr("Give a checkpoint and the folder of the new bundle."))
             return
-        arguments = ["import", self.checkpoint.text().strip(), "-o", self.output.text().strip()]
+        arguments = ["model", "import", self.checkpoint.text().strip(), "-o", self.output.text().strip()]
         if self.labels.text().strip():
             arguments += ["--labels", self.labels.text().strip()]
         root = Path(mien.__file__).parents[1]

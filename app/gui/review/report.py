@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from mien.app.gui.look.palette import paper_palette, series_colour
 from mien.app.gui.look.widgets import clock
 from mien.app.gui.review.chart import ChartPainter
-from mien.engine.errors import RecordingError
+from mien.engine.errors import ReviewError
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession
@@ -31,8 +31,11 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
     """Write the report to `path`, whose ending says how.
 
     Raises:
-        RecordingError: the file cannot be written.
+        ReviewError: the file cannot be written, or is the recording itself.
     """
+    own = [file for file in (session.csv, session.mp4) if file is not None and file.exists()]
+    if path.exists() and any(file.samefile(path) for file in own):
+        raise ReviewError(f"{path}: is the recording itself; give another name")
     if path.suffix.lower() == ".png":
         image = draw_png(session, title)
         done = image.save(str(path))
@@ -50,7 +53,7 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
             _Page(painter).draw(session, title)
             painter.end()
     if not done:
-        raise RecordingError(f"{path}: cannot be written; choose another folder")
+        raise ReviewError(f"{path}: cannot be written; choose another folder")
 
 
 def draw_png(session: RecordedSession, title: str) -> QImage:

@@ -35,7 +35,7 @@ class ReviewWindow(QMainWindow):
 
     closed = Signal()
 
-    def __init__(self, parent: QWidget, path: Path) -> None:
+    def __init__(self, parent: QWidget | None, path: Path) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Review: {name}").format(name=path.name))

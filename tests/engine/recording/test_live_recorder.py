@@ -18,7 +18,7 @@ import pytest
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4_boxes import whole_length
-from mien.engine.recording.disk import DiskFullError, DiskWatch
+from mien.engine.recording.disk_watch import DiskFullError, DiskWatch
 from mien.engine.recording.files import Outputs, file_name
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
@@ -93,7 +93,7 @@ def test_a_gap_of_a_night_keeps_its_time(tmp_path: Path) -> None:
     mp4 = recording.finish({})[0]
     times = probe(mp4)["times"]
     assert times[-1] == pytest.approx(36_000 + 9 / 25, abs=1e-3)
-    repeated = json.loads((tmp_path / "take.json").read_text())["counts"]["pictures_repeated"]
+    repeated = json.loads((tmp_path / "take.json").read_text())["counts"]["frames_repeated"]
     assert len(times) == 10 + repeated
     assert np.diff(times).max() <= 3600.01
 

@@ -18,7 +18,10 @@ from mien.engine.review.exports import Selection, export_csv, export_elan, expor
 from mien.engine.review.session import read_session
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
 
-HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,steps,read_s,label,top_label,p_glad,p_sad,note\n"
+HEAD = (
+    "pts_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,top_label,"
+    "p_glad,p_sad,note\n"
+)
 
 
 def row(time_s: float, track: int | str, status: str = "ok", label: str = "glad", glad: str = "0.9") -> str:
@@ -167,7 +170,7 @@ def test_damage_is_said_in_one_line(tmp_path: Path, text: str, message: str | No
 
 
 def test_files_that_are_no_recordings(tmp_path: Path) -> None:
-    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00\n")
     (tmp_path / "b.csv").write_text("one,two\n1,2\n")
     (tmp_path / "c.mp4").touch()
     (tmp_path / "d.csv").touch()

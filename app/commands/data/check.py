@@ -1,4 +1,4 @@
-"""`mien data`: look through a dataset, cut faces out of videos."""
+"""`mien data check`: looks through a dataset."""
 
 from __future__ import annotations
 
@@ -9,12 +9,7 @@ import click
 _SHOWN = 20
 
 
-@click.group()
-def data() -> None:
-    """Prepare and check training data."""
-
-
-@data.command()
+@click.command(short_help="List what is missing or damaged in training data.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--fold", type=int, help="Default: every fold.")
 @click.option("--decode/--no-decode", default=True, show_default=True, help="Read every frame, not only its name.")
@@ -41,26 +36,3 @@ def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
     if wrong:
         raise DataError(f"{config}: {wrong} things must be mended before training; see the lines above")
     click.echo("nothing is missing or damaged")
-
-
-@data.command()
-@click.argument("videos", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FRAMES")
-@click.option(
-    "--size", type=click.IntRange(32, 1024), default=224, show_default=True, help="Side of the crops, pixels."
-)
-@click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Default: downloaded once.")
-def crop(videos: Path, output: Path, size: int, detector: Path | None) -> None:
-    """Cut the main face out of VIDEOS/label/clip.mp4; train on the result with data.format = "folders"."""
-    from mien.engine.inference.downloads import resolve_detector
-    from mien.models.data.video_crops import crop_videos
-    from mien.models.export.export import DATASET_FRAMING
-
-    def say(message: str) -> None:
-        click.echo(message, err=True)
-
-    file = resolve_detector("short", explicit=detector, report=say)
-    written, problems = crop_videos(videos, output, file, DATASET_FRAMING, size, say)
-    for problem in problems:
-        click.echo(f"mien: warning: {problem}", err=True)
-    click.echo(f"{output}: {written} clips written, {len(problems)} without")

@@ -1,8 +1,7 @@
-"""`mien train` and `mien evaluate`. Torch is imported when they run."""
+"""`mien model evaluate`: scores checkpoints on their test clips."""
 
 from __future__ import annotations
 
-from importlib import resources
 from pathlib import Path
 
 import click
@@ -10,45 +9,7 @@ import click
 from mien.engine.errors import ModelError
 
 
-@click.command()
-@click.argument("config", type=click.Path(path_type=Path))
-@click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="RUN", help="Folder of the run."
-)
-@click.option("--fold", type=int, default=1, show_default=True, help="Which fold to train on, from 1.")
-@click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
-@click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
-def train(config: Path, output: Path, fold: int, resume: bool, device: str) -> None:
-    """Train the model in CONFIG (TOML). Ready configurations: see mien recipe.
-
-    On two GPUs: torchrun --nproc-per-node 2 --no-python mien train CONFIG -o RUN
-    """
-    from mien.models.training.config import read_config
-    from mien.models.training.train import BEST, LAST, Trainer
-
-    trainer = Trainer(read_config(config), output, fold=fold, resume=resume, device=device)
-    scores = trainer.run()
-    if trainer.accelerator.is_main_process:
-        clips = int(scores.counts.sum())
-        click.echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
-        click.echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
-
-
-@click.command()
-@click.argument("name", required=False)
-def recipe(name: str | None) -> None:
-    """Print the training configuration NAME of a published model; without NAME, list them."""
-    known = {item.name.removesuffix(".toml"): item for item in resources.files("mien.assets.recipes").iterdir()}
-    known = {key: item for key, item in known.items() if item.name.endswith(".toml")}
-    if name is None:
-        click.echo("\n".join(sorted(known)))
-        return
-    if name not in known:
-        raise ModelError(f"no recipe is called {name!r}; there are {', '.join(sorted(known))}")
-    click.echo(known[name].read_text(encoding="utf-8"), nl=False)
-
-
-@click.command()
+@click.command(short_help="Score checkpoints on their test clips.")
 @click.argument("checkpoints", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
     "--config", type=click.Path(path_type=Path), help="Its [data] and [training]; default: the checkpoint's own."
