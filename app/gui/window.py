@@ -181,9 +181,9 @@ class MainWindow(QMainWindow):
         self.canvas.show_view(view)
         if view.labels != self.people.labels:
             self.people.reset(view.labels)
-        self.people.take(view.scene)
+        self.people.take(view.scene, no_signal=view.no_signal)
         now = time.monotonic()
-        if now - self._refreshed > 0.15:
+        if now - self._refreshed > 0.15 or view.no_signal:
             self._refreshed = now
             self.panel.refresh()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,7 +11,7 @@ from typing import Final, Literal, Protocol, Self
 
 from mien.engine.errors import SettingsError, SourceError
 from mien.engine.settings import MAX_PIXELS
-from mien.engine.types import Frame, SourceCondition, SourceInfo
+from mien.engine.types import AudioChunk, Frame, SourceCondition, SourceInfo
 
 MIN_SIDE: Final = 16
 """Smaller frames hold no face, and H.264 works in blocks of this many pixels."""
@@ -131,6 +131,10 @@ class LiveSettings:
                 raise SettingsError(f"{name} is {value}; choose a value from {low:g} to {high:g}")
 
 
+OnAudio = Callable[[AudioChunk], None]
+"""Takes each piece of a live source's audio, in order of time; called in the thread that reads, and must not wait."""
+
+
 class LiveSource(Protocol):
     """Gives frames as they happen, and comes back when it was lost.
 
@@ -162,9 +166,10 @@ class LiveSource(Protocol):
         """What was wrong though it could be read, each in one line."""
         ...
 
-    def frames(self) -> Iterator[Frame]:
-        """The frames at live pace.
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
+        """The frames at live pace, and beside them the audio.
 
+        A piece of audio is handed to `on_audio` as soon as its time is known, between the frames around which it came.
         `Frame.time_s` counts seconds since this call on a monotonic clock, `Frame.pts` the same in units of
         `LIVE_TIME_BASE`, strictly increasing through every loss. Ends when the source has ended, has failed for good
         or was cancelled; raises for no fault of the source.

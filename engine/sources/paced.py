@@ -9,7 +9,7 @@ from typing import Final
 
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.base import LIVE_TIME_BASE, Source
+from mien.engine.sources.base import LIVE_TIME_BASE, OnAudio, Source
 from mien.engine.sources.condition import ToldSource
 from mien.engine.types import Frame, SourceState
 
@@ -33,7 +33,7 @@ class PacedSource(ToldSource):
         self._index = 0
         self._next_pts = 0
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         try:
             with self._opener() as source:
                 yield from self._play(source)
