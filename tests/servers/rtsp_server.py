@@ -1,8 +1,8 @@
 """A camera for tests: serves H.264 frames for ever over RTSP. Needs Debian's own Python (PyGObject).
 
 Usage: rtsp_server.py FOLDER PORT PATH [--tls CERTIFICATE.pem] [USER PASSWORD]. FOLDER holds one access unit in each of
-00000.h264, 00001.h264 and so on, and, where there is audio, audio.alaw: to each frame 320 bytes of A-law at 8 kHz. Prints its port once it
-listens; PORT 0 takes a free one.
+00000.h264, 00001.h264 and so on, and, where there is audio, audio.alaw: to each frame 320 bytes of A-law at 8 kHz.
+Prints its port once it listens; PORT 0 takes a free one. The file of a certificate holds its key, too.
 """
 
 import itertools
