@@ -18,6 +18,7 @@ from mien.app.commands.model import export_command, import_command
 from mien.app.commands.repair import repair
 from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
+from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.system import detach_native_output, missing_library, silence_telemetry
@@ -77,9 +78,13 @@ mien.add_command(data)
 
 
 def main() -> NoReturn:
-    """Run the command line and leave with its exit code: 0 done, 2 something the user can mend, 130 interrupted."""
+    """Run the command line and leave with its exit code.
+
+    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    """
     detach_native_output()
     silence_telemetry()
+    report_what_nobody_catches(complain)
     signal.signal(signal.SIGTERM, _interrupt)
     try:
         code = mien.main(prog_name="mien", standalone_mode=False)
@@ -87,30 +92,28 @@ def main() -> NoReturn:
         code = done.exit_code
     except click.ClickException as error:
         # click prints the usage over several lines; one line that says what to do reads better.
-        where = f"mien {error.ctx.info_name}" if isinstance(error, click.UsageError) and _inner(error) else "mien"
-        _complain(f"{error.format_message().rstrip('.')} (see {where} --help)")
+        context = error.ctx if isinstance(error, click.UsageError) else None
+        command = "mien" if context is None else context.command_path
+        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         code = EXIT_USER_ERROR
     except MienError as error:
-        _complain(str(error))
+        complain(str(error))
         code = EXIT_USER_ERROR
     except (ImportError, OSError) as error:
         explained = missing_library(error)
-        if explained is None:
-            raise
-        _complain(explained)
         code = EXIT_USER_ERROR
+        if explained is not None:
+            complain(explained)
+        else:
+            complain(report(error))
+            code = EXIT_UNEXPECTED
     except (click.Abort, KeyboardInterrupt):
-        _complain("interrupted")
+        complain("interrupted")
         code = EXIT_INTERRUPTED
+    except Exception as error:
+        complain(report(error))
+        code = EXIT_UNEXPECTED
     sys.exit(code)
-
-
-def _inner(error: click.UsageError) -> bool:
-    return error.ctx is not None and error.ctx.parent is not None
-
-
-def _complain(message: str) -> None:
-    click.echo(f"mien: {' '.join(message.split())}", err=True)
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:

@@ -15,6 +15,7 @@ from mien.engine.errors import ModelError
 from mien.engine.faces.detector import FaceDetector
 from mien.engine.inference.bundle import Bundle, CropGeometry, Manifest, write_bundle
 from mien.engine.inference.downloads import resolve_detector
+from tests.expected_skips import pytest_addoption, pytest_configure  # noqa: F401 (pytest finds them here)
 
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("mien", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])

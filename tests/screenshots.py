@@ -89,16 +89,16 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
     if wanted("notice"):
         window.recording.toggle()
         pause(app, 3.0)
-        window.mark()
+        window.recording.mark()
         save(window, "recording")
         window.recording.toggle()
         wait(app, lambda: not window.recording.busy)
         save(window, "recorded")
         window.notice.hide()
-        window.open_text("/nowhere/film.mp4")
+        window.sources.open_text("/nowhere/film.mp4")
         pause(app, 1.0)
         save(window, "lost")
-        window.open_text("demo")
+        window.sources.open_text("demo")
         pause(app, 1.0)
     if wanted("menu"):
         for menu in window.menuBar().actions():
@@ -115,7 +115,7 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
     from mien.app.gui.dialogs.welcome import FirstRun
 
     dialogs: dict[str, Callable[[], QDialog]] = {
-        "welcome": lambda: FirstRun(window),
+        "welcome": lambda: FirstRun(window, p),
         "about": lambda: About(window),
         "shortcuts": lambda: ShortcutsSheet(window),
         "source-camera": lambda: SourceDialog(window, "camera"),
@@ -123,7 +123,7 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
         "source-file": lambda: SourceDialog(window, "file"),
         "source-demo": lambda: SourceDialog(window, "demo"),
         "options": lambda: RecordOptions(window, p),
-        "model": lambda: ModelDialog(window),
+        "model": lambda: ModelDialog(window, window.link, p),
         "labels": lambda: LabelsDialog(window, window.link.bundle.manifest),
         "import": lambda: ModelImport(window),
     }
@@ -150,12 +150,12 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
 
 
 def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callable[[QWidget, str], None]) -> None:
-    window.toggle_recording()
+    window.recording.toggle()
     for _ in range(3):
         pause(app, 4.0)
-        window.mark()
+        window.recording.mark()
     pause(app, 1.0)
-    window.toggle_recording()
+    window.recording.toggle()
     wait(app, lambda: not window.recording.busy)
     mp4 = next((temporary / "recordings").rglob("*.mp4"))
     window.review(mp4)

@@ -6,13 +6,14 @@ import platform
 import tempfile
 import time
 from collections.abc import Callable
-from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
 import click
 
+from mien.app.crash import report
 from mien.app.embedded import embedded_bundle
+from mien.app.versions import LIBRARIES, installed, releases_seen, untested
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.system import missing_library, outside_connections, telemetry_silenced
@@ -24,28 +25,32 @@ if TYPE_CHECKING:
 _T = TypeVar("_T")
 _LOOK_EVERY_S: Final = 0.005  # a look-up of a name takes longer
 _AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is closed
-_PACKAGES = (
-    "numpy", "mediapipe", "opencv-contrib-python", "onnxruntime-gpu", "onnxruntime", "av", "PySide6-Essentials",
-)  # fmt: skip
+_CHECK_S: Final = 1.0  # length of the video that is made
+_TONE_RATE: Final = 48_000  # samples per second
+_CLOCK_S: Final = 0.001  # times may be off by so much: the clocks of files are whole numbers
+_AUDIO_S: Final = 0.05  # AAC comes in packets of 21 ms
 
 
 @click.command()
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Check this detector file instead.")
 def doctor(model: Path | None, detector: Path | None) -> None:
-    """Print versions, providers, detector and model state, and run one second of the real pipeline.
+    """Print versions, providers, detector and model state, and take a short video through the whole program.
 
     Exit code 0: all is well; 2: something is not, and the line says what.
     """
     _line("Mien", version())
     _line("Python", f"{platform.python_version()} on {platform.platform()}")
-    for name in _PACKAGES:
-        try:
-            _line(name, metadata.version(name))
-        except metadata.PackageNotFoundError:
-            # Only one of the two builds of ONNX Runtime belongs on one machine.
-            if not name.startswith("onnxruntime"):
-                _line(name, "not installed")
+    for name in LIBRARIES:
+        release = installed(name)
+        # Only one of the two builds of ONNX Runtime belongs on one machine.
+        if release is not None or not name.startswith("onnxruntime"):
+            _line(name, release or "not installed")
+    table = releases_seen()
+    others = [name for name in table if name not in map(str.lower, LIBRARIES)]
+    warnings = untested({name: installed(name) for name in (*LIBRARIES, *others)}, table)
+    for warning in warnings:
+        _line("warning", warning)
     problems: list[str] = []
     bundle = _try(problems, "model", lambda: _bundle(model or embedded_bundle()))
     providers = None if bundle is None else _try(problems, "providers", lambda: _providers(bundle))
@@ -56,7 +61,7 @@ def doctor(model: Path | None, detector: Path | None) -> None:
         _try(problems, "sends nothing", connections.judge)
     if problems:
         raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))
-    click.echo("all is well")
+    click.echo("all is well" + (", as far as this machine shows; see the warnings above" if warnings else ""))
 
 
 class _Connections:
@@ -111,6 +116,8 @@ def _try(problems: list[str], name: str, check: Callable[[], _T]) -> _T | None:
         problem = str(error)
     except (ImportError, OSError) as error:
         problem = missing_library(error) or f"{type(error).__name__}: {error}"
+    except Exception as error:
+        problem = report(error)  # the other checks may still tell more
     problems.append(problem)
     _line(name, f"failed: {problem}")
     return None
@@ -163,22 +170,72 @@ def _detector(explicit: Path | None) -> Path:
 
 
 def _pipeline(bundle: Bundle, detector_file: Path) -> None:
-    """One second of the demo through everything, into a file that is read back."""
+    """The way of a real video: a file with audio is written, read, annotated, and the result is read again."""
     from mien.engine.batch.annotator import Annotator
     from mien.engine.settings import Settings
-    from mien.engine.sources.demo import DemoSource
-    from mien.engine.sources.file import VideoFile
 
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
-        mp4 = Path(folder) / "doctor.mp4"
-        with Annotator(bundle, detector_file, Settings()) as annotator, DemoSource(1.0) as demo:
-            stats = annotator.annotate_source(demo, mp4).stats
+        source, mp4 = Path(folder) / "source.mp4", Path(folder) / "annotated.mp4"
+        written = _write_video(source)
+        read = _read_video(source)
+        _expect("what was written", written, read)
+        with Annotator(bundle, detector_file, Settings()) as annotator:
+            stats = annotator.annotate(str(source), mp4).stats
             provider = annotator.provider
-        with VideoFile(mp4) as video:
-            read_back = sum(1 for _ in video.frames())
-    if read_back != stats.frames_read or not stats.frames_with_face:
-        raise MienError(
-            f"the pipeline wrote {read_back} of {stats.frames_read} frames and found "
-            f"{stats.frames_with_face} faces; reinstall Mien"
-        )
-    _line("pipeline", f"{stats.frames_done} frames, {stats.frames_per_second:.0f} a second, on {provider}")
+        _expect("the annotated video", read, _read_video(mp4))
+    if stats.frames_with_face < len(read.times_s):
+        raise MienError(f"a face was found in {stats.frames_with_face} of {len(read.times_s)} frames; reinstall Mien")
+    _line(
+        "pipeline",
+        f"{stats.frames_done} frames with audio written, read and annotated, "
+        f"{stats.frames_per_second:.0f} a second, on {provider}",
+    )
+
+
+class _Video(NamedTuple):
+    """What must survive from file to file: times of all frames, name and length of the audio."""
+
+    times_s: list[float]
+    audio: str | None
+    audio_s: float
+
+
+def _write_video(path: Path) -> _Video:
+    """One second of the demo, with a tone."""
+    import numpy as np
+
+    from mien.engine.media.mp4 import Mp4Writer
+    from mien.engine.sources.demo import DemoSource
+    from mien.engine.types import AudioChunk
+
+    with DemoSource(_CHECK_S) as demo:
+        writer, times = Mp4Writer(path, demo.info, crf=23, audio=True), []
+        for frame in demo.frames():
+            writer.write(frame, frame.image)
+            times.append(frame.time_s)
+        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)).astype(np.float32)
+        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]) / 4), 0.0)
+        writer.close()
+    return _Video(times, "aac", _CHECK_S)
+
+
+def _read_video(path: Path) -> _Video:
+    from mien.engine.media.container import audio_length_s
+    from mien.engine.sources.file import VideoFile
+
+    with VideoFile(path) as video:
+        times = [frame.time_s - video.info.start_s for frame in video.frames()]
+        return _Video(times, video.info.audio_codec, audio_length_s(path))
+
+
+def _expect(what: str, wanted: _Video, found: _Video) -> None:
+    """Raises MienError where `found` differs from `wanted`."""
+    problem = None
+    if len(found.times_s) != len(wanted.times_s):
+        problem = f"has {len(found.times_s)} of {len(wanted.times_s)} frames"
+    elif (off := max(abs(a - b) for a, b in zip(wanted.times_s, found.times_s, strict=True))) > _CLOCK_S:
+        problem = f"has frames {off:.3f} s beside their times"
+    elif found.audio != wanted.audio or abs(found.audio_s - wanted.audio_s) > _AUDIO_S:
+        problem = f"has {found.audio_s:.2f} s of {found.audio or 'no'} audio, not {wanted.audio_s:.2f} s"
+    if problem is not None:
+        raise MienError(f"{what} {problem}; reinstall Mien with the releases of constraints.txt")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mien.app.commands.console import Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
@@ -106,7 +107,7 @@ def watch(
 
         bundle = with_typed_labels(bundle, labels, provider=settings.provider)
         _warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
-    say = (lambda message: None) if quiet else (lambda message: click.echo(message, err=True))
+    say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
 
     from mien.app.commands.watch_lines import live_lines

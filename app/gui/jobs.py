@@ -5,16 +5,18 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer
+from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, QVBoxLayout, QWidget
 
-from mien.app.commands.annotate import plan
+from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder, ask_videos
 from mien.app.gui.look.widgets import button, clock, column, label, line, open_folder, row, tool
+from mien.app.gui.preferences import Preferences
+from mien.engine.batch.inputs import plan
 from mien.engine.errors import MienError
 
 if TYPE_CHECKING:
-    from mien.app.gui.window import MainWindow
     from mien.engine.batch.job_queue import Job, JobQueue
 
 _LOOK_MS = 300
@@ -38,7 +40,7 @@ class JobRow(QWidget):
         self._cancel = tool("close", self.tr("Cancel {name}").format(name=job.source.name))
         self._cancel.clicked.connect(lambda: panel.cancel(job.number))
         self._open = tool("play", self.tr("Review {name}").format(name=job.output.name))
-        self._open.clicked.connect(lambda: panel.review(job.output))
+        self._open.clicked.connect(lambda: panel.review_wanted.emit(job.output))
         self._folder = tool("folder", self.tr("Open the folder"))
         self._folder.clicked.connect(lambda: open_folder(job.output.parent))
         texts = column(self._name, self._progress, self._state, spacing=5)
@@ -90,12 +92,18 @@ class JobRow(QWidget):
 class JobsPanel(QDialog):
     """The list of files; not modal, so that the live view can be used meanwhile."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
+    review_wanted = Signal(object)
+    """The `Path` of an annotated video that the user wants to look at."""
+    left_changed = Signal(int)
+    """How many files are still to be annotated."""
+
+    def __init__(self, parent: QWidget, link: LiveLink, preferences: Preferences) -> None:
+        super().__init__(parent)
         self.setWindowTitle(self.tr("Annotate files"))
         self.resize(560, 460)
         self.setAcceptDrops(True)
-        self._window = window
+        self._link, self._preferences = link, preferences
+        self._left = 0
         self.queue: JobQueue | None = None
         self._rows: dict[int, JobRow] = {}
         self._problem = label("", "danger", wrap=True)
@@ -151,7 +159,7 @@ class JobsPanel(QDialog):
         """Queue videos and the videos of folders."""
         from mien.engine.batch.job_queue import JobQueue
 
-        link = self._window.link
+        link = self._link
         paths = [path for path in paths if path]
         if not paths:
             return
@@ -172,9 +180,9 @@ class JobsPanel(QDialog):
                 taken.add(target)
                 files.append((Path(source), target))
         if self.queue is None and files:
-            self.queue = JobQueue(link.bundle, link.detector_file, self._window.settings())
+            self.queue = JobQueue(link.bundle, link.detector_file, self._preferences.settings())
         if self.queue is not None and files:
-            self.queue.use(link.bundle, self._window.settings())
+            self.queue.use(link.bundle, self._preferences.settings())
             self.queue.add(files)
             self._timer.start()
         self.refresh()
@@ -183,9 +191,6 @@ class JobsPanel(QDialog):
         if self.queue is not None:
             self.queue.cancel(number)
             self.refresh()
-
-    def review(self, path: Path) -> None:
-        self._window.review(path)
 
     def refresh(self) -> None:
         """Show how far everything is."""
@@ -205,7 +210,9 @@ class JobsPanel(QDialog):
         self._stop.setEnabled(busy)
         self._clear.setEnabled(bool(jobs) and not all(job.state in {"waiting", "running"} for job in jobs))
         left = sum(job.state in {"waiting", "running"} for job in jobs)
-        self._window.jobs_button.setText(self.tr("Files ({left} left)").format(left=left) if left else self.tr("Files"))
+        if left != self._left:
+            self._left = left
+            self.left_changed.emit(left)
         if not busy:
             self._timer.stop()
 
@@ -216,11 +223,11 @@ class JobsPanel(QDialog):
             self.queue.close()
             self.queue = None
 
-    def dragEnterEvent(self, event) -> None:
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
         if event.mimeData().hasUrls():
             event.acceptProposedAction()
 
-    def dropEvent(self, event) -> None:
+    def dropEvent(self, event: QDropEvent) -> None:
         event.acceptProposedAction()
         self.add([url.toLocalFile() for url in event.mimeData().urls() if url.isLocalFile()])
 
@@ -236,22 +243,22 @@ class JobsPanel(QDialog):
 
     def _output_of(self, path: Path) -> Path:
         """The folder, or for one file the MP4, where the result goes."""
-        chosen = self._window.preferences.jobs_folder
+        chosen = self._preferences.jobs_folder
         if path.is_dir():
             return Path(chosen) if chosen else path / "annotated"
         folder = Path(chosen) if chosen else path.parent
         return folder / f"{path.stem}_annotated.mp4"
 
     def _choose_output(self) -> None:
-        start = self._window.preferences.jobs_folder
+        start = self._preferences.jobs_folder
         folder = QFileDialog.getExistingDirectory(self, self.tr("Where results go"), start)
         if folder:
-            self._window.preferences.jobs_folder = folder
-            self._window.preferences.save()
+            self._preferences.jobs_folder = folder
+            self._preferences.save()
             self._show_output()
 
     def _show_output(self) -> None:
-        folder = self._window.preferences.jobs_folder
+        folder = self._preferences.jobs_folder
         place = folder or self.tr("beside each video")
         self._where.setText(self.tr("Results go: {place}").format(place=place))
 

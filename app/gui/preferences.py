@@ -6,13 +6,24 @@ import json
 import os
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal, get_args
 
 import platformdirs
+
+from mien.engine.settings import PROVIDERS, Provider, Settings
 
 FILE: Final = "preferences.json"
 RECENT: Final = 8
 """How many sources are remembered."""
+
+_Privacy = Literal["none", "blur", "pixelate"]
+_Scope = Literal["all", "unselected"]
+_ALLOWED: Final[dict[str, tuple[str, ...]]] = {
+    "provider": PROVIDERS,
+    "screen_privacy": get_args(_Privacy),
+    "record_privacy": get_args(_Privacy),
+    "record_privacy_scope": get_args(_Scope),
+}
 
 
 def folder() -> Path:
@@ -53,20 +64,20 @@ class Preferences:
     side_panel: bool = True
     overlay: bool = True
     mirrored: bool | None = None
-    screen_privacy: str = "none"
+    screen_privacy: _Privacy = "none"
     source: str = "demo"
     recent: list[str] = field(default_factory=list)
     model: str = ""
     models: list[str] = field(default_factory=list)
-    provider: str = "auto"
+    provider: Provider = "auto"
     labels_file: str = ""
     record_folder: str = field(default_factory=_videos)
     record_name: str = "mien {time}"
     record_annotated: bool = True
     record_clean: bool = False
     record_audio: bool = True
-    record_privacy: str = "none"
-    record_privacy_scope: str = "all"
+    record_privacy: _Privacy = "none"
+    record_privacy_scope: _Scope = "all"
     record_pre_roll_s: float = 0.0
     record_crf: int = 20
     snapshot_folder: str = field(default_factory=_images)
@@ -84,6 +95,10 @@ class Preferences:
         self.model = path
         if path:
             self.models = [path, *(item for item in self.models if item != path)][:RECENT]
+
+    def settings(self) -> Settings:
+        """What the engine should be set to."""
+        return Settings(provider=self.provider)
 
     def save(self) -> None:
         """Write the file; where that is impossible, nothing is remembered, which is no reason to disturb anyone."""
@@ -107,7 +122,7 @@ def load() -> Preferences:
 
 
 def _fitting(data: dict[str, Any], defaults: Preferences) -> dict[str, Any]:
-    """The entries of `data` that are fields and of their field's type."""
+    """The entries of `data` that are fields, of their field's type, and one of its values where only some are known."""
     found = {}
     for item in fields(Preferences):
         if item.name not in data:
@@ -122,7 +137,7 @@ def _fitting(data: dict[str, Any], defaults: Preferences) -> dict[str, Any]:
         elif isinstance(default, float):
             fits = isinstance(value, int | float)
         else:
-            fits = isinstance(value, type(default))
+            fits = isinstance(value, type(default)) and value in _ALLOWED.get(item.name, (value,))
         if fits:
             found[item.name] = value
     return found

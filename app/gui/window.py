@@ -8,38 +8,39 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, Qt
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QMainWindow, QMenu, QMessageBox, QSplitter, QWidget
+from PySide6.QtWidgets import QMainWindow, QMessageBox, QSplitter, QWidget
 
-from mien.app.gui import preferences as remembered
-from mien.app.gui.actions import fill_menus, make_actions
+from mien.app.gui.actions import Menus, connect_actions, make_actions
 from mien.app.gui.collector import Collector
 from mien.app.gui.jobs import JobsPanel
 from mien.app.gui.live.canvas import Canvas
 from mien.app.gui.live.control_bar import ControlBar
 from mien.app.gui.live.header import Header
 from mien.app.gui.live.link import LiveLink, Wanted
+from mien.app.gui.live.model import Model
 from mien.app.gui.live.people import People
 from mien.app.gui.live.recording import Recording
 from mien.app.gui.live.side_panel import SidePanel
+from mien.app.gui.live.snapshot import save_snapshot
 from mien.app.gui.live.sources import Sources
 from mien.app.gui.live.status_bar import StatusBar
 from mien.app.gui.look.file_dialogs import ask_recording, ask_video
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.theme import Theme
 from mien.app.gui.look.widgets import column, open_folder
-from mien.engine.settings import PROVIDERS, Settings
+from mien.app.gui.preferences import Preferences
 
 if TYPE_CHECKING:
-    from mien.engine.drawing.view import View
-    from mien.engine.inference.bundle import Bundle
+    from mien.engine.drawing.view import Privacy, View
     from mien.engine.live.status import LiveStatus
-    from mien.engine.settings import Provider
+    from mien.engine.recording.plan import RecordingStatus
+    from mien.engine.sources.address import SourceAddress
 
 
 class MainWindow(QMainWindow):
     """Live view, side panel, controls, status; holds the one link to the engine."""
 
-    def __init__(self, theme: Theme, preferences: remembered.Preferences) -> None:
+    def __init__(self, theme: Theme, preferences: Preferences) -> None:
         super().__init__()
         self.theme, self.preferences = theme, preferences
         self.setWindowTitle("Mien")
@@ -47,24 +48,23 @@ class MainWindow(QMainWindow):
         self.resize(1240, 780)
         self.setMinimumSize(760, 520)
         self._collector = Collector(self)
-        self.link = LiveLink(self)
-        self.people = People(self)
-        self.sources = Sources(self)
-        self.recording = Recording(self)
-        self.canvas = Canvas()
-        self.notice = Notice()
+        self.link, self.people, self.notice = LiveLink(self), People(self), Notice()
+        self.sources = Sources(self, self.link, preferences, self.notice)
+        self.model = Model(self, self.link, preferences, self.notice)
+        self.recording = Recording(self, self.link, preferences, self.notice)
         self.actions_by_name = make_actions(self)
+        self.canvas = Canvas()
         self.controls = ControlBar(self.actions_by_name)
         self.status_line = StatusBar()
-        self.header = Header(self)
-        self.source_button, self.model_button = self.header.source_button, self.header.model_button
-        self.jobs_button = self.header.jobs_button
+        self.header = Header(self.actions_by_name)
         self.side = self._make_side()
-        self._closing = False
-        self.jobs = JobsPanel(self)
+        self.jobs = JobsPanel(self, self.link, preferences)
         self.reviews: list[QMainWindow] = []
+        self._closing = False
+        self._refreshed = 0.0
+        self._warned = ""
         self._build()
-        fill_menus(self, self.actions_by_name)
+        self._connect_actions()
         self._connect()
         if preferences.geometry:
             self.restoreGeometry(QByteArray.fromHex(preferences.geometry.encode()))
@@ -91,8 +91,9 @@ class MainWindow(QMainWindow):
         self.notice.visibility_changed.connect(self._notice_space.setVisible)
         self._notice_space.hide()
         left = QWidget()
-        left.setLayout(column(self._notice_space, self.canvas, self.controls, spacing=0))
-        left.layout().setStretch(1, 1)
+        parts = column(self._notice_space, self.canvas, self.controls, spacing=0)
+        parts.setStretch(1, 1)
+        left.setLayout(parts)
         self._split = QSplitter(Qt.Orientation.Horizontal)
         self._split.addWidget(left)
         self._split.addWidget(self.side)
@@ -103,9 +104,40 @@ class MainWindow(QMainWindow):
         self._split.setSizes([900, 340])
         page = QWidget()
         page.setObjectName("page")
-        page.setLayout(column(self.header, self._split, self.status_line, spacing=0))
-        page.layout().setStretch(1, 1)
+        whole = column(self.header, self._split, self.status_line, spacing=0)
+        whole.setStretch(1, 1)
+        page.setLayout(whole)
         self.setCentralWidget(page)
+
+    def _connect_actions(self) -> None:
+        a, p, people = self.actions_by_name, self.preferences, self.people
+        connect_actions(
+            a,
+            do={
+                "demo": lambda: self.sources.open_text("demo"), "open_file": self.choose_file,
+                "open_stream": lambda: self.show_sources("stream"), "open_source": lambda: self.show_sources("camera"),
+                "close_source": self.sources.close, "annotate": self.show_jobs, "review": self.choose_review,
+                "quit": self.close, "leave_fullscreen": lambda: self.show_fullscreen(False),
+                "record": self.recording.toggle, "mark": self.recording.mark, "snapshot": self.snapshot,
+                "options": self.show_record_options, "open_folder": self.open_recordings, "model": self.show_models,
+                "rename": self.panel.rename_selected, "next_person": lambda: people.step(1),
+                "previous_person": lambda: people.step(-1), "first_person": lambda: people.step(-(10**6)),
+                "last_person": lambda: people.step(10**6), "shortcuts": self.show_shortcuts,
+                "consent": self.show_welcome, "about": self.show_about,
+            },
+            switch={
+                "pause": self.pause, "mirror": self.mirror, "overlay": self.show_overlay, "panel": self.show_panel,
+                "fullscreen": self.show_fullscreen,
+            },
+        )  # fmt: skip
+        for name, on in {"mirror": bool(p.mirrored), "overlay": p.overlay, "panel": p.side_panel}.items():
+            a[name].setChecked(on)
+        menus = Menus(self.menuBar(), a, privacy=p.screen_privacy, theme=self.theme.choice)
+        menus.privacy_chosen.connect(self.set_screen_privacy)
+        menus.theme_chosen.connect(self.set_theme)
+        for menu in (menus.source, self.header.source_menu):
+            menu.aboutToShow.connect(lambda menu=menu: self.sources.fill_menu(menu, a))
+        self.sources.fill_menu(menus.source, a)
 
     def _connect(self) -> None:
         self.canvas.resized.connect(lambda width, height: self.link.ask(width=width, height=height))
@@ -115,9 +147,19 @@ class MainWindow(QMainWindow):
         self.link.status_changed.connect(self._show_status)
         self.link.failed.connect(self._not_loaded)
         self.link.ready.connect(self._loaded)
-        self.people.changed.connect(self._tell_people)
-        self.people.selected_changed.connect(self._tell_selected)
-        self._named: dict[int, str] = {}
+        self.link.follow(self.people)
+        self.sources.changed.connect(self._show_source)
+        self.sources.message_changed.connect(self.canvas.show_message)
+        self.sources.videos_dropped.connect(self.add_jobs)
+        self.sources.choice_wanted.connect(self.show_sources)
+        self.model.named.connect(self.header.show_model)
+        self.model.settled.connect(self._collector.settle)
+        self.model.choice_wanted.connect(self.show_models)
+        self.recording.watched.connect(self._show_recording)
+        self.recording.review_wanted.connect(self.review)
+        self.recording.options_wanted.connect(self.show_record_options)
+        self.jobs.left_changed.connect(self.header.show_jobs_left)
+        self.jobs.review_wanted.connect(self.review)
         p = self.preferences
         self.link.ask(overlay=p.overlay, mirrored=bool(p.mirrored), privacy=p.screen_privacy)
 
@@ -126,7 +168,7 @@ class MainWindow(QMainWindow):
         p = self.preferences
         model = Path(p.model) if p.model else None
         labels = Path(p.labels_file) if p.labels_file else None
-        self.link.load(Wanted(model, labels, self.settings()))
+        self.link.load(Wanted(model, labels, p.settings()))
         if not self.sources.open_text(source or p.source):
             self.sources.open_text("demo")
         self.sources.look_for_cameras()
@@ -145,13 +187,11 @@ class MainWindow(QMainWindow):
             self._refreshed = now
             self.panel.refresh()
 
-    _refreshed = 0.0
-
     def _show_status(self, status: LiveStatus) -> None:
         self.status_line.show_status(status)
         self.sources.watch(status)
         self.recording.watch(status)
-        self._show_model(status)
+        self.model.watch(status)
         if status.warning != self._warned:
             self._warned = status.warning
             if status.warning:
@@ -162,61 +202,27 @@ class MainWindow(QMainWindow):
         if self._closing and not self.recording.busy:
             self.close()
 
-    def _show_model(self, status: LiveStatus) -> None:
-        text = status.model if status.model_state != "loading" else self.tr("{name}…").format(name=status.model)
-        self.model_button.setText(text)
-        if status.model_state == "ready" and not self._settled:
-            self._settled = True
-            self._collector.settle()
-        if status.model_state == "failed":
-            if self._model_problem != status.model_message:
-                self._model_problem = status.model_message
-                self.notice.say(
-                    status.model_message[:1].upper() + status.model_message[1:], key="model", kind="warning",
-                    action=(self.tr("Choose a model"), self.show_models),
-                )  # fmt: skip
-        elif self._model_problem:
-            self._model_problem = ""
-            self.notice.settle("model")
+    def _show_source(self, address: SourceAddress | None) -> None:
+        self.people.reset()
+        self.canvas.clear()
+        self.header.show_source(address)
+        self.setWindowTitle("Mien" if address is None else f"{address.name} — Mien")
+        if address is not None:
+            self.actions_by_name["pause"].setChecked(False)
+            self.pause(False)
 
-    _model_problem = ""
-    _settled = False
-    _warned = ""
+    def _show_recording(self, status: RecordingStatus | None, free_bytes: int | None) -> None:
+        self.actions_by_name["mark"].setEnabled(self.recording.running)
+        self.controls.show_recording(status, free_bytes)
 
     def _loaded(self) -> None:
-        self._tell_people()
         if self.link.session is not None and self.preferences.record_pre_roll_s:
             self.link.session.keep_pre_roll(self.preferences.record_pre_roll_s)
 
     def _not_loaded(self, message: str) -> None:
         self.canvas.show_message("warning", self.tr("Mien could not start"), message[:1].upper() + message[1:])
 
-    def _tell_people(self) -> None:
-        self.link.ask(hidden=self.people.hidden)
-        session = self.link.session
-        if session is None:
-            return
-        names = self.people.names
-        for key in {*names, *self._named}:
-            if names.get(key) != self._named.get(key):
-                session.rename(key, names.get(key, ""))
-        self._named = names
-
-    def _tell_selected(self) -> None:
-        person = self.people.selected
-        if self.link.session is not None:
-            self.link.session.select(frozenset() if person is None else frozenset({person.track_id}))
-
     # Sources
-
-    def open_text(self, text: str) -> None:
-        self.sources.open_text(text)
-
-    def close_source(self) -> None:
-        self.sources.close()
-
-    def fill_source_menu(self, menu: QMenu) -> None:
-        self.sources.fill_menu(menu)
 
     def choose_file(self) -> None:
         path = ask_video(self)
@@ -257,7 +263,7 @@ class MainWindow(QMainWindow):
         self.preferences.overlay = on
         self.link.ask(overlay=on)
 
-    def set_screen_privacy(self, way: str) -> None:
+    def set_screen_privacy(self, way: Privacy) -> None:
         self.preferences.screen_privacy = way
         self.link.ask(privacy=way)
 
@@ -282,38 +288,12 @@ class MainWindow(QMainWindow):
         self.theme.choose(choice)
 
     def snapshot(self) -> None:
-        """Save a snapshot as it is on the screen."""
+        """Save the frame as it is on the screen."""
         image = self.canvas.snapshot()
-        if image is None:
-            return
-        folder = Path(self.preferences.snapshot_folder)
-        stamp = time.strftime("%Y-%m-%d %H-%M-%S") + f"-{int(time.time() * 1000) % 1000:03d}"
-        path = folder / f"mien {stamp}.png"
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            saved = image.save(str(path))
-        except OSError:
-            saved = False
-        if saved:
-            self.notice.say(
-                self.tr("Saved {name}.").format(name=path.name), key="snapshot", kind="check", seconds=6,
-                action=(self.tr("Open folder"), lambda: open_folder(folder)),
-            )  # fmt: skip
-        else:
-            self.notice.say(
-                self.tr("{path} cannot be written; choose another folder.").format(path=path), kind="warning"
-            )
-
-    def rename(self) -> None:
-        self.panel.rename_selected()
+        if image is not None:
+            save_snapshot(image, Path(self.preferences.snapshot_folder), self.notice)
 
     # Recording, jobs, review
-
-    def toggle_recording(self) -> None:
-        self.recording.toggle()
-
-    def mark(self) -> None:
-        self.recording.mark()
 
     def show_record_options(self) -> None:
         from mien.app.gui.dialogs.record_options import RecordOptions
@@ -339,11 +319,6 @@ class MainWindow(QMainWindow):
         self.jobs.show()
         self.jobs.raise_()
 
-    def settings(self) -> Settings:
-        """What the engine should be set to."""
-        provider = self.preferences.provider
-        return Settings(provider=provider if provider in PROVIDERS else "auto")
-
     def choose_review(self) -> None:
         path = ask_recording(self, self.preferences.record_folder)
         if path:
@@ -363,15 +338,9 @@ class MainWindow(QMainWindow):
     def show_models(self) -> None:
         from mien.app.gui.dialogs.model import ModelDialog
 
-        ModelDialog(self).open()
-
-    def use_model(self, path: str, bundle: Bundle, provider: Provider, labels_file: Path | None = None) -> None:
-        """Run another model, or the same with other labels, and remember it."""
-        self.preferences.remember_model(path)
-        self.preferences.provider = provider
-        self.preferences.labels_file = "" if labels_file is None else str(labels_file)
-        self.preferences.save()
-        self.link.use(bundle, provider)
+        dialog = ModelDialog(self, self.link, self.preferences)
+        dialog.chosen.connect(self.model.use)
+        dialog.open()
 
     def show_shortcuts(self) -> None:
         from mien.app.gui.dialogs.shortcuts import ShortcutsSheet
@@ -381,7 +350,7 @@ class MainWindow(QMainWindow):
     def show_welcome(self) -> None:
         from mien.app.gui.dialogs.welcome import FirstRun
 
-        FirstRun(self).open()
+        FirstRun(self, self.preferences).open()
 
     def show_about(self) -> None:
         from mien.app.gui.dialogs.about import About

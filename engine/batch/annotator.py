@@ -11,7 +11,7 @@ from typing import Any, Final, Self
 from mien.engine.batch.pipeline import Session
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
-from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.detection import open_detector
 from mien.engine.faces.neutral import NeutralCalibration, NeutralPeriod
 from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
@@ -64,7 +64,7 @@ class Annotator:
         self._neutral = neutral
         self._detector_file = detector_file
         self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
-        self._detector = FaceDetector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
+        self._detector = open_detector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
         self._warned = 0
 
     @property

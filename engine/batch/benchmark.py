@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ import numpy as np
 
 from mien.engine.batch.annotator import Annotator
 from mien.engine.errors import ModelError
-from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.detection import open_detector
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.graph import offered_providers
 from mien.engine.inference.predictor import Predictor
@@ -75,7 +76,7 @@ def stages(bundle: Bundle, detector_file: Path, settings: Settings, *, seconds: 
             with VideoFile(clip) as video:
                 speed, frames = _per_second(video)
             yield StageSpeed("decode", speed)
-            with FaceDetector(detector_file) as detector:
+            with closing(open_detector(detector_file)) as detector:
                 yield StageSpeed("detect", _rate(lambda frame: detector.detect(frame.image), frames))
             predictor = Predictor(bundle, provider=settings.provider)
             update = _update_ms(predictor, 1, 0.3)

@@ -52,7 +52,7 @@ def _is_video(path: Path) -> bool:
 
 
 def make_output_folder(folder: Path) -> None:
-    """Create `folder` in one that exists; well if it is there already.
+    """Create `folder` in one that exists; an existing folder is fine.
 
     Raises:
         RecordingError: it cannot be created, or is a file.

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from mien.engine.drawing.overlay import Overlay
-from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.detection import Detector
 from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import Tracker
 from mien.engine.recording.file_recorder import Recorder
@@ -34,7 +34,7 @@ class Session:
     def __init__(
         self,
         source: Source,
-        detector: FaceDetector,
+        detector: Detector,
         tracker: Tracker,
         recogniser: Recogniser,
         overlay: Overlay,

@@ -275,7 +275,7 @@ def _place(
         foreign = sum(panel.intersection(other) for other in others) / (w * h)
         own = panel.intersection(box) / max(box.area, 1.0)
         cost = 3 * foreign + own + 0.02 * order - (0.25 if side == last else 0.0)
-        # A fifth of the own face is borne: where a face fills the frame, there is no other place.
+        # Covering a fifth of its own face is accepted: where a face fills the frame, there is no other place.
         found.append((cost, panel, side, foreign + max(0.0, own - 0.2)))
     _, panel, side, covered = min(found, key=lambda item: item[0])
     return panel, side, covered

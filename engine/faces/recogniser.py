@@ -16,7 +16,7 @@ from mien.engine.faces.crops import align
 from mien.engine.faces.label_smoothing import LabelSmoother
 from mien.engine.faces.neutral import NeutralCalibration
 from mien.engine.faces.quality import flaws
-from mien.engine.faces.windows import RollingClips, Schedule, cell_of
+from mien.engine.faces.windows import RollingWindows, Schedule, cell_of
 from mien.engine.inference.bundle import Manifest
 from mien.engine.inference.predictor import Predictor
 from mien.engine.types import Detection, Face, Frame, Prediction, RgbImage
@@ -61,19 +61,19 @@ class FaceCutter:
 class FacePredictor:
     """Encodes crops, all of a frame in one call of the encoder, and reads the windows that end with them in one more.
 
-    With `neutral`, the logits of each face are corrected by its own neutral face. For one thread at a time.
+    With `neutral`, the logits of each face are corrected by its own baseline. For one thread at a time.
     """
 
     def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:
         manifest = predictor.bundle.manifest
         self.predictor = predictor
         self._neutral = neutral
-        self._clips = RollingClips(steps=manifest.steps, step_s=manifest.step_s)
+        self._windows = RollingWindows(steps=manifest.steps, step_s=manifest.step_s)
         self._labels = LabelSmoother()
 
     def forget(self, keep: Collection[int]) -> None:
         """Drop what is known of all tracks but `keep`."""
-        self._clips.forget(keep)
+        self._windows.forget(keep)
         self._labels.forget(keep)
 
     def read(self, crops: Sequence[FaceCrop]) -> dict[int, Prediction]:
@@ -81,24 +81,24 @@ class FacePredictor:
         if not crops:
             return {}
         embeddings = self.predictor.embed(np.stack([item.crop for item in crops]))
-        clips = [
-            self._clips.push(item.track_id, item.time_s, embedding)
+        windows = [
+            self._windows.push(item.track_id, item.time_s, embedding)
             for item, embedding in zip(crops, embeddings, strict=True)
         ]
-        logits = self.predictor.logits(np.stack([clip.embeddings for clip in clips]))
+        logits = self.predictor.logits(np.stack([window.embeddings for window in windows]))
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.
             logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
         threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
         found = {}
-        for item, clip, row, shares in zip(crops, clips, logits, self.predictor.probabilities(logits), strict=True):
+        for item, window, row, shares in zip(crops, windows, logits, self.predictor.probabilities(logits), strict=True):
             found[item.track_id] = Prediction(
                 item.time_s,
                 row,
                 shares,
                 self._labels.update(item.track_id, shares),
-                clip.steps,
-                clip.warming,
+                window.steps,
+                window.warming,
                 uncertain=bool(shares.max() < threshold),
                 flaws=flaws(item.detection, item.crop),
             )
@@ -109,8 +109,8 @@ class Recogniser:
     """Both halves in turn, for files: every frame is given the predictions of its own time.
 
     In each cell of the model's window one crop per face is encoded, all faces in one encoder call; then one
-    temporal call reads the windows. With `neutral`, the logits of each face are corrected by its own neutral face. For
-    one thread at a time.
+    temporal call reads the windows. With `neutral`, the logits of each face are corrected by its own baseline.
+    For one thread at a time.
     """
 
     def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:

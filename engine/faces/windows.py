@@ -48,7 +48,7 @@ class _History:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Clip:
+class Window:
     """The window of one face.
 
     Attributes:
@@ -66,7 +66,7 @@ class Clip:
         return self.steps < len(self.embeddings)
 
 
-class RollingClips:
+class RollingWindows:
     """Keeps, for each track, the embeddings of the last `steps` cells of time.
 
     A cell without a frame (a slow camera, a short occlusion) holds the embedding of the cell before it.
@@ -77,7 +77,7 @@ class RollingClips:
         self._step_s = step_s
         self._histories: dict[int, _History] = {}
 
-    def push(self, track_id: int, time_s: float, embedding: FloatArray) -> Clip:
+    def push(self, track_id: int, time_s: float, embedding: FloatArray) -> Window:
         """Add the embedding ((D,) float32) of a face at `time_s` seconds; returns the window that ends there."""
         cell = cell_of(time_s, self._step_s)
         history = self._histories.setdefault(track_id, _History())
@@ -95,7 +95,7 @@ class RollingClips:
             history.cells.popleft()
             history.embeddings.popleft()
         covered = min(cell - history.cells[0] + 1, self._steps)
-        return Clip(track_id, self._window(history, oldest), covered)
+        return Window(track_id, self._window(history, oldest), covered)
 
     def forget(self, keep: Collection[int]) -> None:
         """Drop the histories of all tracks but `keep`."""

@@ -117,6 +117,21 @@ class Predictor:
             parts.append(np.asarray(logits, dtype=np.float32))
         return self._finite(np.concatenate(parts))
 
+    def still_logits(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
+        """Read stills, each as a clip of itself.
+
+        Args:
+            crops: (n,S,S,3) uint8 RGB.
+
+        Returns:
+            (n,C) float32 logits.
+        """
+        # Models with mirrored steps see the still and its mirror image in turn, as they would live.
+        looks = [crops, crops[:, :, ::-1]] if self.bundle.manifest.mirror_steps else [crops]
+        sides = [self.embed(look) for look in looks]
+        steps = np.arange(self.bundle.manifest.steps) % len(sides)
+        return self.logits(np.stack(sides, axis=1)[:, steps])
+
     def probabilities(self, logits: FloatArray) -> FloatArray:
         """Softmax of `logits` ((...,C)) over the last axis, after the bundle's temperature."""
         scaled = logits / np.float32(self.bundle.manifest.temperature)

@@ -1,1 +1,1 @@
-"""A live session: frames from a camera or a stream to the view and to a recording, beside one another."""
+"""A live session: frames from a camera or a stream to the view and to a recording, side by side."""

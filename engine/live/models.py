@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mien.engine.errors import explained
-from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
@@ -37,7 +37,7 @@ class ModelStage:
         self._loads: Latest[tuple[Bundle, Provider]] = Latest()
         self._asked = 0
         self._model = Model(bundle, None)
-        self._detector: FaceDetector | None = None
+        self._detector: Detector | None = None
         self._state: ModelState = "loading"
         self._message = ""
         self.load(bundle, settings.provider)
@@ -49,7 +49,7 @@ class ModelStage:
             return self._model
 
     @property
-    def detector(self) -> FaceDetector | None:
+    def detector(self) -> Detector | None:
         """None until it is loaded."""
         with self._lock:
             return self._detector
@@ -90,7 +90,7 @@ class ModelStage:
                 asked = self._asked
             try:
                 if self.detector is None:
-                    detector = FaceDetector(self._detector_file, min_score=self._min_score)
+                    detector = open_detector(self._detector_file, min_score=self._min_score)
                     with self._lock:
                         self._detector = detector
                 model = Model(bundle, Predictor(bundle, provider=provider))

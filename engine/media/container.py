@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import av.error
 from av.container import InputContainer
 
 from mien.engine.errors import SourceError
+from mien.engine.media.rationals import time_base
 
 av.logging.set_level(av.logging.PANIC)  # what matters is raised; FFmpeg's own lines would litter the terminal
 
@@ -43,3 +45,21 @@ def open_container(path: Path) -> InputContainer:
         container.close()
         raise SourceError(f"{path}: is a still image; give a video")
     return container
+
+
+def audio_length_s(path: Path) -> float:
+    """Seconds of the first audio track of a file, as its packets say; 0 where there is none.
+
+    Raises:
+        SourceError: as `open_container`.
+    """
+    with open_container(path) as container:
+        if not container.streams.audio:
+            return 0.0
+        stream = container.streams.audio[0]
+        begin, end = math.inf, 0.0
+        for packet in container.demux(stream):
+            if packet.pts is not None:
+                begin = min(begin, float(packet.pts * time_base(packet)))
+                end = max(end, float((packet.pts + (packet.duration or 0)) * time_base(packet)))
+    return max(0.0, end - begin)

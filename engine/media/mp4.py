@@ -21,6 +21,7 @@ from mien.engine.errors import RecordingError
 from mien.engine.media.audio_track import AudioTrack
 from mien.engine.media.colour import recorded, to_yuv420p
 from mien.engine.media.container import OPEN_OPTIONS
+from mien.engine.media.rationals import time_base
 from mien.engine.types import AudioChunk, Frame, RgbImage, SourceInfo
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
@@ -192,18 +193,17 @@ class Mp4Writer:
 
 def set_chapters(container: av.container.OutputContainer, chapters: Sequence[Chapter]) -> None:
     """Name the parts of a file that is about to be closed."""
-    container.set_chapters(
-        [
-            {
-                "id": number,
-                "start": round(chapter.start_s * 1000),
-                "end": max(round(chapter.end_s * 1000), round(chapter.start_s * 1000) + 1),
-                "time_base": Fraction(1, 1000),
-                "metadata": {"title": chapter.title},
-            }
-            for number, chapter in enumerate(chapters, start=1)
-        ]
-    )
+    named: list[Any] = [  # PyAV 19's stubs ask for a type that older releases do not have
+        {
+            "id": number,
+            "start": round(chapter.start_s * 1000),
+            "end": max(round(chapter.end_s * 1000), round(chapter.start_s * 1000) + 1),
+            "time_base": Fraction(1, 1000),
+            "metadata": {"title": chapter.title},
+        }
+        for number, chapter in enumerate(chapters, start=1)
+    ]
+    container.set_chapters(named)
 
 
 class _AudioTrack:
@@ -251,10 +251,10 @@ class _AudioTrack:
             return  # damaged: the frame goes on without audio
 
     def _begin(self, packet: Packet[Any]) -> float:
-        return float((packet.pts if packet.pts is not None else packet.dts or 0) * packet.time_base) - self._start_s
+        return float((packet.pts if packet.pts is not None else packet.dts or 0) * time_base(packet)) - self._start_s
 
     def _write(self, packet: Packet[Any]) -> None:
-        shift = round(self._start_s / packet.time_base)
+        shift = round(self._start_s / time_base(packet))
         if self._copied:
             if self._end is not None and packet.pts is not None:
                 # The last packet holds more samples than are meant to be heard.

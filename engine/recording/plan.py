@@ -54,7 +54,7 @@ class RecordingPlan:
         if not 0 <= self.pre_roll_s <= _LONGEST_PRE_ROLL_S:
             raise RecordingError(f"pre_roll_s: {self.pre_roll_s} must be from 0 to {_LONGEST_PRE_ROLL_S:.0f} seconds")
         if not 0 <= self.crf <= 51:
-            raise RecordingError(f"crf: {self.crf} must be from 0 (largest files) to 51 (worst frame)")
+            raise RecordingError(f"crf: {self.crf} must be from 0 (largest files) to 51 (worst image)")
         if self.min_free_bytes < 0:
             raise RecordingError(f"min_free_bytes: {self.min_free_bytes} must not be negative")
         file_name(self.name, now=datetime.min)

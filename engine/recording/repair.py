@@ -22,6 +22,7 @@ from mien.engine.errors import RecordingError, SourceError
 from mien.engine.media.container import OPEN_OPTIONS, open_container
 from mien.engine.media.mp4 import Chapter, set_chapters
 from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.rationals import time_base
 from mien.engine.recording.files import CLEAN, Outputs, RecordingFiles, write_json
 from mien.engine.recording.notes import Marker, chapters_of
 from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, NOTE_COLUMN
@@ -176,9 +177,9 @@ def _content(path: Path) -> _Content:
     with _opened(path) as source:
         for packet in _packets(source):
             if packet.stream.type == "video":
-                time_s = float((packet.pts or 0) * packet.time_base)
+                time_s = float((packet.pts or 0) * time_base(packet))
                 frames += 1
-                end_s = max(end_s, time_s + float((packet.duration or 0) * packet.time_base))
+                end_s = max(end_s, time_s + float((packet.duration or 0) * time_base(packet)))
                 digest.update(f"{time_s:.4f}".encode())
                 digest.update(bytes(packet))
     return _Content(frames, end_s, digest.hexdigest())

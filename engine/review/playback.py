@@ -16,6 +16,7 @@ import av.error
 
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
+from mien.engine.media.rationals import time_base
 from mien.engine.threads import Stages
 from mien.engine.types import RgbImage
 
@@ -183,12 +184,12 @@ class Playback:
 
     def _from(self, container: Any, stream: Any, index: int) -> Iterator[tuple[int, Any]]:
         """Frames from `index` on, with their indices; those before it since the last key frame are left out."""
-        target = round(self._times[min(index, len(self._times) - 1)] / stream.time_base)
+        target = round(self._times[min(index, len(self._times) - 1)] / time_base(stream))
         container.seek(target, stream=stream, backward=True)
         for frame in container.decode(stream):
             if frame.pts is None or frame.pts < target:
                 continue
-            found = bisect.bisect_left(self._times, frame.time - 1e-4)
+            found = bisect.bisect_left(self._times, float(frame.pts * time_base(stream)) - 1e-4)
             yield min(found, len(self._times) - 1), frame
 
     def _publish(self, index: int, frame: Any) -> None:
@@ -208,7 +209,7 @@ def _times(path: Path) -> list[float]:
                 raise SourceError(f"{path.name}: holds no video")
             stream = container.streams.video[0]
             pts = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
-            base = float(stream.time_base or 0)
+            base = float(time_base(stream))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path.name}: cannot be opened as a video ({type(error).__name__})") from None
     if not pts:

@@ -7,6 +7,7 @@ port are shown, or a name that the user gave; path and query only when asked for
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final, Literal
@@ -14,8 +15,10 @@ from urllib.parse import quote, unquote
 from urllib.request import url2pathname
 
 from mien.engine.errors import SourceError
+from mien.engine.sources.base import LIVE_SOURCES
 
-Kind = Literal["demo", "file", "stream", "camera"]
+Kind = str
+"""demo, file, or one of `LIVE_SOURCES`."""
 Transport = Literal["tcp", "udp"]
 
 DEMO: Final = "demo"
@@ -43,6 +46,8 @@ _PLAIN_PART: Final = re.compile(
 )
 _PLAIN_PAIR: Final = re.compile(r"(?:channel|subtype|stream|unicast)=(?:\d{1,2}|true|false)", re.I)
 _LONGEST_NAME: Final = 80
+_ANY_ADDRESS: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://)([^\s'\"<>`]+)")
+_SHORTEST_SECRET: Final = 3  # characters; shorter ones stand in every text
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,7 +180,10 @@ def _other(scheme: str, text: str) -> SourceAddress:
         return SourceAddress("demo", DEMO, DEMO)
     if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
         return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
-    begin = text.split(":", 1)[0].lower()
+    begin, colon, rest = text.partition(":")
+    if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
+        return SourceAddress(begin, text, text, rest)
+    begin = begin.lower()
     if begin in DEFAULT_PORTS and ":" in text:
         raise SourceError(f"the address must begin with {begin}:// (two slashes)")
     if _MAYBE_LOGIN.match(text) and not _exists(Path(text)):
@@ -189,6 +197,31 @@ def _exists(path: Path) -> bool:
         return path.exists()
     except (OSError, ValueError):  # a name that is too long, for one
         return False
+
+
+def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
+    """`text` with `HIDDEN` for the login of every address, for path and query of a stream, and for `secrets`."""
+    for secret in sorted(set(secrets), key=len, reverse=True):
+        if len(secret) >= _SHORTEST_SECRET:
+            text = text.replace(secret, HIDDEN)
+    return _ANY_ADDRESS.sub(_safe, text)
+
+
+def secrets_of(arguments: Iterable[str]) -> set[str]:
+    """Logins, paths and queries in the addresses of a command line, in every way in which an error may quote them."""
+    parts: set[str] = set()
+    for argument in arguments:
+        scheme, separator, rest = argument.partition("://")
+        login, at, behind = rest.rpartition("@")
+        if separator and at:
+            user, _, password = login.partition(":")
+            parts |= {login, user, password}
+        tail = _cut_authority(behind)[1]
+        if separator and scheme.lower() in DEFAULT_PORTS and not _is_plain(tail):
+            pieces = re.split(r"[/?&=#;]", tail)
+            parts |= {tail, *(piece for piece in pieces if not _PLAIN_PART.fullmatch(piece))}
+    found = parts | {unquote(part) for part in parts} | {quote(unquote(part), safe="") for part in parts}
+    return {secret for secret in found if secret}
 
 
 def _stream(scheme: str, rest: str, user: str | None, password: str | None, *, show: bool) -> SourceAddress:
@@ -260,6 +293,15 @@ def _is_plain(tail: str) -> bool:
     path, _, query = tail.partition("?")
     pairs = query.split("&") if query else []
     return all(map(_PLAIN_PART.fullmatch, path.split("/"))) and all(map(_PLAIN_PAIR.fullmatch, pairs))
+
+
+def _safe(found: re.Match[str]) -> str:
+    scheme, rest = found.groups()
+    _, at, behind = rest.rpartition("@")
+    place, tail = _cut_authority(behind)
+    if scheme.lower().removesuffix("://") in DEFAULT_PORTS and not _is_plain(tail):
+        tail = f"/{HIDDEN}"
+    return f"{scheme}{HIDDEN + '@' if at else ''}{place}{tail}"
 
 
 def _name(text: str) -> str:

@@ -13,6 +13,7 @@ from av.audio.stream import AudioStream
 from av.container import InputContainer
 from av.packet import Packet
 
+from mien.engine.media.rationals import pts_s
 from mien.engine.types import FloatArray
 
 _MOST: Final = 1000  # pieces that nobody has fetched: about twenty seconds, in which no frame came
@@ -48,11 +49,12 @@ class AudioReader:
         """Decode a packet; a damaged one is skipped."""
         try:
             for decoded in packet.decode():
-                if decoded.time is None:
+                began_s = pts_s(decoded)
+                if began_s is None:
                     continue
                 for audio in self._resampler.resample(decoded):
                     samples = np.asarray(audio.to_ndarray(), dtype=np.float32)
-                    self._heard.append(DecodedAudio(decoded.time, audio.sample_rate, samples))
+                    self._heard.append(DecodedAudio(began_s, audio.sample_rate, samples))
         except (av.error.FFmpegError, ValueError):
             # Also where the audio changes its kind in mid-stream: what comes next is taken as it is.
             self._resampler = av.AudioResampler(format="fltp", layout="stereo")

@@ -20,8 +20,7 @@ from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, require_usable_size
 from mien.engine.sources.clock import StreamClock
-from mien.engine.sources.condition import ToldSource
-from mien.engine.sources.reconnect import Backoff
+from mien.engine.sources.condition import Backoff, ToldSource
 from mien.engine.types import Frame, SourceInfo, SourceState
 
 _FORMATS: Final = {"linux": "v4l2", "win32": "dshow", "darwin": "avfoundation"}  # FFmpeg's names of the systems' ways

@@ -8,7 +8,6 @@ import re
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from ssl import SSLCertVerificationError
 from typing import Any, Final, Literal
 from urllib.error import HTTPError, URLError
@@ -21,6 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
+from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.audio import AudioReader, DecodedAudio
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
@@ -102,7 +102,8 @@ class Connection:
         seconds = (self._container.duration or 0) / av.time_base
         playlist = "hls" in format_name
         # A length in seconds or, where the server cannot seek, in bytes: something that lies there whole.
-        whole = address.scheme in ("http", "https") and (seconds > 0 or (not playlist and self._container.size > 0))
+        length = self._container.size or 0  # where it is not known: None from PyAV 19 on, before that below zero
+        whole = address.scheme in ("http", "https") and (seconds > 0 or (not playlist and length > 0))
         self.paced = whole or playlist
         self._whole = whole
         self._end_s = (self._container.start_time or 0) / av.time_base + seconds - _END_S if seconds > 0 else -math.inf
@@ -133,7 +134,8 @@ class Connection:
             if packet is not None and (not hurrying or at_end or (packet.is_keyframe and waited)):
                 hurrying = False
                 for decoded in self._decode(packet):
-                    self._last_s = math.inf if decoded.time is None else decoded.time
+                    decoded_s = pts_s(decoded)
+                    self._last_s = math.inf if decoded_s is None else decoded_s
                     yield Arrival(decoded, time.monotonic(), waited)
                     seen_s = time.monotonic()  # what the taker did with it is not the stream's silence
             waited = waited and packet is None
@@ -149,7 +151,7 @@ class Connection:
 
     def stream_s(self, decoded: VideoFrame) -> float | None:
         """The time of a frame in the stream, in seconds; None where the stream does not say."""
-        return decoded.time if self._timed else None
+        return pts_s(decoded) if self._timed else None
 
     def chunks(self) -> list[DecodedAudio]:
         """What was heard since the last call."""
@@ -157,9 +159,7 @@ class Connection:
 
     def describe(self, decoded: VideoFrame) -> SourceInfo:
         """What the frames of this connection are like, from one of them."""
-        rate = self._stream.average_rate or self._stream.guessed_rate
-        aspect = self._stream.sample_aspect_ratio or Fraction(1)
-        aspect = aspect if aspect > 0 else Fraction(1)
+        rate, aspect = frame_rate(self._stream), sample_aspect(self._stream)
         width, height = decoded.width, decoded.height
         if decoded.rotation % 180:
             width, height, aspect = height, width, 1 / aspect
@@ -167,7 +167,7 @@ class Connection:
             name=self._name,
             width=width,
             height=height,
-            frame_rate=rate if rate and 0 < rate <= _HIGHEST_RATE else None,
+            frame_rate=rate if rate and rate <= _HIGHEST_RATE else None,
             frames=None,
             duration_s=None,
             time_base=LIVE_TIME_BASE,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -19,6 +18,7 @@ from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.media.container import open_container
 from mien.engine.media.geometry import letterbox, upright
+from mien.engine.media.rationals import frame_rate, sample_aspect, time_base
 from mien.engine.sources.base import require_usable_size
 from mien.engine.types import Frame, RgbImage, SourceInfo
 
@@ -114,16 +114,14 @@ class VideoFile:
 
     def _describe(self, first: VideoFrame) -> SourceInfo:
         stream = self._stream
-        time_base = stream.time_base or Fraction(1, 90_000)
+        unit_s, rate, aspect = time_base(stream), frame_rate(stream), sample_aspect(stream)
         duration_s = None
         if stream.duration:
-            duration_s = float(stream.duration * time_base)
+            duration_s = float(stream.duration * unit_s)
         elif self._container.duration:
             duration_s = self._container.duration / av.time_base
-        rate = stream.average_rate or stream.guessed_rate
         frames = stream.frames or (round(duration_s * rate) if duration_s and rate else None)
         width, height = first.width, first.height
-        aspect = stream.sample_aspect_ratio or Fraction(1)
         if first.rotation % 180:
             width, height, aspect = height, width, 1 / aspect
         audio = next(iter(self._container.streams.audio), None)
@@ -134,9 +132,9 @@ class VideoFile:
             frame_rate=rate,
             frames=frames,
             duration_s=duration_s,
-            time_base=time_base,
+            time_base=unit_s,
             start_s=(self._container.start_time or 0) / av.time_base,
-            sample_aspect=aspect if aspect > 0 else Fraction(1),
+            sample_aspect=aspect,
             colour=colour_of(first),
             codec=stream.codec_context.name,
             audio_codec=audio.codec_context.name if audio is not None and audio.codec_context else None,

@@ -13,13 +13,13 @@ from av.video.frame import VideoFrame
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import to_rgb
 from mien.engine.media.geometry import upright
+from mien.engine.media.rationals import time_base
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, require_usable_size
 from mien.engine.sources.certificates import encryption
 from mien.engine.sources.clock import PlaybackClock, StreamClock
-from mien.engine.sources.condition import QUIET_S, ToldSource
+from mien.engine.sources.condition import KNOCK_EVERY_S, QUIET_S, Backoff, ToldSource, answers
 from mien.engine.sources.connection import Arrival, Connection, Lost
-from mien.engine.sources.reconnect import KNOCK_EVERY_S, Backoff, answers
 from mien.engine.types import AudioChunk, Frame, SourceState
 
 _RATE: Final = int(1 / LIVE_TIME_BASE)
@@ -145,7 +145,7 @@ class NetworkStream(ToldSource):
         gap_s = 0.0 if self._last_s is None else time_s - self._last_s
         if not (self._lost or gap_s > QUIET_S):
             gap_s = 0.0
-        duration = round((decoded.duration or 0) * float(decoded.time_base or 0) * _RATE)
+        duration = round((decoded.duration or 0) * time_base(decoded) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
         audio, self._chunks = tuple(self._chunks), []

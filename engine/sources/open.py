@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 
 from mien.engine.sources.address import DEMO, SourceAddress
-from mien.engine.sources.base import LiveSettings, LiveSource, Source
+from mien.engine.sources.base import LIVE_SOURCES, LiveSettings, LiveSource, Source
 
 
 def open_source(spec: str, *, threads: int = 0) -> Source:
@@ -26,16 +27,11 @@ def open_source(spec: str, *, threads: int = 0) -> Source:
 
 def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> LiveSource:
     """The live source for `address`. Returns at once; whatever takes time or can fail happens in `frames`."""
-    settings = settings or LiveSettings()
-    # Imported on demand: each kind brings its own library, and a start that needs one should not pay for all.
-    if address.kind == "stream":
-        from mien.engine.sources.network import NetworkStream
-
-        return NetworkStream(address, settings)
-    if address.kind == "camera":
-        from mien.engine.sources.camera import CameraSource
-
-        return CameraSource(address, settings)
+    if address.kind in LIVE_SOURCES:
+        # Imported on demand: each kind brings its own library, and a start that needs one should not pay for all.
+        module, _, name = LIVE_SOURCES[address.kind].partition(":")
+        opened: LiveSource = getattr(import_module(module), name)(address, settings or LiveSettings())
+        return opened
     from mien.engine.sources.paced import PacedSource
 
     spec = DEMO if address.kind == "demo" else address.target

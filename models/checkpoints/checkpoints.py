@@ -34,7 +34,7 @@ class ImportOptions:
     Attributes:
         labels: name of a dataset's label set, or a whole label set; None: from the number of classes.
         position: where DFER-CLIP's learned vectors stand.
-        text_from: "ARCHITECTURE:WEIGHTS", the CLIP that lends its text side to EmoCLIP's downstream layout.
+        text_from: "ARCHITECTURE:WEIGHTS", the CLIP model whose text encoder to use with EmoCLIP's downstream layout.
     """
 
     labels: str | LabelSet | None = None

@@ -24,13 +24,13 @@ import torch
 from torch import Tensor
 
 from mien.engine.errors import ModelError
-from mien.models.networks.aggregators import from_official_keys
 from mien.models.networks.build import assemble, context_bank
 from mien.models.networks.config import ModelConfig
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.labels import LabelSet
 from mien.models.networks.openclip import CONTEXT_LENGTH, EOT, SOT, clip_from_state, count_layers
 from mien.models.networks.text import Position
+from mien.models.networks.transformer import from_official_keys
 
 HEADS = 8
 """Attention heads of the temporal transformer in the published models; shapes do not tell heads from widths."""

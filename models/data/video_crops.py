@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Final
 
@@ -16,7 +17,7 @@ from PIL import Image
 
 from mien.engine.errors import MienError
 from mien.engine.faces.crops import align
-from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.faces.tracker import Tracker
 from mien.engine.inference.bundle import CropGeometry
 from mien.engine.sources.open import open_source
@@ -26,7 +27,7 @@ VIDEO_SUFFIXES: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpg
 Crops = npt.NDArray[np.uint8]
 
 
-def main_face(video: Path, detector: FaceDetector, geometry: CropGeometry, size: int) -> Crops:
+def main_face(video: Path, detector: Detector, geometry: CropGeometry, size: int) -> Crops:
     """(n,size,size,3) uint8 RGB: the crops of the face that is seen in most frames, in order of time; n may be 0.
 
     Raises:
@@ -49,7 +50,7 @@ def face_crops(video: Path, detector_file: Path, geometry: CropGeometry, size: i
     Raises:
         DataError: no face was found. SourceError: the video cannot be read.
     """
-    with FaceDetector(detector_file) as detector:
+    with closing(open_detector(detector_file)) as detector:
         crops = main_face(video, detector, geometry, size)
     if not len(crops):
         raise DataError(f"{video}: no face was found in it; give a video with a face")
@@ -78,7 +79,7 @@ def crop_videos(
     if not found:
         raise DataError(f"{videos}: holds no videos; put them into one folder for each label, as happiness/clip.mp4")
     written, problems = 0, []
-    with FaceDetector(detector_file) as detector:
+    with closing(open_detector(detector_file)) as detector:
         for number, video in enumerate(found, start=1):
             target = frames / video.parent.name / video.stem
             if target.is_dir():

@@ -29,12 +29,7 @@ BUNDLE = Path(__file__).parents[2] / "assets" / "embedded"
 
 def logits_of(predictor: Predictor, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
     """(n, S, S) uint8 grey stills -> (n, C) float32 logits, each still read as a clip of itself."""
-    colour = np.repeat(images[..., None], 3, axis=3)
-    # Models with mirrored steps see the still and its mirror image in turn, as they would live.
-    looks = [colour, colour[:, :, ::-1]] if predictor.bundle.manifest.mirror_steps else [colour]
-    sides = [predictor.embed(look) for look in looks]
-    steps = np.arange(predictor.bundle.manifest.steps) % len(sides)
-    return predictor.logits(np.stack(sides, axis=1)[:, steps])
+    return predictor.still_logits(np.repeat(images[..., None], 3, axis=3))
 
 
 def measure(predictor: Predictor, stills: Stills) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:

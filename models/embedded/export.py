@@ -30,7 +30,7 @@ from mien.models.embedded.network import FrameEncoder, Recogniser, classify
 from mien.models.embedded.synthetic_clips import STEPS
 from mien.models.embedded.train import build
 from mien.models.embedded.train_clips import temporal_for
-from mien.models.networks.aggregators import TemporalTransformer
+from mien.models.networks.transformer import TemporalTransformer
 
 __all__ = ["CROP", "export", "main"]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 import cv2
@@ -19,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.faces.crops import similarity
-from mien.engine.faces.detector import FaceDetector
+from mien.engine.faces.detection import Detector, open_detector
 from mien.models.embedded.ferplus import SIDE, read_stills
 
 __all__ = ["main", "measure", "residuals", "template"]
@@ -29,7 +30,7 @@ PADDING = 96
 FloatArray = npt.NDArray[np.float64]
 
 
-def measure(images: npt.NDArray[np.uint8], detector: FaceDetector) -> FloatArray:
+def measure(images: npt.NDArray[np.uint8], detector: Detector) -> FloatArray:
     """Detects right eye, left eye and mouth.
 
     Args:
@@ -87,7 +88,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     images = read_stills(given.data, "train").images
     chosen = np.random.default_rng(0).permutation(len(images))[: given.count]
-    with FaceDetector(given.detector) as detector:
+    with closing(open_detector(given.detector)) as detector:
         points = measure(images[chosen], detector)
     print(f"faces found in {len(points)} of {len(chosen)} images of {SIDE} px ({len(points) / len(chosen):.1%})")
     for name, values in zip(("right eye", "left eye", "mouth"), points.transpose(1, 0, 2), strict=True):

@@ -25,7 +25,7 @@ def _save(figure: Figure, file: Path) -> None:
 
 
 def draw_confusion(counts: npt.NDArray[np.int64], labels: Sequence[str], file: Path) -> None:
-    """(C, C) counts -> a image of the row-normalised matrix, in per cent."""
+    """(C, C) counts -> an image of the row-normalised matrix, in per cent."""
     shares = metrics.normalised(counts) * 100
     figure = Figure(figsize=(6.4, 5.6))
     axes = figure.add_subplot()

@@ -19,7 +19,7 @@ from mien.models.embedded.config import ClipsConfig, TrainConfig
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
 from mien.models.embedded.network import Recogniser, classify
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
-from mien.models.networks.aggregators import TemporalLayer, TemporalTransformer
+from mien.models.networks.transformer import TemporalLayer, TemporalTransformer
 from mien.models.training import metrics
 
 __all__ = ["ClipEmbeddings", "average_of_frames", "embed_clips", "start_as_average", "temporal_for", "train_clips"]

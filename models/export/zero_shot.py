@@ -15,7 +15,7 @@ def zero_shot(backbone: str, pretrained: str, labels: LabelSet, *, steps: int = 
     The scale is the one that the weights were trained with, 100 for OpenAI's.
 
     Raises:
-        ModelError: the architecture or the weights cannot be had.
+        ModelError: no such architecture, or the weights could not be downloaded.
     """
     clip = build_clip(backbone, pretrained)
     scale = float(clip.logit_scale.detach().exp())

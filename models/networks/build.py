@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mien.engine.errors import ModelError
-from mien.models.networks.aggregators import MeanPool, TemporalTransformer
+from mien.models.networks.aggregators import build_aggregator
 from mien.models.networks.config import ModelConfig
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.frames import FrameEncoder
@@ -34,12 +34,7 @@ def assemble(config: ModelConfig, labels: LabelSet, clip: Any, bank: nn.Module) 
     """A model from a CLIP and a text bank that are already there; only the aggregator is made here."""
     mean, std = pixel_statistics(clip) if config.pixels == "clip" else (None, None)
     encoder = FrameEncoder(visual_tower(clip), image_size(clip), mean, std)
-    aggregator: nn.Module = MeanPool()
-    if config.aggregator == "transformer":
-        dim = embedding_width(clip)
-        aggregator = TemporalTransformer(
-            dim, config.depth, config.heads, config.head_dim, config.mlp_dim, config.max_len
-        )
+    aggregator = build_aggregator(embedding_width(clip), config)
     return VideoTextModel(clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale)
 
 

@@ -7,6 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from mien.engine.errors import ModelError
+from mien.models.networks.aggregators import AGGREGATORS
 from mien.models.networks.labels import LabelSet
 
 
@@ -18,7 +19,8 @@ class ModelConfig:
         backbone: an open_clip architecture, or a table {embed_dim, vision_cfg, text_cfg} for a size of one's own.
         pretrained: open_clip weight tag or file; "" for random weights.
         pixels: "raw", RGB in [0,1] as DFER-CLIP, or "clip", normalised with the backbone's mean and deviation.
-        aggregator: "transformer" or "mean".
+        aggregator: one of `AGGREGATORS`.
+        aggregator_options: what an aggregator needs to know beyond the sizes below.
         depth, heads, head_dim, mlp_dim, max_len: of the temporal transformer; max_len counts the class token.
         text: "sentences", "context" (learned vectors beside a text) or "slots" (learned vectors in a template).
         contexts, shared_context, context_position: of "context".
@@ -30,7 +32,8 @@ class ModelConfig:
     backbone: str | dict[str, Any] = "ViT-B-32-quickgelu"
     pretrained: str = "openai"
     pixels: Literal["raw", "clip"] = "clip"
-    aggregator: Literal["transformer", "mean"] = "transformer"
+    aggregator: str = "transformer"
+    aggregator_options: dict[str, Any] = field(default_factory=dict)
     depth: int = 1
     heads: int = 8
     head_dim: int = 64
@@ -50,7 +53,7 @@ class ModelConfig:
     def __post_init__(self) -> None:
         choices = {
             "pixels": ("raw", "clip"),
-            "aggregator": ("transformer", "mean"),
+            "aggregator": tuple(AGGREGATORS),
             "text": ("sentences", "context", "slots"),
             "context_position": ("end", "middle", "front"),
         }
@@ -60,8 +63,6 @@ class ModelConfig:
         for name in ("depth", "heads", "head_dim", "mlp_dim", "contexts", "slots", "per_class", "steps", "first_slot"):
             if getattr(self, name) < 1:
                 raise ModelError(f"model.{name} must be at least 1, not {getattr(self, name)}")
-        if self.aggregator == "transformer" and self.steps >= self.max_len:
-            raise ModelError(f"model.steps is {self.steps}, but model.max_len {self.max_len} holds {self.max_len - 1}")
 
 
 def table(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:

@@ -81,7 +81,7 @@ def build_clip(backbone: str | Mapping[str, Any], pretrained: str = "") -> Any:
         pretrained: an open_clip weight tag ("openai"), a file with weights, or "" for random weights.
 
     Raises:
-        ModelError: no such architecture or weights, or the weights cannot be had.
+        ModelError: no such architecture or weights, or the weights cannot be downloaded.
     """
     library = open_clip()
     if isinstance(backbone, Mapping):
@@ -112,7 +112,7 @@ def _create(library: Any, backbone: str, pretrained: str, force_quick_gelu: bool
         return library.create_model(backbone, pretrained=pretrained or None, force_quick_gelu=force_quick_gelu)
     except Exception as error:  # open_clip raises what its downloader raises
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"the weights {pretrained!r} of {backbone} cannot be had: {reason}") from None
+        raise ModelError(f"the weights {pretrained!r} of {backbone} could not be downloaded: {reason}") from None
     finally:
         logging.disable(logging.NOTSET)
 

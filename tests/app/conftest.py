@@ -18,7 +18,7 @@ os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
 def settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, qapp) -> Iterator[None]:
     """Preferences in a folder of the test's own; after it, no thread and no window is left."""
     from PySide6.QtCore import QCoreApplication, QEvent
-    from PySide6.QtWidgets import QApplication, QMenu
+    from PySide6.QtWidgets import QApplication
 
     monkeypatch.setenv("MIEN_CONFIG", str(tmp_path / "config"))
     threads = set(threading.enumerate())
@@ -33,9 +33,7 @@ def settled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, qapp) -> Iterator[N
         # Exporting a bundle leaves the clock of torch's progress bars behind.
         new = [thread for thread in threading.enumerate() if thread not in threads and thread.name != "tqdm_monitor"]
         alive = [thread for thread in new if thread.is_alive()]
-        # pyqtgraph's charts leave their context menus behind, which are never shown here.
-        windows = [item for item in QApplication.topLevelWidgets() if not isinstance(item, QMenu)]
-        return alive + [widget for widget in windows if widget not in widgets]
+        return alive + [widget for widget in QApplication.topLevelWidgets() if widget not in widgets]
 
     while (found := left()) and time.monotonic() < end:
         time.sleep(0.05)

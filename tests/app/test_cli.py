@@ -126,7 +126,7 @@ def test_doctor_runs_the_real_pipeline(tmp_path: Path, detector_file: Path) -> N
     done = mien("doctor", "--detector", detector_file, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
-    for word in ("mediapipe", "CPUExecutionProvider:", "runs", "pipeline", "25 frames", "all is well"):
+    for word in ("mediapipe", "CPUExecutionProvider:", "runs", "pipeline", "25 frames with audio", "all is well"):
         assert word in done.stdout
 
 
@@ -175,3 +175,34 @@ def test_bench_tells_what_runs_and_how_fast(tmp_path: Path, tiny_bundle: Bundle,
     assert set(figures["update_ms"]["CPUExecutionProvider"]) == {"1", "4", "16", "64"}
     assert set(figures["frames_per_second"]) == {"decode", "detect", "recognise", "whole"}
     assert all(value > 0 for value in figures["frames_per_second"].values())
+
+
+def test_doctor_finds_a_library_that_loses_frames(tmp_path: Path, detector_file: Path) -> None:
+    # Python runs this before the program: a release of PyAV that decodes every frame but the third.
+    (tmp_path / "sitecustomize.py").write_text(
+        "from mien.engine.sources import file\n"
+        "frames = file.VideoFile.frames\n"
+        "def fewer(self):\n"
+        "    yield from (frame for frame in frames(self) if frame.index != 3)\n"
+        "file.VideoFile.frames = fewer\n",
+        encoding="utf-8",
+    )
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    done = mien("doctor", "--detector", detector_file, cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 2
+    assert "what was written has 24 of 25 frames" in done.stderr
+    assert "all is well" not in done.stdout
+
+
+def test_doctor_names_a_release_that_no_test_has_seen(tmp_path: Path, detector_file: Path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(
+        "from importlib import metadata\n"
+        "version = metadata.version\n"
+        "metadata.version = lambda name: '99.0' if name == 'av' else version(name)\n",
+        encoding="utf-8",
+    )
+    path = f"{tmp_path}{os.pathsep}{ROOT}"
+    done = mien("doctor", "--detector", detector_file, cwd=tmp_path, PYTHONPATH=path)
+    assert done.returncode == 0, done.stderr
+    assert "no test has seen av 99.0 (but 17.1.0" in done.stdout
+    assert "all is well, as far as" in done.stdout

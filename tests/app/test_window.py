@@ -39,15 +39,15 @@ def test_demo_comes_alive(open_window, qtbot) -> None:
 def test_another_source_and_one_that_is_not_there(open_window, qtbot, tmp_path: Path) -> None:
     window = open_window()
     film = write_video(tmp_path / "film.mp4", portrait(50))
-    window.open_text(str(film))
+    window.sources.open_text(str(film))
     qtbot.waitUntil(lambda: "film.mp4 · live" in window.status_line.text("state"), timeout=40_000)
     qtbot.waitUntil(lambda: "ended" in window.status_line.text("state"), timeout=40_000)
     assert "ended" in window.canvas.accessibleDescription()
-    window.open_text(str(tmp_path / "absent.mp4"))
+    window.sources.open_text(str(tmp_path / "absent.mp4"))
     qtbot.waitUntil(lambda: "no such file" in window.notice.text, timeout=30_000)
-    window.open_text("rtsp://user:secret word@")
+    window.sources.open_text("rtsp://user:secret word@")
     assert "secret" not in window.notice.text
-    window.open_text("demo")
+    window.sources.open_text("demo")
     qtbot.waitUntil(lambda: window.status_line.text("state").startswith("demo · live"), timeout=40_000)
     assert "no such file" not in window.notice.text
 
@@ -81,6 +81,47 @@ def test_names_and_hidden_people_reach_the_engine(open_window, qtbot) -> None:
     assert window.people.selected.track_id == track
 
 
+def entry(window, *path: str):
+    """An entry of the menu bar by the texts that lead to it."""
+    menu = window.menuBar()
+    for text in path:
+        (action,) = [action for action in menu.actions() if action.text().replace("&", "") == text]
+        menu = action.menu()
+    return action
+
+
+def test_menus_and_header_do_what_they_say(open_window, qtbot, tmp_path: Path) -> None:
+    window = open_window(recent=["/videos/talk.mp4"])
+    entry(window, "View", "Faces on screen", "Blurred").trigger()
+    qtbot.waitUntil(lambda: window.canvas.view.request.privacy == "blur", timeout=20_000)
+    entry(window, "View", "Boxes and bars").trigger()
+    qtbot.waitUntil(lambda: not window.canvas.view.request.overlay, timeout=20_000)
+    assert not window.preferences.overlay
+    entry(window, "View", "Theme", "Dark").trigger()
+    assert (window.theme.choice, window.preferences.theme) == ("dark", "dark")
+    window.header.source_menu.aboutToShow.emit()
+    texts = [action.text() for action in window.header.source_menu.actions()]
+    assert {"/videos/talk.mp4", "&Demo", "&Quit"} <= set(texts)
+    entry(window, "Source", "Close the source").trigger()
+    qtbot.waitUntil(lambda: "No source" in window.canvas.accessibleDescription(), timeout=20_000)
+    assert window.windowTitle() == "Mien"
+    window.recording.toggle()
+    assert "nothing to record" in window.notice.text
+    entry(window, "Source", "Demo").trigger()
+    qtbot.waitUntil(lambda: window.status_line.text("state").startswith("demo · live"), timeout=40_000)
+    assert window.windowTitle() == "demo — Mien"
+
+
+def test_preferences_that_make_no_sense_are_left_out(settled) -> None:
+    file = preferences.folder() / preferences.FILE
+    file.parent.mkdir(parents=True)
+    file.write_text('{"provider": "abacus", "record_privacy": "blur", "screen_privacy": 3, "record_crf": true}')
+    loaded = preferences.load()
+    assert (loaded.provider, loaded.record_privacy, loaded.screen_privacy, loaded.record_crf) == (
+        "auto", "blur", "none", 20,
+    )  # fmt: skip
+
+
 def test_record_mark_and_stop_by_key(open_window, qtbot, tmp_path: Path) -> None:
     window = open_window()
     window.canvas.setFocus()
@@ -102,7 +143,7 @@ def test_record_mark_and_stop_by_key(open_window, qtbot, tmp_path: Path) -> None
 
 def test_quitting_finishes_a_recording(open_window, qtbot, tmp_path: Path) -> None:
     window = open_window()
-    window.toggle_recording()
+    window.recording.toggle()
     qtbot.waitUntil(lambda: window.recording.running and frames_of(window) > 5, timeout=60_000)
     asked = []
     window.ask_quit = lambda: bool(asked.append(1))
@@ -158,8 +199,8 @@ def test_choosing_a_model(open_window, qtbot, tiny_bundle: Bundle, tmp_path: Pat
     from mien.app.gui.dialogs.model import ModelDialog
 
     window = open_window()
-    dialog = ModelDialog(window)
-    dialog.open()
+    window.show_models()
+    dialog = window.findChild(ModelDialog)
     dialog.open_bundle(str(tmp_path))
     qtbot.waitUntil(lambda: "not a model bundle" in dialog._problem.text(), timeout=30_000)
     dialog.open_bundle(str(tiny_bundle.path))

@@ -24,7 +24,7 @@ from mien.models.embedded.network import Recogniser, classify  # noqa: E402
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips  # noqa: E402
 from mien.models.embedded.train import learning_rate, main  # noqa: E402
 from mien.models.embedded.train_clips import start_as_average  # noqa: E402
-from mien.models.networks.aggregators import TemporalTransformer  # noqa: E402
+from mien.models.networks.transformer import TemporalTransformer  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "assets" / "embedded" / "train.toml"
 

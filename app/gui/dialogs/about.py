@@ -13,7 +13,6 @@ from mien.engine import version
 
 _STANDS_ON = (
     ("PySide6-Essentials", "Qt for Python", "LGPL-3.0"),
-    ("pyqtgraph", "pyqtgraph", "MIT"),
     ("mediapipe", "MediaPipe, BlazeFace", "Apache-2.0"),
     ("onnxruntime", "ONNX Runtime", "MIT"),
     ("onnxruntime-gpu", "ONNX Runtime (GPU)", "MIT"),

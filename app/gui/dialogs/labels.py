@@ -72,19 +72,24 @@ class LabelsDialog(QDialog):
         """What the table says."""
         found = []
         for index in range(self.table.rowCount()):
-            name, texts = (self.table.item(index, col).text().strip() for col in (0, 1))
+            name, texts = (self._cell(index, col) for col in (0, 1))
             if name or texts:
                 found.append((name, [text.strip() for text in texts.split(";") if text.strip()]))
         return found
 
+    def _cell(self, row: int, col: int) -> str:
+        item = self.table.item(row, col)
+        return "" if item is None else item.text().strip()
+
     def _add(self, name: str, texts: str, *, edit: bool = False) -> None:
         index = self.table.rowCount()
         self.table.insertRow(index)
-        self.table.setItem(index, 0, QTableWidgetItem(name))
+        first = QTableWidgetItem(name)
+        self.table.setItem(index, 0, first)
         self.table.setItem(index, 1, QTableWidgetItem(texts))
         if edit:
             self.table.setCurrentCell(index, 0)
-            self.table.editItem(self.table.item(index, 0))
+            self.table.editItem(first)
 
     def _open(self) -> None:
         path = QFileDialog.getOpenFileName(self, self.tr("Open a labels file"), "", self.tr("Labels (*.toml)"))[0]

@@ -6,19 +6,20 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QListWidget, QListWidgetItem, QScrollArea, QWidget
 
 from mien.app.embedded import embedded_bundle
+from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.widgets import button, column, entry, label, line, row
+from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
 from mien.engine.inference.typed_labels import TEXT_GRAPH, VOCABULARY, is_unvalidated, with_typed_labels
 from mien.engine.settings import PROVIDERS
 
 if TYPE_CHECKING:
-    from mien.app.gui.window import MainWindow
     from mien.engine.live.status import LiveStatus
 
 _PROVIDER_NAMES = {"auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA", "cpu": "CPU"}
@@ -27,12 +28,15 @@ _PROVIDER_NAMES = {"auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA", "cpu"
 class ModelDialog(QDialog):
     """Shows the bundles that were used, and changes the running one. Loading happens beside the window."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
+    chosen = Signal(str, object, str, object)
+    """Run this from now on: folder ("" for the shipped model), `Bundle`, provider, typed labels (a `Path` or None)."""
+
+    def __init__(self, parent: QWidget, link: LiveLink, preferences: Preferences) -> None:
+        super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Model"))
         self.resize(820, 560)
-        self._window = window
+        self._link, self._preferences = link, preferences
         self._bundle: Bundle | None = None
         self._list = QListWidget()
         self._list.setProperty("flat", True)
@@ -59,7 +63,7 @@ class ModelDialog(QDialog):
         self._provider.setAccessibleName(self.tr("What should run the model"))
         for name in PROVIDERS:
             self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
-        self._provider.setCurrentIndex(max(0, self._provider.findData(window.preferences.provider)))
+        self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._running = label("", "small", wrap=True)
         self._problem = label("", "danger", wrap=True)
         self._problem.hide()
@@ -91,20 +95,20 @@ class ModelDialog(QDialog):
         self._fill()
         self._list.currentItemChanged.connect(self._show_item)
         self._list.setCurrentRow(self._row_in_use())
-        window.link.status_changed.connect(self._show_status)
-        if window.link.status is not None:
-            self._show_status(window.link.status)
+        link.status_changed.connect(self._show_status)
+        if link.status is not None:
+            self._show_status(link.status)
 
     def _fill(self) -> None:
         self._list.clear()
-        p = self._window.preferences
+        p = self._preferences
         for path in ["", *p.models]:
             name = self.tr("Shipped with Mien") if not path else Path(path).name
             entry(self._list, "model", name, path).setToolTip(path)
 
     def _row_in_use(self) -> int:
         for index in range(self._list.count()):
-            if self._list.item(index).data(Qt.ItemDataRole.UserRole) == self._window.preferences.model:
+            if self._list.item(index).data(Qt.ItemDataRole.UserRole) == self._preferences.model:
                 return index
         return 0
 
@@ -114,8 +118,8 @@ class ModelDialog(QDialog):
         path = item.data(Qt.ItemDataRole.UserRole)
         self._use.setEnabled(False)
         self._labels.setEnabled(False)
-        in_use = self._window.link.bundle
-        if in_use is not None and path == self._window.preferences.model:
+        in_use = self._link.bundle
+        if in_use is not None and path == self._preferences.model:
             self._show_bundle(path, in_use)
             return
         Task(
@@ -161,7 +165,10 @@ class ModelDialog(QDialog):
 
     def _fill_facts(self, facts: list[tuple[str, str]]) -> None:
         while self._facts.count():
-            self._facts.takeAt(0).widget().deleteLater()
+            item = self._facts.takeAt(0)
+            field = None if item is None else item.widget()
+            if field is not None:
+                field.deleteLater()
         for number, (name, text) in enumerate(facts):
             value = label(text, wrap=True)
             value.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -170,11 +177,11 @@ class ModelDialog(QDialog):
 
     def _chosen_path(self) -> str:
         item = self._list.currentItem()
-        return "" if item is None else item.data(Qt.ItemDataRole.UserRole)
+        return "" if item is None else str(item.data(Qt.ItemDataRole.UserRole))
 
     def _use_it(self) -> None:
         if self._bundle is not None:
-            self._window.use_model(self._chosen_path(), self._bundle, self._provider.currentData())
+            self.chosen.emit(self._chosen_path(), self._bundle, self._provider.currentData(), None)
 
     def _show_status(self, status: LiveStatus) -> None:
         if status.model_state == "loading":
@@ -199,7 +206,7 @@ class ModelDialog(QDialog):
             return
 
         def loaded(bundle: Bundle) -> None:
-            p = self._window.preferences
+            p = self._preferences
             p.models = [folder, *(item for item in p.models if item != folder)][:8]
             self._fill()
             self._list.setCurrentRow(1)
@@ -241,7 +248,7 @@ class ModelDialog(QDialog):
             return bundle if file is None else with_typed_labels(bundle, file, provider=provider)
 
         def done(bundle: Bundle) -> None:
-            self._window.use_model(path, bundle, provider, labels_file=file)
+            self.chosen.emit(path, bundle, provider, file)
             self._show_bundle(path, bundle)
 
         self._running.setText(self.tr("Reading the labels…"))

@@ -89,6 +89,7 @@ class ModelImport(QDialog):
 
     def _finished(self, code: int) -> None:
         process, self._process = self._process, None
+        assert process is not None
         self._go.setEnabled(True)
         self._progress.hide()
         if code == 0:

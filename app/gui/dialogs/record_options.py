@@ -54,8 +54,8 @@ class RecordOptions(QDialog):
             )
         self.pre_roll.setCurrentIndex(max(0, self.pre_roll.findData(p.record_pre_roll_s)))
         self.quality = QComboBox()
-        for value, text in ((17, self.tr("High")), (20, self.tr("Good")), (26, self.tr("Small files"))):
-            self.quality.addItem(text, value)
+        for crf, text in ((17, self.tr("High")), (20, self.tr("Good")), (26, self.tr("Small files"))):
+            self.quality.addItem(text, crf)
         self.quality.setCurrentIndex(max(0, self.quality.findData(p.record_crf)))
         privacy = column(
             row(self.privacy, self.scope),

@@ -74,7 +74,7 @@ class ShortcutsSheet(QDialog):
         body.setContentsMargins(28, 24, 28, 20)
         self.setLayout(body)
 
-    def _group(self, title: str, rows) -> QWidget:
+    def _group(self, title: str, rows: tuple[tuple[str, str], ...]) -> QWidget:
         grid = QGridLayout()
         grid.setContentsMargins(0, 6, 0, 0)
         grid.setVerticalSpacing(7)

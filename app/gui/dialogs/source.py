@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QComboBox,
@@ -17,6 +19,9 @@ from mien.app.gui.tasks import Task
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
 
+if TYPE_CHECKING:
+    from mien.engine.sources.camera import Camera
+
 _PAGES = ("camera", "stream", "file", "demo")
 
 
@@ -28,7 +33,6 @@ class SourceDialog(QDialog):
         self.setWindowTitle(self.tr("Choose a source"))
         self.resize(640, 420)
         self.address: SourceAddress | None = None
-        self.jobs_wanted = False
         self._kinds = QListWidget()
         self._kinds.setProperty("flat", True)
         self._kinds.setFixedWidth(170)
@@ -69,15 +73,14 @@ class SourceDialog(QDialog):
         again = button(self.tr("Look again"), kind="quiet")
         again.clicked.connect(self.refresh_cameras)
         self._camera_note = label(self.tr("Looking for cameras…"), "muted", wrap=True)
-        page = QWidget()
-        page.setLayout(
-            column(
-                row(label(self.tr("Camera"), "heading"), 0, again),
-                self._camera_note,
-                self._cameras,
-                label(self.tr("Film only people who know of it and agree."), "small", wrap=True),
-            )
+        self._camera_layout = column(
+            row(label(self.tr("Camera"), "heading"), 0, again),
+            self._camera_note,
+            self._cameras,
+            label(self.tr("Film only people who know of it and agree."), "small", wrap=True),
         )
+        page = QWidget()
+        page.setLayout(self._camera_layout)
         return page
 
     def _stream_page(self) -> QWidget:
@@ -154,14 +157,14 @@ class SourceDialog(QDialog):
     def refresh_cameras(self) -> None:
         """Ask the system again which cameras there are."""
 
-        def ask():
+        def ask() -> tuple[Camera, ...]:
             from mien.engine.sources.camera import list_cameras
 
             return list_cameras()
 
         Task(self, ask, self._show_cameras, self._camera_note.setText)
 
-    def _show_cameras(self, cameras) -> None:
+    def _show_cameras(self, cameras: tuple[Camera, ...]) -> None:
         self._cameras.clear()
         for camera in cameras:
             entry(self._cameras, "camera", camera.name, camera.text)
@@ -171,8 +174,7 @@ class SourceDialog(QDialog):
         self._camera_note.setText(
             self.tr("No camera was found. Connect one and look again; on Linux your user must be in the group “video”.")
         )
-        layout = self._pages.widget(0).layout()
-        layout.setAlignment(Qt.AlignmentFlag.AlignTop if not cameras else Qt.AlignmentFlag(0))
+        self._camera_layout.setAlignment(Qt.AlignmentFlag.AlignTop if not cameras else Qt.AlignmentFlag(0))
 
     def _browse_file(self) -> None:
         from mien.app.gui.look.file_dialogs import ask_video

@@ -6,13 +6,15 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QDialog, QWidget
 
 from mien.app.gui.look.widgets import button, column, fit_height, label, row
+from mien.app.gui.preferences import Preferences
 
 
 class FirstRun(QDialog):
     """Shown once by itself, and from the help menu."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, preferences: Preferences) -> None:
         super().__init__(parent)
+        self._preferences = preferences
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Before you begin"))
         body = column(spacing=6)
@@ -61,7 +63,6 @@ class FirstRun(QDialog):
         fit_height(self, 560)
 
     def accept(self) -> None:
-        window = self.parent()
-        window.preferences.welcomed = True
-        window.preferences.save()
+        self._preferences.welcomed = True
+        self._preferences.save()
         super().accept()

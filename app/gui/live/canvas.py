@@ -19,7 +19,7 @@ from PySide6.QtWidgets import QSizePolicy
 from mien.app.gui.look.frame_view import INK, MessageView, paint_message
 
 if TYPE_CHECKING:
-    from mien.engine.live.session import View
+    from mien.engine.drawing.view import View
 
 
 class Canvas(MessageView):

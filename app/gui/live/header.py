@@ -2,46 +2,62 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from PySide6.QtCore import Qt
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu, QWidget
 
+from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import button, row
+from mien.engine.sources.address import SourceAddress
 
-if TYPE_CHECKING:
-    from mien.app.gui.window import MainWindow
+_SIGNS = {"demo": "demo", "file": "file", "stream": "network", "camera": "camera"}
 
 
 class Header(QWidget):
-    """Buttons for source, model, files and review of the main window."""
+    """Buttons for source, model, files and review; but for the source, each does what its menu entry does."""
 
-    def __init__(self, window: MainWindow) -> None:
+    def __init__(self, actions: dict[str, QAction]) -> None:
         super().__init__()
         self.setObjectName("bar")
         self.setProperty("edge", "bottom")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self.source_button = button(self.tr("Choose a source"), "camera", kind="pick")
-        self.source_button.setAccessibleName(self.tr("Source"))
-        self.source_button.setToolTip(self.tr("Source (Ctrl+L)"))
-        menu = QMenu(self)
-        menu.aboutToShow.connect(lambda: window.sources.fill_menu(menu))
-        self.source_button.setProperty("chevron", True)
-        self.source_button.clicked.connect(
-            lambda: menu.popup(self.source_button.mapToGlobal(self.source_button.rect().bottomLeft()))
+        self._source = button(self.tr("Choose a source"), "camera", kind="pick")
+        self._source.setAccessibleName(self.tr("Source"))
+        self._source.setToolTip(self.tr("Source (Ctrl+L)"))
+        self.source_menu = QMenu(self)
+        """Filled by whoever knows the sources, each time before it is shown."""
+        self._source.setProperty("chevron", True)
+        self._source.clicked.connect(
+            lambda: self.source_menu.popup(self._source.mapToGlobal(self._source.rect().bottomLeft()))
         )
-        self.model_button = button(self.tr("Loading the model…"), "model", kind="pick")
-        self.model_button.setAccessibleName(self.tr("Model"))
-        self.model_button.setToolTip(self.tr("Model (Ctrl+E)"))
-        self.model_button.clicked.connect(window.show_models)
-        self.jobs_button = button(self.tr("Files"), "list", kind="quiet")
-        self.jobs_button.setToolTip(self.tr("Annotate files (Ctrl+J)"))
-        self.jobs_button.clicked.connect(window.show_jobs)
+        self._model = button(self.tr("Loading the model…"), "model", kind="pick")
+        self._model.setAccessibleName(self.tr("Model"))
+        self._model.setToolTip(self.tr("Model (Ctrl+E)"))
+        self._model.clicked.connect(actions["model"].trigger)
+        self._jobs = button(self.tr("Files"), "list", kind="quiet")
+        self._jobs.setToolTip(self.tr("Annotate files (Ctrl+J)"))
+        self._jobs.clicked.connect(actions["annotate"].trigger)
         review = button(self.tr("Review"), "play", kind="quiet")
         review.setToolTip(self.tr("Review a recording (Ctrl+R)"))
-        review.clicked.connect(window.choose_review)
-        for item in (self.source_button, self.model_button):
+        review.clicked.connect(actions["review"].trigger)
+        for item in (self._source, self._model):
             item.setMinimumWidth(180)
-        inner = row(self.source_button, self.model_button, 0, self.jobs_button, review, spacing=8)
+        inner = row(self._source, self._model, 0, self._jobs, review, spacing=8)
         inner.setContentsMargins(12, 8, 12, 8)
         self.setLayout(inner)
+
+    def show_source(self, address: SourceAddress | None) -> None:
+        """Name the source; None where nothing is shown."""
+        if address is None:
+            self._source.setText(self.tr("Choose a source"))
+            return
+        self._source.setText(address.name)
+        self._source.setIcon(icon(_SIGNS[address.kind]))
+
+    def show_model(self, name: str) -> None:
+        """Name the model."""
+        self._model.setText(name)
+
+    def show_jobs_left(self, count: int) -> None:
+        """Say how many files are still to be annotated."""
+        self._jobs.setText(self.tr("Files ({left} left)").format(left=count) if count else self.tr("Files"))

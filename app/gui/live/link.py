@@ -6,17 +6,19 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from mien.app.embedded import embedded_bundle
+from mien.app.gui.live.people import People
 from mien.app.gui.tasks import Task
 
 if TYPE_CHECKING:
+    from mien.engine.drawing.view import Privacy, View
     from mien.engine.inference.bundle import Bundle
-    from mien.engine.live.session import LiveSession, LiveStatus, View
-    from mien.engine.recording.plan import RecordingPlan
+    from mien.engine.live.session import LiveSession
+    from mien.engine.live.status import LiveStatus
     from mien.engine.settings import Provider, Settings
     from mien.engine.sources.address import SourceAddress
 
@@ -38,6 +40,17 @@ class Wanted:
     settings: Settings
 
 
+class Look(TypedDict, total=False):
+    """Fields of `mien.engine.drawing.view.ViewRequest`, which is not imported before the window is painted."""
+
+    width: int
+    height: int
+    mirrored: bool
+    overlay: bool
+    hidden: frozenset[int]
+    privacy: Privacy
+
+
 class LiveLink(QObject):
     """Owns the live session. Everything is called, and every signal comes, in the window's thread."""
 
@@ -55,8 +68,10 @@ class LiveLink(QObject):
         self.status: LiveStatus | None = None
         self.paused = False
         self.detector_file: Path | None = None
-        self._request: dict[str, object] = {"width": 640, "height": 480}
-        self._address: SourceAddress | None = None
+        self.address: SourceAddress | None = None
+        self._people: People | None = None
+        self._named: dict[int, str] = {}
+        self._look: Look = {"width": 640, "height": 480}
         self._serial = -1
         self._pulls = 0
         self._timer = QTimer(self)
@@ -71,31 +86,34 @@ class LiveLink(QObject):
 
     def open(self, address: SourceAddress) -> None:
         """Show another source, at once or as soon as the session is there."""
-        self._address = address
+        self.address = address
         self.paused = False
         if self.session is not None:
             self.session.open(address)
 
     def close_source(self) -> None:
-        self._address = None
+        self.address = None
         if self.session is not None:
             self.session.close_source()
 
-    def ask(self, **changes: object) -> None:
-        """Change what the view should look like: the fields of `mien.engine.live.session.ViewRequest`."""
-        if any(self._request.get(name) != value for name, value in changes.items()):
-            self._request.update(changes)
+    def ask(self, **changes: Unpack[Look]) -> None:
+        """Change what the view should look like."""
+        look: Look = {**self._look, **changes}
+        if look != self._look:
+            self._look = look
             self._send()
+
+    def follow(self, people: People) -> None:
+        """Keep names, selection and hidden bars in the session as they are in `people`."""
+        self._people = people
+        people.changed.connect(self._tell_people)
+        people.selected_changed.connect(self._tell_selected)
 
     def use(self, bundle: Bundle, provider: Provider) -> None:
         """Run another model; the status tells when it does."""
         self.bundle = bundle
         if self.session is not None:
             self.session.use_bundle(bundle, provider)
-
-    def record(self, plan: RecordingPlan) -> None:
-        if self.session is not None:
-            self.session.record(plan)
 
     def close(self) -> None:
         """End the session and its threads."""
@@ -114,21 +132,39 @@ class LiveLink(QObject):
         self._task = None
         self.session, self.bundle, self.detector_file = result
         self._send()
-        if self._address is not None:
-            self.session.open(self._address)
+        if self.address is not None:
+            self.session.open(self.address)
         self._timer.start()
+        self._tell_people()
         self.ready.emit()
 
     def _not_loaded(self, message: str) -> None:
         self._task = None
         self.failed.emit(message)
 
+    def _tell_people(self) -> None:
+        if self._people is None:
+            return
+        self.ask(hidden=self._people.hidden)
+        if self.session is None:
+            return
+        names = self._people.names
+        for key in {*names, *self._named}:
+            if names.get(key) != self._named.get(key):
+                self.session.rename(key, names.get(key, ""))
+        self._named = names
+
+    def _tell_selected(self) -> None:
+        person = self._people.selected if self._people is not None else None
+        if self.session is not None:
+            self.session.select(frozenset() if person is None else frozenset({person.track_id}))
+
     def _send(self) -> None:
         if self.session is None:
             return
-        from mien.engine.live.session import ViewRequest
+        from mien.engine.drawing.view import ViewRequest
 
-        self.session.set_view(ViewRequest(**self._request))
+        self.session.set_view(ViewRequest(**self._look))
 
     def _pull(self) -> None:
         if self.session is None:

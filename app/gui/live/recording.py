@@ -5,17 +5,19 @@ from __future__ import annotations
 import shutil
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, Signal
 
+from mien.app.gui.live.link import LiveLink
+from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import clock, open_folder
+from mien.app.gui.preferences import Preferences
 from mien.engine.errors import MienError
 
 if TYPE_CHECKING:
-    from mien.app.gui.window import MainWindow
     from mien.engine.live.status import LiveStatus
-    from mien.engine.recording.plan import RecordingStatus
+    from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 
 _FREE_EVERY_S = 5.0
 
@@ -23,9 +25,16 @@ _FREE_EVERY_S = 5.0
 class Recording(QObject):
     """The window's side of recording; the engine does it."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
+    watched = Signal(object, object)
+    """A `RecordingStatus`, None before the first recording; free bytes where recordings go, None where unknown."""
+    review_wanted = Signal(object)
+    """The `Path` of a finished recording that the user wants to look at."""
+    options_wanted = Signal()
+    """A recording failed, and the user wants to change how it is made."""
+
+    def __init__(self, parent: QObject, link: LiveLink, preferences: Preferences, notice: Notice) -> None:
+        super().__init__(parent)
+        self._link, self._preferences, self._notice = link, preferences, notice
         self._last: RecordingStatus | None = None
         self._free: int | None = None
         self._asked_free = -_FREE_EVERY_S
@@ -49,9 +58,9 @@ class Recording(QObject):
 
     def start(self) -> None:
         """Record as the preferences say."""
-        session = self._window.link.session
-        if session is None or self._window.sources.address is None:
-            self._window.notice.say(self.tr("There is nothing to record yet: choose a source first."), seconds=5)
+        session = self._link.session
+        if session is None or self._link.address is None:
+            self._notice.say(self.tr("There is nothing to record yet: choose a source first."), seconds=5)
             return
         try:
             session.record(self._plan())
@@ -59,23 +68,23 @@ class Recording(QObject):
             self._say_failed(str(error))
             return
         self.markers = 0
-        self._window.notice.settle("record")
+        self._notice.settle("record")
         self.watch(session.status())
 
     def stop(self) -> None:
-        session = self._window.link.session
+        session = self._link.session
         if session is not None:
             session.stop_recording()
             self.watch(session.status())
 
     def mark(self) -> None:
         """A marker at the newest frame."""
-        session = self._window.link.session
+        session = self._link.session
         if session is None or not self._now_running():
             return
         self.markers += 1
         session.mark(self.tr("Marker {number}").format(number=self.markers))
-        self._window.notice.say(
+        self._notice.say(
             self.tr("Marker {number} set.").format(number=self.markers), key="marker", kind="check", seconds=2
         )
 
@@ -83,9 +92,7 @@ class Recording(QObject):
         """Show how it goes; say how it ended."""
         before, now = self._last, status.recording
         self._last = now
-        running = now is not None and now.state == "recording"
-        self._window.actions_by_name["mark"].setEnabled(running)
-        self._window.controls.show_recording(now, self._free_bytes())
+        self.watched.emit(now, self._free_bytes())
         if now is None or (before is not None and before.state == now.state):
             return
         if now.state == "failed":
@@ -94,28 +101,26 @@ class Recording(QObject):
             folder = now.files[0].parent
             said = self.tr("Recorded {time} to {name}.").format(time=clock(now.elapsed_s), name=now.files[0].name)
             mp4 = next((path for path in now.files if path.suffix == ".mp4"), None)
-            self._window.notice.say(
+            self._notice.say(
                 f"{said} {now.message}".strip(), key="record", kind="check",
                 action=(self.tr("Open folder"), lambda: open_folder(folder)),
-                second=None if mp4 is None else (self.tr("Review"), lambda: self._window.review(mp4)),
+                second=None if mp4 is None else (self.tr("Review"), lambda: self.review_wanted.emit(mp4)),
             )  # fmt: skip
 
     def _now_running(self) -> bool:
-        session = self._window.link.session
+        session = self._link.session
         status = None if session is None else session.status().recording
         return status is not None and status.state == "recording"
 
     def _say_failed(self, message: str) -> None:
         text = message[:1].upper() + message[1:]
-        self._window.notice.say(
-            text, key="record", kind="warning", action=(self.tr("Options"), self._window.show_record_options)
-        )
+        self._notice.say(text, key="record", kind="warning", action=(self.tr("Options"), self.options_wanted.emit))
 
     def _free_bytes(self) -> int | None:
         now = time.monotonic()
         if now - self._asked_free >= _FREE_EVERY_S:
             self._asked_free = now
-            place = Path(self._window.preferences.record_folder)
+            place = Path(self._preferences.record_folder)
             while not place.exists() and place != place.parent:
                 place = place.parent
             try:
@@ -124,10 +129,10 @@ class Recording(QObject):
                 self._free = None
         return self._free
 
-    def _plan(self) -> Any:
+    def _plan(self) -> RecordingPlan:
         from mien.engine.recording.plan import RecordingPlan
 
-        p = self._window.preferences
+        p = self._preferences
         folder = Path(p.record_folder).expanduser()
         folder.mkdir(parents=True, exist_ok=True)
         return RecordingPlan(
@@ -135,8 +140,8 @@ class Recording(QObject):
             name=p.record_name,
             annotated=p.record_annotated,
             clean=p.record_clean,
-            privacy=p.record_privacy,  # type: ignore[arg-type]
-            privacy_scope=p.record_privacy_scope,  # type: ignore[arg-type]
+            privacy=p.record_privacy,
+            privacy_scope=p.record_privacy_scope,
             audio=p.record_audio,
             pre_roll_s=p.record_pre_roll_s,
             crf=p.record_crf,

@@ -131,9 +131,10 @@ class SidePanel(QWidget):
         reading.setLayout(column(self.card, margins=16))
         section = label(self.tr("LAST MINUTE"), "section")
         chart = QWidget()
-        chart.setLayout(column(section, self.timeline, spacing=6))
-        chart.layout().setContentsMargins(16, 10, 16, 12)
-        chart.layout().setStretch(1, 1)
+        inside = column(section, self.timeline, spacing=6)
+        inside.setContentsMargins(16, 10, 16, 12)
+        inside.setStretch(1, 1)
+        chart.setLayout(inside)
         layout = column(self._count, self._nobody, self._list, 6, line(), reading, line(), chart, spacing=0)
         layout.setStretchFactor(chart, 1)
         self.setLayout(layout)
@@ -153,7 +154,7 @@ class SidePanel(QWidget):
             item.refresh()
         person, labels = self._people.selected, self._people.labels
         self.card.show_person(person, labels)
-        self.timeline.show_person(person, labels, self._people.now_s)
+        self.timeline.show_person(person, self._people.now_s)
 
     def rename_selected(self) -> None:
         """Let the chosen person's name be typed."""

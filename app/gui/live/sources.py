@@ -1,34 +1,44 @@
-"""Choosing and watching the source: menu, dialog, drag and drop, what to say when the signal is lost."""
+"""Choosing and watching the source: what was typed, dropped or picked, and what to say when the signal is lost."""
 
 from __future__ import annotations
 
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QMimeData, QObject
+from PySide6.QtCore import QMimeData, QObject, Signal
+from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.icons import icon
+from mien.app.gui.look.notice import Notice
+from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
 from mien.engine.types import SourceState
 
 if TYPE_CHECKING:
-    from mien.app.gui.window import MainWindow
     from mien.engine.live.status import LiveStatus
-
-_SIGNS = {"demo": "demo", "file": "file", "stream": "network", "camera": "camera"}
+    from mien.engine.sources.camera import Camera
 
 
 class Sources(QObject):
-    """Everything of the window that has to do with where frames come from."""
+    """Where frames come from: opens sources, remembers them, says how they do."""
 
-    def __init__(self, window: MainWindow) -> None:
-        super().__init__(window)
-        self._window = window
-        self._cameras: tuple = ()
-        self.address: SourceAddress | None = None
+    changed = Signal(object)
+    """Another source, by its `SourceAddress`, or None: what was seen in the one before is over."""
+    videos_dropped = Signal(list)
+    """Paths of videos and folders that should be annotated."""
+    choice_wanted = Signal(str)
+    """The user should choose a source, beginning at this page of the dialog: "camera" or "stream"."""
+    message_changed = Signal(str, str, str)
+    """What to say over the frame: icon, title, detail; an empty title for nothing."""
+
+    def __init__(self, parent: QObject, link: LiveLink, preferences: Preferences, notice: Notice) -> None:
+        super().__init__(parent)
+        self._link, self._preferences, self._notice = link, preferences, notice
+        self._cameras: tuple[Camera, ...] = ()
         self._lost = False
 
     def open_text(self, text: str) -> bool:
@@ -36,84 +46,71 @@ class Sources(QObject):
         try:
             address = SourceAddress.parse(text)
         except SourceError as error:
-            self._window.notice.say(_sentence(str(error)), key="source", kind="warning")
+            self._notice.say(_sentence(str(error)), key="source", kind="warning")
             return False
         if address.kind == "file" and Path(address.target).is_dir():
-            self._window.add_jobs([address.target])
+            self.videos_dropped.emit([address.target])
             return True
         self.open(address)
         return True
 
     def open(self, address: SourceAddress) -> None:
         """Show the source at `address`."""
-        window = self._window
-        self.address = address
         self._lost = False
-        window.preferences.remember_source(address.text)
-        window.preferences.save()
-        window.notice.settle("source")
-        window.people.reset()
-        window.canvas.clear()
-        window.source_button.setText(address.name)
-        window.source_button.setIcon(icon(_SIGNS[address.kind]))
-        window.setWindowTitle(f"{address.name} — Mien")
-        window.link.open(address)
-        window.actions_by_name["pause"].setChecked(False)
-        window.pause(False)
+        self._preferences.remember_source(address.text)
+        self._preferences.save()
+        self._notice.settle("source")
+        self.changed.emit(address)
+        self._link.open(address)
 
     def close(self) -> None:
         """Show nothing."""
-        window = self._window
-        self.address = None
-        window.link.close_source()
-        window.people.reset()
-        window.canvas.clear()
-        window.source_button.setText(self.tr("Choose a source"))
-        window.setWindowTitle("Mien")
+        self._link.close_source()
+        self.changed.emit(None)
 
     def look_for_cameras(self) -> None:
         """Ask the system which cameras there are, for the menu."""
 
-        def ask():
+        def ask() -> tuple[Camera, ...]:
             from mien.engine.sources.camera import list_cameras
 
             return list_cameras()
 
         Task(self, ask, self._found, lambda _: None)
 
-    def _found(self, cameras: tuple) -> None:
+    def _found(self, cameras: tuple[Camera, ...]) -> None:
         self._cameras = cameras
 
-    def fill_menu(self, menu: QMenu) -> None:
-        """Put in what can be chosen now."""
-        a = self._window.actions_by_name
+    def fill_menu(self, menu: QMenu, actions: dict[str, QAction]) -> None:
+        """Put in what can be chosen now; `actions`: the window's."""
         menu.clear()
         for camera in self._cameras:
-            menu.addAction(icon("camera"), camera.name, lambda text=camera.text: self.open_text(text))
+            self._add(menu, camera.name, camera.text).setIcon(icon("camera"))
         if not self._cameras:
             menu.addAction(icon("camera"), self.tr("No camera found")).setEnabled(False)
         menu.addSeparator()
-        menu.addActions([a["open_file"], a["open_stream"], a["demo"], a["open_source"]])
-        recent = [text for text in self._window.preferences.recent if text != "demo"]
+        menu.addActions([actions[name] for name in ("open_file", "open_stream", "demo", "open_source")])
+        recent = [text for text in self._preferences.recent if text != "demo"]
         if recent:
             menu.addSeparator()
             menu.addAction(self.tr("Recent")).setEnabled(False)
-            for text in recent:
-                menu.addAction(_short(text), lambda text=text: self._reopen(text))
+            for text in recent:  # streams come back without their logins, which may have to be typed again
+                self._add(menu, _short(text), text)
         menu.addSeparator()
-        menu.addActions([a["close_source"], a["quit"]])
+        menu.addActions([actions["close_source"], actions["quit"]])
         self.look_for_cameras()  # for the next time; a camera that was plugged in appears then
 
-    def _reopen(self, text: str) -> None:
-        """A stream comes back without its login: it may have to be typed again."""
-        self.open_text(text)
+    def _add(self, menu: QMenu, name: str, text: str) -> QAction:
+        action = menu.addAction(name)
+        action.triggered.connect(lambda: self.open_text(text))
+        return action
 
     def drop(self, data: QMimeData) -> None:
         """Take what was dropped: one file or address is shown, several files or a folder are annotated."""
         if data.hasUrls():
             paths = [url.toLocalFile() for url in data.urls() if url.isLocalFile()]
             if len(paths) > 1 or (paths and Path(paths[0]).is_dir()):
-                self._window.add_jobs(paths)
+                self.videos_dropped.emit(paths)
             elif paths:
                 self.open_text(paths[0])
             else:
@@ -123,9 +120,9 @@ class Sources(QObject):
 
     def watch(self, status: LiveStatus) -> None:
         """Say over the frame, and in the notice, what the source is doing."""
-        canvas, condition = self._window.canvas, status.condition
+        say, condition = self.message_changed.emit, status.condition
         if condition is None:
-            canvas.show_message(
+            say(
                 "camera",
                 self.tr("No source"),
                 self.tr("Choose one above, or drop a file, a folder or an address here."),
@@ -133,37 +130,36 @@ class Sources(QObject):
             return
         state, message = condition.state, _sentence(condition.message)
         if state is SourceState.LIVE:
-            canvas.show_message("", "")
+            say("", "", "")
             if self._lost:
                 self._lost = False
-                self._window.notice.say(
+                self._notice.say(
                     self.tr("{name} is back.").format(name=status.source_name), key="source", kind="check", seconds=4
                 )
             return
         if state is SourceState.CONNECTING:
-            canvas.show_message("network", self.tr("Connecting to {name}…").format(name=status.source_name), message)
+            say("network", self.tr("Connecting to {name}…").format(name=status.source_name), message)
         elif state is SourceState.STALLED:
             self._lost = True
-            canvas.show_message("warning", self.tr("No signal"), message)
+            say("warning", self.tr("No signal"), message)
         elif state is SourceState.RECONNECTING:
             self._lost = True
             wait = condition.retry_in_s
             when = self.tr(" Next try in {wait:.0f} s.").format(wait=wait) if wait and wait > 0.5 else ""
-            canvas.show_message("network", self.tr("Signal lost, reconnecting…"), message + when)
+            say("network", self.tr("Signal lost, reconnecting…"), message + when)
         elif state is SourceState.ENDED:
-            canvas.show_message(
-                "check", self.tr("The file has ended"), self.tr("Choose it again to play it once more.")
-            )
+            say("check", self.tr("The file has ended"), self.tr("Choose it again to play it once more."))
         else:
-            canvas.show_message("warning", self.tr("{name} cannot be shown").format(name=status.source_name))
+            say("warning", self.tr("{name} cannot be shown").format(name=status.source_name), "")
             if not self._lost:
                 self._lost = True
-                self._window.notice.say(
-                    message, key="source", kind="warning", action=(self.tr("Choose a source"), self._choose)
+                self._notice.say(
+                    message, key="source", kind="warning", action=(self.tr("Choose a source"), self._ask_for_choice)
                 )
 
-    def _choose(self) -> None:
-        self._window.show_sources("stream" if self.address and self.address.kind == "stream" else "camera")
+    def _ask_for_choice(self) -> None:
+        address = self._link.address
+        self.choice_wanted.emit("stream" if address is not None and address.kind == "stream" else "camera")
 
 
 def _short(text: str) -> str:

@@ -1,4 +1,4 @@
-"""A frame that keeps its shape, with room for a message over it."""
+"""A frame shown in its own aspect ratio, with room for a message over it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class MessageView(QWidget):
         self._message = ("", "", "")
 
     def show_message(self, icon: str, title: str, detail: str = "") -> None:
-        """Say something over the frame; an empty title takes it away."""
+        """Say something over the frame; an empty title removes it."""
         if self._message != (icon, title, detail):
             self._message = (icon, title, detail)
             self.setAccessibleDescription(f"{title}. {detail}" if title else "")
@@ -30,23 +30,23 @@ class MessageView(QWidget):
 
 
 class FrameView(MessageView):
-    """Shows (H,W,3) uint8 RGB frames, scaled to fit."""
+    """Shows frames, (H, W, 3) uint8 RGB, scaled to fit."""
 
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
         self.setMinimumSize(240, 160)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
-        self.setAccessibleName(self.tr("RgbImage"))
-        self._image: RgbImage | None = None
+        self.setAccessibleName(self.tr("Video"))
+        self._frame: RgbImage | None = None
         self._image: QImage | None = None
 
     def show_image(self, image: RgbImage) -> None:
-        """Paint `image` next."""
-        self._image = np.ascontiguousarray(image)
+        """Paint `image`, (H, W, 3) uint8 RGB, next."""
+        # The image borrows the memory of the array, which must live as long.
+        self._frame = np.ascontiguousarray(image)
         height, width = image.shape[:2]
-        # The image borrows the memory of the frame.
-        self._image = QImage(self._image.data, width, height, 3 * width, QImage.Format.Format_RGB888)
+        self._image = QImage(self._frame.data, width, height, 3 * width, QImage.Format.Format_RGB888)
         self.update()
 
     def sizeHint(self) -> QSize:
@@ -65,7 +65,7 @@ class FrameView(MessageView):
 
 
 def paint_message(widget: QWidget, painter: QPainter, icon: str, title: str, detail: str, *, over: bool) -> None:
-    """Write a message into the middle of `widget`; `over`: there is a frame, which is darkened."""
+    """Write a message into the middle of `widget`; `over`: it lies over a frame, which is darkened."""
     if not title:
         return
     painter.setRenderHint(QPainter.RenderHint.Antialiasing)

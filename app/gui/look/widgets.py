@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import TypeVar
 
 from PySide6.QtCore import QRectF, QSize, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
+    QBoxLayout,
     QFrame,
     QGridLayout,
     QHBoxLayout,
     QLabel,
+    QLayout,
     QListWidget,
     QListWidgetItem,
     QPushButton,
@@ -22,6 +25,8 @@ from PySide6.QtWidgets import (
 )
 
 from mien.app.gui.look.icons import icon, paint_icon
+
+_Box = TypeVar("_Box", bound=QBoxLayout)
 
 
 def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
@@ -116,7 +121,7 @@ def fit_height(dialog: QWidget, width: int) -> None:
     dialog.ensurePolished()
     for part in dialog.findChildren(QLabel):
         part.ensurePolished()
-    dialog.setFixedSize(width, dialog.layout().heightForWidth(width))
+    dialog.setFixedSize(width, dialog.heightForWidth(width))
 
 
 def restyle(widget: QWidget) -> None:
@@ -126,17 +131,17 @@ def restyle(widget: QWidget) -> None:
     widget.update()
 
 
-def column(*parts: QWidget | QHBoxLayout | QVBoxLayout | int, spacing: int = 8, margins: int = 0) -> QVBoxLayout:
+def column(*parts: QWidget | QLayout | int, spacing: int = 8, margins: int = 0) -> QVBoxLayout:
     """Parts below each other; a number is a space in pixels, 0 takes what is left."""
     return _filled(QVBoxLayout(), parts, spacing, margins)
 
 
-def row(*parts: QWidget | QHBoxLayout | QVBoxLayout | int, spacing: int = 8, margins: int = 0) -> QHBoxLayout:
+def row(*parts: QWidget | QLayout | int, spacing: int = 8, margins: int = 0) -> QHBoxLayout:
     """Parts beside each other; a number is a space in pixels, 0 takes what is left."""
     return _filled(QHBoxLayout(), parts, spacing, margins)
 
 
-def _filled(layout, parts, spacing: int, margins: int):
+def _filled(layout: _Box, parts: tuple[QWidget | QLayout | int, ...], spacing: int, margins: int) -> _Box:
     layout.setContentsMargins(margins, margins, margins, margins)
     layout.setSpacing(spacing)
     for part in parts:

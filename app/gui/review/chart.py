@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
@@ -20,18 +20,21 @@ from PySide6.QtGui import (
 )
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mien.app.gui.live.people import Person
 from mien.app.gui.look.palette import series_colour
+from mien.app.gui.look.plot import Axes, Values, draw_time_ticks, stretches
 from mien.app.gui.look.widgets import clock
+from mien.engine.drawing.overlay import colour_of
 
 if TYPE_CHECKING:
-    from mien.engine.review.session import RecordedSession
+    from mien.engine.review.session import RecordedSession, Track
 
-NAMES = 110
-LANE = 46
-AXIS = 26
-FLAGS = 22
-_BREAK_S = 1.0
+# Pixels: names at the left, space at the right, each person's lane, the axis below, the flags of markers above.
+NAMES: Final = 110
+RIGHT: Final = 12
+LANE: Final = 46
+AXIS: Final = 26
+FLAGS: Final = 22
+_STEPS_S: Final = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600)
 
 
 class ChartPainter:
@@ -45,56 +48,47 @@ class ChartPainter:
         """What all lanes need."""
         return FLAGS + LANE * max(len(self._session.tracks), 1) + AXIS
 
-    def x_of(self, time_s: float, area: QRectF) -> float:
-        session = self._session
-        share = time_s / max(session.duration_s, 1e-6)
-        return area.left() + NAMES + share * (area.width() - NAMES - 12)
-
-    def time_at(self, x: float, area: QRectF) -> float:
-        share = (x - area.left() - NAMES) / max(area.width() - NAMES - 12, 1.0)
-        return min(max(share, 0.0), 1.0) * self._session.duration_s
+    def axes(self, area: QRectF) -> Axes:
+        """Where times lie in `area`."""
+        lanes = QRectF(area.left() + NAMES, area.top() + FLAGS, area.width() - NAMES - RIGHT, area.height())
+        return Axes(lanes, 0.0, self._session.duration_s)
 
     def paint(self, painter: QPainter, area: QRectF) -> None:
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(self._font)
-        self._paint_gaps(painter, area)
-        for number, (track_id, track) in enumerate(self._session.tracks.items()):
-            self._paint_lane(painter, area, area.top() + FLAGS + number * LANE, track_id, track)
-        self._paint_axis(painter, area)
-        self._paint_markers(painter, area)
+        axes = self.axes(area)
+        self._paint_gaps(painter, axes)
+        for number, track in enumerate(self._session.tracks.values()):
+            self._paint_lane(painter, axes, area.left(), area.top() + FLAGS + number * LANE, track)
+        self._paint_axis(painter, axes)
+        self._paint_markers(painter, axes, area)
 
     def _ink(self, role: QPalette.ColorRole) -> QColor:
         return self._palette.color(role)
 
-    def _paint_lane(self, painter: QPainter, area: QRectF, top: float, track_id: int, track: Any) -> None:
-        lane = QRectF(area.left() + NAMES, top + 5, area.width() - NAMES - 12, LANE - 10)
+    def _paint_lane(self, painter: QPainter, axes: Axes, left: float, top: float, track: Track) -> None:
+        lane = QRectF(axes.area.left(), top + 5, axes.area.width(), LANE - 10)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._ink(QPalette.ColorRole.AlternateBase))
         painter.drawRoundedRect(lane, 4, 4)
-        painter.setBrush(Person(track_id).colour)
-        painter.drawEllipse(QRectF(area.left() + 2, top + LANE / 2 - 5, 10, 10))
+        painter.setBrush(QColor(*colour_of(track.track_id)))
+        painter.drawEllipse(QRectF(left + 2, top + LANE / 2 - 5, 10, 10))
         painter.setPen(self._ink(QPalette.ColorRole.WindowText))
         name = painter.fontMetrics().elidedText(
-            self._session.name_of(track_id), Qt.TextElideMode.ElideRight, NAMES - 28
+            self._session.name_of(track.track_id), Qt.TextElideMode.ElideRight, NAMES - 28
         )
-        where = QRectF(area.left() + 20, top, NAMES - 26, LANE)
+        where = QRectF(left + 20, top, NAMES - 26, LANE)
         painter.drawText(where, Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, name)
-        values = np.asarray(track.probabilities)
-        times = np.asarray(track.times_s)
-        good = np.isfinite(values).all(axis=1) if len(values) else np.zeros(0, bool)
-        if not good.any():
-            return
-        times, values = times[good], values[good]
-        cuts = np.flatnonzero(np.diff(times) > _BREAK_S) + 1
-        for some, shares in zip(np.split(times, cuts), np.split(values, cuts), strict=True):
-            self._paint_stretch(painter, area, lane, some, shares)
+        own = Axes(lane, axes.start_s, axes.end_s)
+        for times, values in stretches(track.times_s, track.probabilities):
+            self._paint_stretch(painter, own, times, values)
 
-    def _paint_stretch(self, painter: QPainter, area: QRectF, lane: QRectF, times: Any, values: Any) -> None:
+    def _paint_stretch(self, painter: QPainter, axes: Axes, times: Values, values: Values) -> None:
         """One unbroken stretch: which expression, as coloured blocks as high as it is probable."""
         chosen = values.argmax(axis=1) if self._label is None else np.full(len(values), self._label)
         height = values[np.arange(len(values)), chosen]
         # No more points than pixels.
-        pixels = max(int(lane.width()), 1)
+        pixels = max(int(axes.area.width()), 1)
         stride = max(1, len(times) // (2 * pixels))
         times, chosen, height = times[::stride], chosen[::stride], height[::stride]
         edges = np.flatnonzero(np.diff(chosen)) + 1
@@ -102,39 +96,37 @@ class ChartPainter:
         for begin, end in zip(np.append(0, edges), np.append(edges, len(chosen)), strict=True):
             colour = series_colour(int(chosen[begin]), self._palette)
             last = min(end, len(times) - 1)
-            xs = [self.x_of(float(t), area) for t in times[begin : last + 1]] or [self.x_of(float(times[begin]), area)]
-            hs = [*map(float, height[begin:end])]
-            hs += [hs[-1]] * (len(xs) - len(hs))
-            points = [QPointF(xs[0], lane.bottom())]
-            points += [QPointF(x, lane.bottom() - h * lane.height()) for x, h in zip(xs, hs, strict=True)]
-            points.append(QPointF(max(xs[-1], xs[0] + 1), lane.bottom()))
+            xs = [axes.x(float(t)) for t in times[begin : last + 1]] or [axes.x(float(times[begin]))]
+            ys = [axes.y(float(share)) for share in height[begin:end]]
+            ys += [ys[-1]] * (len(xs) - len(ys))
+            bottom = axes.area.bottom()
+            points = [QPointF(xs[0], bottom), *map(QPointF, xs, ys), QPointF(max(xs[-1], xs[0] + 1), bottom)]
             painter.setBrush(colour)
             painter.drawPolygon(QPolygonF(points))
 
-    def _paint_axis(self, painter: QPainter, area: QRectF) -> None:
-        y = area.top() + FLAGS + LANE * len(self._session.tracks)
+    def _paint_axis(self, painter: QPainter, axes: Axes) -> None:
         painter.setPen(self._ink(QPalette.ColorRole.Dark))
-        span = self._session.duration_s
-        room = max((area.width() - NAMES) / 90, 1)
-        step = next((s for s in (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 1800, 3600) if span / s <= room), 7200)
-        for number in range(int(span // step) + 1):
-            x = self.x_of(number * step, area)
-            painter.drawLine(QPointF(x, y), QPointF(x, y + 4))
-            text = QRectF(x - 40, y + 5, 80, AXIS - 6)
-            painter.drawText(text, Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop, clock(number * step))
+        room = max(axes.area.width() / 90, 1)
+        step = next((step for step in _STEPS_S if axes.end_s / step <= room), 7200)
+        times = [float(number * step) for number in range(int(axes.end_s // step) + 1)]
+        draw_time_ticks(painter, axes, {time_s: clock(time_s) for time_s in times}, self._bottom(axes))
 
-    def _paint_gaps(self, painter: QPainter, area: QRectF) -> None:
+    def _bottom(self, axes: Axes) -> float:
+        """Where the last lane ends."""
+        return axes.area.top() + LANE * len(self._session.tracks)
+
+    def _paint_gaps(self, painter: QPainter, axes: Axes) -> None:
         for gap in self._session.gaps:
-            x0, x1 = self.x_of(gap.start_s, area), self.x_of(gap.start_s + gap.seconds, area)
-            rect = QRectF(x0, area.top() + FLAGS, max(x1 - x0, 2), LANE * len(self._session.tracks))
+            x0, x1 = axes.x(gap.start_s), axes.x(gap.start_s + gap.seconds)
+            rect = QRectF(x0, axes.area.top(), max(x1 - x0, 2), LANE * len(self._session.tracks))
             painter.fillRect(rect, self._ink(QPalette.ColorRole.Midlight))
             painter.fillRect(rect, Qt.BrushStyle.BDiagPattern)
 
-    def _paint_markers(self, painter: QPainter, area: QRectF) -> None:
-        bottom = area.top() + FLAGS + LANE * len(self._session.tracks)
+    def _paint_markers(self, painter: QPainter, axes: Axes, area: QRectF) -> None:
+        bottom = self._bottom(axes)
         end_before = -1.0
         for marker in self._session.markers:
-            x, text = self.x_of(marker.time_s, area), marker.text
+            x, text = axes.x(marker.time_s), marker.text
             painter.setPen(QPen(self._ink(QPalette.ColorRole.Highlight), 1.2))
             painter.drawLine(QPointF(x, area.top() + 4), QPointF(x, bottom))
             painter.setBrush(self._ink(QPalette.ColorRole.Highlight))
@@ -208,7 +200,7 @@ class SessionChart(QWidget):
             inner.end()
         painter = QPainter(self)
         painter.drawPixmap(0, 0, self._drawn)
-        x = self._chart.x_of(self._time_s, QRectF(self.rect()))
+        x = self._chart.axes(QRectF(self.rect())).x(self._time_s)
         painter.setPen(QPen(self.palette().color(QPalette.ColorRole.WindowText), 1.6))
         painter.drawLine(QPointF(x, FLAGS - 4), QPointF(x, self.height() - AXIS + 4))
 
@@ -221,4 +213,4 @@ class SessionChart(QWidget):
 
     def _go(self, event: QMouseEvent) -> None:
         if self._chart is not None:
-            self.sought.emit(self._chart.time_at(event.position().x(), QRectF(self.rect())))
+            self.sought.emit(self._chart.axes(QRectF(self.rect())).time_at(event.position().x()))

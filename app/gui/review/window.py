@@ -124,8 +124,9 @@ class ReviewWindow(QMainWindow):
         self._legend.setContentsMargins(18, 4, 18, 10)
         page = QWidget()
         page.setObjectName("page")
-        page.setLayout(column(self._space, self.image, bar, tools, area, self._legend, spacing=0))
-        page.layout().setStretch(1, 1)
+        whole = column(self._space, self.image, bar, tools, area, self._legend, spacing=0)
+        whole.setStretch(1, 1)
+        page.setLayout(whole)
         self.setCentralWidget(page)
         self._controls = (self._play, back, on, self._slider, self._export, *self._peak_buttons)
         for item in self._controls:

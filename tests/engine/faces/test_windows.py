@@ -7,14 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mien.engine.faces.windows import Clip, RollingClips, Schedule, cell_of
+from mien.engine.faces.windows import RollingWindows, Schedule, Window, cell_of
 
 STEPS, STEP_S = 16, 0.125
 
 
-def feed(times: list[float], *, track: int = 1) -> list[tuple[float, Clip]]:
+def feed(times: list[float], *, track: int = 1) -> list[tuple[float, Window]]:
     """Run one face through; each embedding holds the time of its frame."""
-    clips, schedule = RollingClips(steps=STEPS, step_s=STEP_S), Schedule(STEP_S)
+    clips, schedule = RollingWindows(steps=STEPS, step_s=STEP_S), Schedule(STEP_S)
     return [
         (time_s, clips.push(track, time_s, np.array([time_s], np.float32)))
         for time_s in times
@@ -89,21 +89,21 @@ def test_faces_fall_due_together_and_once_in_each_cell() -> None:
 
 
 def test_two_faces_do_not_mix() -> None:
-    clips = RollingClips(steps=STEPS, step_s=STEP_S)
+    clips = RollingWindows(steps=STEPS, step_s=STEP_S)
     clips.push(1, 0.0, np.array([1.0], np.float32))
     other = clips.push(2, 0.02, np.array([2.0], np.float32))
     assert (other.embeddings == 2).all()
 
 
 def test_a_forgotten_face_starts_over() -> None:
-    clips = RollingClips(steps=STEPS, step_s=STEP_S)
+    clips = RollingWindows(steps=STEPS, step_s=STEP_S)
     clips.push(1, 0.0, np.array([1.0], np.float32))
     clips.forget({2})
     assert clips.push(1, 0.5, np.array([5.0], np.float32)).steps == 1
 
 
 def test_a_second_embedding_for_one_cell_is_a_mistake() -> None:
-    clips = RollingClips(steps=STEPS, step_s=STEP_S)
+    clips = RollingWindows(steps=STEPS, step_s=STEP_S)
     clips.push(1, 0.0, np.array([1.0], np.float32))
     with pytest.raises(ValueError, match="already"):
         clips.push(1, 0.05, np.array([1.0], np.float32))

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from mien.engine.sources.clock import AHEAD_S, BEHIND_S, LATE_S, PlaybackClock, StreamClock
-from mien.engine.sources.reconnect import Backoff
+from mien.engine.sources.condition import Backoff
 
 STREAM_TIMES = st.one_of(st.none(), st.floats(-1e5, 1e5), st.floats(0, 3))
 ARRIVALS = st.lists(st.tuples(STREAM_TIMES, st.floats(0, 20), st.booleans(), st.booleans()), max_size=60)

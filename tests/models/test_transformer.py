@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is only needed for training; install the train extra")
 
-from mien.models.networks.aggregators import TemporalTransformer, from_official_keys  # noqa: E402
+from mien.models.networks.transformer import TemporalTransformer, from_official_keys  # noqa: E402
 
 
 def test_published_sizes_have_the_published_numbers_of_parameters() -> None:

@@ -1,0 +1,1 @@
+"""Where a live session's numbers go while it runs, beside the recording: one file for each kind."""

@@ -1,0 +1,81 @@
+"""One line of JSON for each frame, to standard output or a file: for pipes."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any, Final, TextIO
+
+from mien.engine.errors import SettingsError
+from mien.engine.outputs.base import LiveScene
+
+FORMAT: Final = 1
+STDOUT: Final = "-"
+
+
+class JsonLines:
+    """An `Output` that writes a line for each scene, at once, so that the next program of a pipe can follow.
+
+    Args:
+        target: "-" for standard output, else a file, which is made; an existing one is not touched.
+
+    Raises:
+        SettingsError: the file exists, or cannot be made.
+    """
+
+    def __init__(self, target: str) -> None:
+        self._own = target != STDOUT
+        try:
+            opened = Path(target).open("x", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115 (see close)
+        except FileExistsError:
+            raise SettingsError(f"{target}: already exists; give another name") from None
+        except OSError as error:
+            raise SettingsError(f"{target}: cannot be written ({error.strerror})") from None
+        self._stream: TextIO = opened
+
+    def send(self, live: LiveScene) -> None:
+        self._stream.write(json.dumps(as_json(live), ensure_ascii=False, allow_nan=False) + "\n")
+        self._stream.flush()
+
+    def close(self) -> None:
+        if self._own:
+            self._stream.close()
+
+
+def as_json(live: LiveScene) -> dict[str, Any]:
+    """A scene as plain lists, tables, texts and numbers: the format of all outputs that send JSON.
+
+    Times are seconds of the source, boxes pixels of its frames with their origin top left, probabilities 0 to 1.
+    """
+    scene = live.scene
+    faces: list[dict[str, Any]] = []
+    for face in scene.faces:
+        # While a face is hidden nothing is measured, and old numbers would pass for new ones.
+        prediction = scene.predictions.get(face.track_id) if face.observed else None
+        box = face.box
+        entry: dict[str, Any] = {
+            "id": face.track_id,
+            "name": live.names.get(face.track_id, ""),
+            "box": [round(float(value), 1) for value in (box.x, box.y, box.width, box.height)],
+            "status": str(scene.status(face)),
+        }
+        if prediction is not None:
+            entry |= {
+                "quality": [str(flaw) for flaw in prediction.flaws],
+                "prediction_s": round(prediction.time_s, 6),
+                "label": live.labels[prediction.label],
+                "probabilities": {
+                    label: round(float(share), 5)
+                    for label, share in zip(live.labels, prediction.probabilities, strict=True)
+                },
+            }
+        faces.append(entry)
+    return {
+        "format": FORMAT,
+        "source": live.source,
+        "frame": scene.frame.index,
+        "time_s": round(scene.frame.time_s, 6),
+        "gap_s": round(scene.frame.gap_s, 3),
+        "faces": faces,
+    }

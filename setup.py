@@ -1,0 +1,46 @@
+"""Says in words where Mien cannot be installed, before pip looks for wheels that do not exist.
+
+All else about the package is in pyproject.toml. README.md has the table of systems.
+"""
+
+import platform
+import sys
+
+from setuptools import setup
+
+
+def why_not(system: str, machine: str, glibc: str | None) -> str | None:
+    """Why Mien cannot be installed here, and what to do; None where it can.
+
+    Args:
+        system: as `sys.platform`.
+        machine: as `platform.machine()`.
+        glibc: version of the C library, as "2.36"; None where there is no glibc.
+    """
+    machine = machine.lower()
+    if system == "darwin" and machine == "x86_64":
+        return "Intel Macs: MediaPipe and ONNX Runtime no longer make wheels for them; use a Mac with Apple silicon"
+    if system == "win32" and machine == "arm64":
+        return "Python for Windows on ARM: OpenCV makes no wheels for it; install Python for x64, which runs there, too"
+    if system == "linux" and machine not in ("x86_64", "amd64", "aarch64", "arm64"):
+        return f"{machine}: MediaPipe makes wheels for x86_64 and aarch64 only; use such a machine"
+    if system == "linux" and glibc is None:
+        return "Linux without glibc, such as Alpine: MediaPipe makes no wheels for it; use Debian or Ubuntu"
+    if system == "linux" and machine in ("aarch64", "arm64") and _numbers(glibc) < (2, 39):
+        return (
+            f"arm64 with glibc {glibc}, such as Debian 12: PySide6's wheels need glibc 2.39; use Debian 13, "
+            "Ubuntu 24.04 or newer"
+        )
+    return None
+
+
+def _numbers(version: str | None) -> tuple:
+    return tuple(int(part) for part in (version or "0").split(".")[:2])
+
+
+if __name__ == "__main__":
+    name, glibc = platform.libc_ver()
+    reason = why_not(sys.platform, platform.machine(), glibc if name == "glibc" else None)
+    if reason is not None:
+        sys.exit(f"Mien cannot be installed on {reason}.")
+    setup()
