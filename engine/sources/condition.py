@@ -1,7 +1,7 @@
 """What a live source is doing, and when it tries again after a loss.
 
-The condition is written by the thread that reads the source, and read by any other. After a loss the next try comes soon
-at first, then ever more rarely, and at once when the server is back.
+The condition is written by the thread that reads the source, and read by any other. After a loss the next try comes
+soon at first, then ever more rarely, and at once when the server is back.
 """
 
 from __future__ import annotations
