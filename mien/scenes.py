@@ -14,9 +14,8 @@ from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.settings import DetectorRange, Provider, Settings
-from mien.engine.sources.address import SourceAddress
+from mien.engine.sources.address import LIVE_SOURCES, SourceAddress
 from mien.engine.sources.arrays import ArraySource
-from mien.engine.sources.base import LIVE_SOURCES
 from mien.engine.sources.open import open_live, open_source
 from mien.engine.types import Box, FloatArray, RgbImage
 from mien.engine.types import Scene as EngineScene

@@ -21,7 +21,7 @@ from mien.engine.faces import detection
 from mien.engine.faces.detection import open_detector
 from mien.engine.outputs import base as outputs
 from mien.engine.outputs.base import LiveScene, OutputStage
-from mien.engine.sources import base as sources
+from mien.engine.sources import address as sources
 from mien.engine.types import Frame, Scene
 from tests.videos import portrait, write_video
 

@@ -23,12 +23,12 @@ if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
 
 _T = TypeVar("_T")
-_LOOK_EVERY_S: Final = 0.005  # a look-up of a name takes longer
-_AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is closed
 _CHECK_S: Final = 1.0  # length of the video that is made
 _TONE_RATE: Final = 48_000  # samples per second
 _CLOCK_S: Final = 0.001  # times may be off by so much: the clocks of files are whole numbers
 _AUDIO_S: Final = 0.05  # AAC comes in packets of 21 ms
+_LOOK_EVERY_S: Final = 0.005  # a look-up of a name takes longer
+_AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is closed
 
 
 @click.command()

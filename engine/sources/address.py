@@ -15,7 +15,6 @@ from urllib.parse import quote, unquote
 from urllib.request import url2pathname
 
 from mien.engine.errors import SourceError
-from mien.engine.sources.base import LIVE_SOURCES
 
 Kind = str
 """demo, file, or one of `LIVE_SOURCES`."""
@@ -26,6 +25,14 @@ DEMO: Final = "demo"
 
 DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "http": 80, "https": 443}
 """The schemes of streams that can be read, with the port that each means when none is given."""
+
+LIVE_SOURCES: Final = {
+    "camera": "mien.engine.sources.camera:CameraSource",
+    "stream": "mien.engine.sources.network:NetworkStream",
+}
+"""Kinds of live sources, and the class of each as "module:class". A new kind is a file with that class and a line here;
+whoever types ``KIND:WHAT`` then opens it. The class is called with a `SourceAddress`, whose `target` is WHAT, and with
+`LiveSettings`; it opens nothing yet, that is for `LiveSource.frames`."""
 
 HIDDEN: Final = "***"
 """Stands for a path and a query that are not shown."""
@@ -169,38 +176,8 @@ class SourceAddress:
         return self._shown or self.text
 
 
-def _other(scheme: str, text: str) -> SourceAddress:
-    """What is no stream."""
-    if scheme == "file":
-        return _file(_path_of(text))
-    if scheme:
-        known = ", ".join(f"{name}://" for name in DEFAULT_PORTS)
-        raise SourceError(f"addresses that begin with {scheme}:// cannot be read; use one of {known}")
-    if text == DEMO:
-        return SourceAddress("demo", DEMO, DEMO)
-    if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
-        return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
-    begin, colon, rest = text.partition(":")
-    if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
-        return SourceAddress(begin, text, text, rest)
-    begin = begin.lower()
-    if begin in DEFAULT_PORTS and ":" in text:
-        raise SourceError(f"the address must begin with {begin}:// (two slashes)")
-    if _MAYBE_LOGIN.match(text) and not _exists(Path(text)):
-        # As a file it would be named in messages and remembered, with a password in its name.
-        raise SourceError("no such file; if it is the address of a stream, it must begin with rtsp:// or the like")
-    return _file(text)
-
-
-def _exists(path: Path) -> bool:
-    try:
-        return path.exists()
-    except (OSError, ValueError):  # a name that is too long, for one
-        return False
-
-
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` with `HIDDEN` for the login of every address, for path and query of a stream, and for `secrets`."""
+    """`text` with `***` for the login of every address, for what may be a secret in its path, and for `secrets`."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
@@ -222,6 +199,44 @@ def secrets_of(arguments: Iterable[str]) -> set[str]:
             parts |= {tail, *(piece for piece in pieces if not _PLAIN_PART.fullmatch(piece))}
     found = parts | {unquote(part) for part in parts} | {quote(unquote(part), safe="") for part in parts}
     return {secret for secret in found if secret}
+
+
+def _safe(found: re.Match[str]) -> str:
+    scheme, rest = found.groups()
+    _, at, behind = rest.rpartition("@")
+    place, tail = _cut_authority(behind)
+    if scheme.lower().removesuffix("://") in DEFAULT_PORTS:
+        tail = _remembered(tail.partition("#")[0])
+    return f"{scheme}{HIDDEN + '@' if at else ''}{place}{tail}"
+
+
+def _other(scheme: str, text: str) -> SourceAddress:
+    """What is no stream."""
+    if scheme == "file":
+        return _file(_path_of(text))
+    if scheme:
+        known = ", ".join(f"{name}://" for name in DEFAULT_PORTS)
+        raise SourceError(f"addresses that begin with {scheme}:// cannot be read; use one of {known}")
+    if text == DEMO:
+        return SourceAddress("demo", DEMO, DEMO)
+    if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
+        return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
+    begin, colon, rest = text.partition(":")
+    if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
+        return SourceAddress(begin, text, _name(text), rest)
+    if colon and begin.lower() in DEFAULT_PORTS:
+        raise SourceError(f"the address must begin with {begin.lower()}:// (two slashes)")
+    if _MAYBE_LOGIN.match(text) and not _exists(Path(text)):
+        # As a file it would be named in messages and remembered, with a password in its name.
+        raise SourceError("no such file; if it is the address of a stream, it must begin with rtsp:// or the like")
+    return _file(text)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        return path.exists()
+    except (OSError, ValueError):  # a name that is too long, for one
+        return False
 
 
 def _stream(scheme: str, rest: str, user: str | None, password: str | None, *, show: bool) -> SourceAddress:
@@ -250,7 +265,7 @@ def _stream(scheme: str, rest: str, user: str | None, password: str | None, *, s
         raise SourceError(f"{host}: user name or password hold characters that cannot be sent; type them again")
     default = port is None or port == DEFAULT_PORTS[scheme]
     tail = tail.partition("#")[0]
-    remembered = tail if tail in ("", "/") or _is_plain(tail) else f"/{HIDDEN}"
+    remembered = _remembered(tail)
     path = "".join(f"-{part}" for part in re.split(r"[/?&]", unquote(tail)) if part) if show else ""
     return SourceAddress(
         "stream",
@@ -288,20 +303,16 @@ def _split_place(place: str) -> tuple[str, int | None]:
     return ("", None) if port is not None and not 0 < port < 65536 else (found[1], port)
 
 
+def _remembered(tail: str) -> str:
+    """What of path and query may be kept and shown."""
+    return tail if tail in ("", "/") or _is_plain(tail) else f"/{HIDDEN}"
+
+
 def _is_plain(tail: str) -> bool:
     """Whether path and query hold nothing but what is the same for every camera of a make."""
     path, _, query = tail.partition("?")
     pairs = query.split("&") if query else []
     return all(map(_PLAIN_PART.fullmatch, path.split("/"))) and all(map(_PLAIN_PAIR.fullmatch, pairs))
-
-
-def _safe(found: re.Match[str]) -> str:
-    scheme, rest = found.groups()
-    _, at, behind = rest.rpartition("@")
-    place, tail = _cut_authority(behind)
-    if scheme.lower().removesuffix("://") in DEFAULT_PORTS and not _is_plain(tail):
-        tail = f"/{HIDDEN}"
-    return f"{scheme}{HIDDEN + '@' if at else ''}{place}{tail}"
 
 
 def _name(text: str) -> str:

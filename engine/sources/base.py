@@ -16,15 +16,6 @@ MIN_SIDE: Final = 16
 """Smaller frames hold no face, and H.264 works in blocks of this many pixels."""
 
 
-LIVE_SOURCES: Final = {
-    "camera": "mien.engine.sources.camera:CameraSource",
-    "stream": "mien.engine.sources.network:NetworkStream",
-}
-"""Kinds of live sources, and the class of each as "module:class". A new kind is a file with that class and a line here;
-whoever types ``KIND:WHAT`` then opens it. The class is called with a `SourceAddress`, whose `target` is WHAT, and with
-`LiveSettings`; it opens nothing yet, that is for `LiveSource.frames`."""
-
-
 class Source(Protocol):
     """Gives frames in order of time, each once, at the pace of whoever takes them.
 

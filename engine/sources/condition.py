@@ -1,8 +1,4 @@
-"""What a live source is doing, and when it tries again after a loss.
-
-The condition is written by the thread that reads the source, and read by any other. After a loss the next try comes
-soon at first, then ever more rarely, and at once when the server is back.
-"""
+"""What a live source is doing, written by the thread that reads it and read by any other; and when to try again."""
 
 from __future__ import annotations
 
@@ -17,16 +13,6 @@ from mien.engine.types import SourceCondition, SourceInfo, SourceState
 
 QUIET_S: Final = 2.0
 """So long without a frame and a live source is shown as stalled, before it is given up and opened again."""
-
-KNOCK_EVERY_S: Final = 1.5
-"""Between two knocks at a server that did not answer: with one attempt to open, live again within 3 s of its return."""
-
-_CHANCE: Final = 0.25
-_KNOCK_S: Final = 0.5  # longest wait for an answer
-_ASKABLE: Final = {
-    "rtsp": "RTSP/1.0",
-    "http": "HTTP/1.0",
-}  # with TLS or RTMP a knock only sees whether the port is open
 
 
 class LiveCondition:
@@ -126,6 +112,17 @@ class ToldSource:
     def cancel(self) -> None:
         """Let the reading end soon."""
         self._condition.cancel()
+
+
+KNOCK_EVERY_S: Final = 1.5
+"""Between two knocks at a server that did not answer: with one attempt to open, live again within 3 s of its return."""
+
+_CHANCE: Final = 0.25
+_KNOCK_S: Final = 0.5  # longest wait for an answer
+_ASKABLE: Final = {
+    "rtsp": "RTSP/1.0",
+    "http": "HTTP/1.0",
+}  # with TLS or RTMP a knock only sees whether the port is open
 
 
 class Backoff:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
-from mien.engine.sources.address import DEMO, SourceAddress
-from mien.engine.sources.base import LIVE_SOURCES, LiveSettings, LiveSource, Source
+from mien.engine.sources.address import DEMO, LIVE_SOURCES, SourceAddress
+from mien.engine.sources.base import LiveSettings, LiveSource, Source
 
 
 def open_source(spec: str, *, threads: int = 0) -> Source:
