@@ -289,6 +289,7 @@ def examine(folder: Path, detector: Path) -> int:
         https_proxy="http://proxy.example:3128",
         no_proxy="*",
     )
+    left = sorted(path.relative_to(folder) for path in (folder / "home").rglob("*") if path.is_file())
     announced = cases.run(
         "mien watch, with no detector in the cache",
         ["main.py", "watch", "demo", "--seconds", "2"],
@@ -306,7 +307,6 @@ def examine(folder: Path, detector: Path) -> int:
     for line in announced.splitlines():
         if "fetching" in line or "downloading" in line:
             print(f"    it says: {line}")
-    left = sorted(path.relative_to(folder) for path in (folder / "home").rglob("*") if path.is_file())
     print("\nFiles in the home folder after the bare libraries ran:", *(home or ["none"]), sep="\n    ")
     print("\nFiles in the home folder after Mien ran:", *(left or ["none"]), sep="\n    ")
     print(f"\n{'NOT silent' if cases.broken else 'Silent'}: {cases.broken} promises broken")
