@@ -214,7 +214,7 @@ def _write_video(path: Path) -> _Video:
             writer.write(frame, frame.image)
             times.append(frame.time_s)
         tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)).astype(np.float32)
-        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]) / 4), 0.0)
+        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]) / np.float32(4)), 0.0)
         writer.close()
     return _Video(times, "aac", _CHECK_S)
 

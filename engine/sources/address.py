@@ -111,7 +111,7 @@ class SourceAddress:
         ca_file: Path | None = None,
         verify_tls: bool = True,
     ) -> SourceAddress:
-        """Understand what a user typed, dropped or chose.
+        """Parse what a user typed, dropped or chose.
 
         Args:
             text: ``demo``, a path, ``file://``, ``camera:0``, ``camera:/dev/video0``, ``camera:NAME``, or the address
@@ -123,7 +123,7 @@ class SourceAddress:
             ca_file, verify_tls: see the attributes.
 
         Raises:
-            SourceError: it cannot be understood; the message quotes nothing that may be secret.
+            SourceError: it cannot be parsed; the message quotes nothing that may be secret.
         """
         text = text.strip()
         if transport not in ("tcp", "udp"):
@@ -177,7 +177,7 @@ class SourceAddress:
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` with `***` for the login of every address, for what may be a secret in its path, and for `secrets`."""
+    """`text` with `HIDDEN` for the login of every address, for path and query of a stream, and for `secrets`."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
@@ -211,7 +211,7 @@ def _safe(found: re.Match[str]) -> str:
 
 
 def _other(scheme: str, text: str) -> SourceAddress:
-    """What is no stream."""
+    """Addresses of everything but streams."""
     if scheme == "file":
         return _file(_path_of(text))
     if scheme:
@@ -289,7 +289,7 @@ def _can_be_sent(text: str) -> bool:
 
 
 def _cut_authority(rest: str) -> tuple[str, str]:
-    """Login, host and port; and what comes behind them."""
+    """Split into login, host and port, and the rest."""
     cut = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
     return rest[:cut], rest[cut:]
 
@@ -304,19 +304,19 @@ def _split_place(place: str) -> tuple[str, int | None]:
 
 
 def _remembered(tail: str) -> str:
-    """What of path and query may be kept and shown."""
+    """Path and query, or `HIDDEN` where they may hold a secret."""
     return tail if tail in ("", "/") or _is_plain(tail) else f"/{HIDDEN}"
 
 
 def _is_plain(tail: str) -> bool:
-    """Whether path and query hold nothing but what is the same for every camera of a make."""
+    """Whether path and query are made of words and numbers that hold no secret."""
     path, _, query = tail.partition("?")
     pairs = query.split("&") if query else []
     return all(map(_PLAIN_PART.fullmatch, path.split("/"))) and all(map(_PLAIN_PAIR.fullmatch, pairs))
 
 
 def _name(text: str) -> str:
-    """`text` as it can stand in a title and in the name of a file on every system."""
+    """`text` made fit for titles and for file names on every system."""
     shown = "".join(mark if mark.isprintable() and mark not in '/\\:*?"<>|' else "_" for mark in text)
     return shown[:_LONGEST_NAME].strip(" .") or "source"
 

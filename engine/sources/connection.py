@@ -1,4 +1,4 @@
-"""One connection to a network stream, from opening to loss. What goes wrong is said here, without the login."""
+"""One connection to a network stream, from opening to loss. Errors are explained here, without secrets."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ _WEB_PROTOCOLS: Final = "http,https,httpproxy,tcp,tls,crypto,data"  # no playlis
 
 
 class Lost(Exception):
-    """The connection is over or did not come about. The message is for people and holds no login.
+    """The connection ended or could not be made. The message is for people and holds no secret.
 
     Attributes:
         cause: "login" or "path" was refused, or the server's "certificate" is not trusted, so that trying again would
@@ -146,7 +146,7 @@ class Connection:
 
     @property
     def complete(self) -> bool:
-        """Whether a stream that is at its end has been played whole, so that nothing more is to come."""
+        """Whether a stream that ended was played to its end, so that nothing more will come."""
         return self._whole and self._last_s >= self._end_s
 
     def stream_s(self, decoded: VideoFrame) -> float | None:
@@ -154,7 +154,7 @@ class Connection:
         return pts_s(decoded) if self._timed else None
 
     def chunks(self) -> list[DecodedAudio]:
-        """What was heard since the last call."""
+        """The audio decoded since the last call."""
         return self._audio.take()
 
     def describe(self, decoded: VideoFrame) -> SourceInfo:
@@ -179,11 +179,11 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Let go of the stream. Only the thread that reads may call this."""
+        """Close the stream. Only the thread that reads may call this."""
         self._container.close()
 
     def _read(self) -> Packet[Any] | None:
-        """The next packet of frame or audio, None when none came in time; the same container then goes on.
+        """The next packet of video or audio; None when none came in time, and reading can go on.
 
         At the end it is an empty one of the frame.
         """
@@ -207,7 +207,7 @@ class Connection:
 
 
 def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
-    """Open a stream in the way that it takes.
+    """Open a stream with the options of its protocol.
 
     Raises:
         Lost: it cannot be opened.
@@ -250,7 +250,7 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
 def _try(
     address: SourceAddress, settings: LiveSettings, options: dict[str, str], more: dict[str, Any]
 ) -> InputContainer | Exception:
-    """Any error of PyAV carries the whole address in its text: it is given back, not raised."""
+    """Open, or return the error: PyAV puts the whole address into the text of its errors, so they must not be raised."""
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
     try:
         container: InputContainer = av.open(address.secret_url(), options=options, timeout=timeout, **more)
@@ -298,7 +298,7 @@ def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -
 
 
 def _status(error: Exception) -> int | None:
-    """The status with which a server has answered Python instead of FFmpeg."""
+    """The HTTP status of a server that Python asked instead of FFmpeg."""
     return error.code if isinstance(error, HTTPError) else None
 
 
