@@ -250,7 +250,7 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
 def _try(
     address: SourceAddress, settings: LiveSettings, options: dict[str, str], more: dict[str, Any]
 ) -> InputContainer | Exception:
-    """Open, or return the error: PyAV puts the whole address into the text of its errors, so they must not be raised."""
+    """Open, or return the error: PyAV writes the whole address into the text of its errors, so none may be raised."""
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
     try:
         container: InputContainer = av.open(address.secret_url(), options=options, timeout=timeout, **more)
