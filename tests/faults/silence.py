@@ -7,8 +7,8 @@ and port 443 speaks TLS: whatever wants to report to its makers finds what it lo
 this machine is read off the wire, so that no attempt is missed. `CI` is not set, for it silences some libraries. To
 show that the script sees something, it begins with the same libraries without Mien's switches.
 
-Needs Linux with iproute2 and util-linux, and root or user namespaces; a face detector in the cache; for `train` the
-extra `train`. Takes about three minutes. Exits with 1 where anybody was contacted who should not have been.
+Needs Linux with iproute2 and util-linux, and root or user namespaces; a face detector in the cache; for `train` and
+`--ray` the extras train and cluster. Takes about five minutes. Exits with 1 where anybody was contacted who should not have been.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
@@ -283,6 +284,20 @@ def examine(folder: Path, detector: Path) -> int:
         "mien train (a tiny network, three runs)",
         ["-m", "pytest", "-q", "-p", "no:cacheprovider", training, "-k", "killed_run and cliper"],
     )
+    if find_spec("ray") is None:
+        print("mien annotate --ray: left out, the package ray is not installed")
+    else:
+        ray = [sys.executable, "-c", "from ray.scripts.scripts import main; main()"]
+        quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "env": cases.environment}
+        # The cluster is the user's; here it must not report either, or its own reports would be taken for Mien's.
+        quiet["env"] |= {"RAY_USAGE_STATS_ENABLED": "0"}
+        start = [*ray, "start", "--head", "--num-cpus=2", "--include-dashboard=false", "--node-ip-address=127.0.0.1"]
+        subprocess.run(start, check=True, **quiet)
+        cases.run(
+            "mien annotate --ray",
+            ["main.py", "annotate", str(videos), "-o", str(folder / "far"), "--ray", "127.0.0.1:6379"],
+        )
+        subprocess.run([*ray, "stop"], check=False, **quiet)
     cases.run(
         "mien doctor behind a proxy with exceptions",
         ["main.py", "doctor"],

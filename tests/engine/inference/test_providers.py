@@ -30,7 +30,7 @@ def gpu_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(providers, "has_nvidia_driver", lambda: True)
     monkeypatch.setattr(providers, "tensorrt_version", lambda: 101300)
     monkeypatch.setattr(providers, "device_key", lambda: "some-gpu-sm90-cuda13000")
-    monkeypatch.setattr(providers.platformdirs, "user_cache_path", lambda *args, **rest: tmp_path)
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
     monkeypatch.setattr(graph, "offered_providers", lambda: ALL)
 
 
