@@ -8,7 +8,8 @@ this machine is read off the wire, so that no attempt is missed. `CI` is not set
 show that the script sees something, it begins with the same libraries without Mien's switches.
 
 Needs Linux with iproute2 and util-linux, and root or user namespaces; a face detector in the cache; for `train` and
-`--ray` the extras train and cluster. Takes about five minutes. Exits with 1 where anybody was contacted who should not have been.
+`--ray` the extras train and cluster. Takes about five minutes. Exits with 1 where anybody was contacted who should not
+have been.
 """
 
 from __future__ import annotations
@@ -183,7 +184,8 @@ class Cases:
             if name != "CI" and "proxy" not in name.lower() and not name.startswith(("ORT_", "PIP_", "XDG_"))
         } | {
             "HOME": str(folder / "home"), "MIEN_CACHE": str(detector.parent), "MIEN_CONFIG": str(folder / "config"),
-            "QT_QPA_PLATFORM": "offscreen", "PYTHONPATH": str(ROOT),
+            "QT_QPA_PLATFORM": "offscreen",
+            "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")])),
         }  # fmt: skip
         (folder / "home").mkdir()
 
