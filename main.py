@@ -1,6 +1,6 @@
 """Runs Mien from a checkout: `python main.py ...` does what the installed command `mien ...` does."""
 
-from mien.app.cli import main
+from mien.__main__ import main
 
 if __name__ == "__main__":
     main()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import suppress
 from types import FrameType
 from typing import Any, NoReturn
 
@@ -11,31 +12,34 @@ import click
 
 from mien.app.commands.annotate import annotate
 from mien.app.commands.bench import bench
-from mien.app.commands.console import Console
-from mien.app.commands.data import data
+from mien.app.commands.console import EXIT_INTERRUPTED, LEFT, Console
+from mien.app.commands.data.group import data
 from mien.app.commands.doctor import doctor
-from mien.app.commands.model import export_command, import_command
+from mien.app.commands.model.group import model
 from mien.app.commands.repair import repair
+from mien.app.commands.review import review
+from mien.app.commands.sections import Sections
 from mien.app.commands.stream import NO_STREAM_OPTIONS, stream_address, stream_options
-from mien.app.commands.training import evaluate, recipe, train
 from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
+from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
 from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
-EXIT_INTERRUPTED = 130  # 128 + SIGINT, as shells report it
 
 
 @click.group(
+    cls=Sections,
     invoke_without_command=True,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.option(
     "--source",
     metavar="SOURCE",
-    help="What the window shows first: a file, camera:0, the address of a stream, or demo.",
+    help="What the window shows first: a file, camera:0, the address of a stream, or demo. Takes the options of watch "
+    "about network streams.",
 )
 @stream_options
 @click.version_option(version(), prog_name="Mien")
@@ -64,29 +68,27 @@ def mien(context: click.Context, source: str | None, stream: dict[str, Any]) -> 
     context.exit(run(address if address is not None and address.kind == "stream" else source))
 
 
-mien.add_command(annotate)
-mien.add_command(watch)
-mien.add_command(repair)
-mien.add_command(bench)
-mien.add_command(doctor)
-mien.add_command(import_command)
-mien.add_command(export_command)
-mien.add_command(train)
-mien.add_command(recipe)
-mien.add_command(evaluate)
-mien.add_command(data)
+for _option in mien.params:
+    if isinstance(_option, click.Option) and _option.name in NO_STREAM_OPTIONS:
+        _option.hidden = True  # `mien watch --help` has them
+
+mien.add_section("For everybody", annotate, watch, review, repair, doctor, bench)
+mien.add_section("For researchers", model, data)
+for _name in ("import", "export", "train", "evaluate", "recipe"):
+    mien.add_old_spelling(_name, f"model {_name}")
 
 
 def main() -> NoReturn:
     """Run the command line and leave with its exit code.
 
-    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    0: done; 2: an error that the user can fix; 70: an error that nobody foresaw, with a report; 130: interrupted.
     """
-    detach_native_output()
-    silence_telemetry()
-    report_what_nobody_catches(complain)
-    signal.signal(signal.SIGTERM, _interrupt)
+    signals = _Signals()
     try:
+        signals.listen()
+        detach_native_output()
+        silence_telemetry()
+        report_what_nobody_catches(complain)
         code = mien.main(prog_name="mien", standalone_mode=False)
     except click.exceptions.Exit as done:
         code = done.exit_code
@@ -96,26 +98,51 @@ def main() -> NoReturn:
         command = "mien" if context is None else context.command_path
         complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
         code = EXIT_USER_ERROR
-    except MienError as error:
-        complain(str(error))
-        code = EXIT_USER_ERROR
-    except (ImportError, OSError) as error:
-        explained = missing_library(error)
-        code = EXIT_USER_ERROR
-        if explained is not None:
-            complain(explained)
-        else:
-            complain(report(error))
-            code = EXIT_UNEXPECTED
+    except Abandoned:
+        leave(EXIT_INTERRUPTED, LEFT)
     except (click.Abort, KeyboardInterrupt):
         complain("interrupted")
         code = EXIT_INTERRUPTED
+    except MienError as error:
+        complain(str(error))
+        code = EXIT_USER_ERROR
     except Exception as error:
-        complain(report(error))
-        code = EXIT_UNEXPECTED
+        explained = missing_library(error)
+        if signals.heard:
+            # Native libraries make errors of their own of an interrupt that hits them while they are loaded.
+            complain("interrupted")
+            code = EXIT_INTERRUPTED
+        elif explained is not None:
+            complain(explained)
+            code = EXIT_USER_ERROR
+        else:
+            complain(report(error))
+            code = EXIT_UNEXPECTED
+    signals.end_at_once(code)
     sys.exit(code)
 
 
-def _interrupt(number: int, frame: FrameType | None) -> None:
-    """A polite kill is treated like Ctrl-C, so that the recording is closed."""
-    raise KeyboardInterrupt
+class _Signals:
+    """What Ctrl-C, a polite kill and a closed terminal do, where no command counts them: `KeyboardInterrupt`."""
+
+    def __init__(self) -> None:
+        self.heard = False
+        # What was ignored before, as nohup does, stays so.
+        self._numbers = [number for number in SIGNALS if signal.getsignal(number) is not signal.SIG_IGN]
+
+    def listen(self) -> None:
+        for number in self._numbers:
+            signal.signal(number, self._interrupt)
+
+    def end_at_once(self, code: int) -> None:
+        """Everything is done: a signal while Python takes itself down ends that."""
+        for stream in (sys.stdout, sys.stderr):
+            with suppress(OSError, ValueError, AttributeError):
+                stream.flush()
+        for number in self._numbers:
+            signal.signal(number, lambda *_: leave(code))
+
+    def _interrupt(self, number: int, frame: FrameType | None) -> None:
+        self.heard = True
+        survive_hang_up(number)
+        raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""What the operating system and its libraries need to be told: output, telemetry, memory, missing libraries, locks."""
+"""What the operating system and its libraries need to be told: output, telemetry, memory, missing libraries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import re
 import sys
 from contextlib import suppress
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 
 def detach_native_output() -> None:
@@ -156,6 +156,17 @@ def _peer(field: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, in
     return mapped or host, int(port, 16)
 
 
+def printable(text: str) -> str:
+    """`text` with everything that is no letter, sign or space of its line shown as an escape.
+
+    File names, labels and what servers say come from others: sent to a terminal as they are, they could clear it,
+    rename it, add lines that look like Mien's, or turn the direction of what follows.
+    """
+    return "".join(c if c.isprintable() or c in _HARMLESS else c.encode("unicode_escape").decode() for c in text)
+
+
+_HARMLESS: Final = "\u00a0\u202f\u3000\u200c\u200d"  # spaces and joiners that languages need
+
 _M_ARENA_MAX: Final = -8  # of glibc's malloc.h
 
 
@@ -198,32 +209,3 @@ def missing_library(error: BaseException) -> str | None:
         return f"the system library {name} is missing; install the package that holds it"
     everything = " ".join(sorted(set(_PACKAGES.values())))
     return f"the system library {name} is missing; install it: sudo apt-get install {everything}"
-
-
-if sys.platform == "win32":
-
-    def hold(stream: BinaryIO) -> None:
-        """Nothing to do: Windows lets nobody rename or remove a file that is open."""
-
-    def is_held(path: Path) -> bool:
-        """Always False: see `hold`."""
-        return False
-
-else:
-    import fcntl
-
-    def hold(stream: BinaryIO) -> None:
-        """Mark an open file as being written; the mark goes with the program, however it ends."""
-        with suppress(OSError):  # some network file systems know no locks
-            fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-
-    def is_held(path: Path) -> bool:
-        """Whether a running program marked the file with `hold`."""
-        try:
-            with path.open("rb") as stream:
-                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:
-            return False
-        return False

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.engine.errors import MienError
+from mien.engine.system import printable
 
 if TYPE_CHECKING:
     from mien.app.commands.console import Console
@@ -26,8 +27,13 @@ def run_one(job: Job, work: Work, console: Console) -> None:
 
     with work.annotator() as annotator:
         with nullcontext(None) if console.quiet else progress_bar(Path(job.spec).name) as progress:
-            follow = {} if progress is None else {"progress": progress}
-            report = annotator.annotate(job.spec, job.mp4, overwrite=work.overwrite, **follow)
+            report = annotator.annotate(
+                job.spec,
+                job.mp4,
+                overwrite=work.overwrite,
+                progress=progress or (lambda info, stats: None),
+                interrupted=console.interrupted_here,
+            )
         console.tell(report)
     if report.stopped:
         raise click.exceptions.Exit(130)
@@ -40,7 +46,7 @@ def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: in
         MienError: some could not be annotated; the others are.
     """
     from mien.app.commands.progress import overall_bar
-    from mien.engine.batch.workers import Progress, is_finished, run_jobs
+    from mien.engine.batch.workers import BatchProgress, is_finished, run_jobs
 
     finished = [job for job in jobs if work.resume and is_finished(job, work)]
     left = [job for job in jobs if job not in finished]
@@ -54,12 +60,12 @@ def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: in
         if not left:
             outcomes = []
         elif cluster is None:
-            outcomes = run_jobs(left, work, processes, told=told, progress=progress)
+            outcomes = run_jobs(left, work, processes, told=told, progress=progress, interrupted=console.interrupted)
         else:
             from mien.engine.batch.cluster import run_on_cluster
 
             outcomes = run_on_cluster(
-                left, work, cluster, told=told, progress=lambda done: progress(Progress(done, len(left), 0.0))
+                left, work, cluster, told=told, progress=lambda done: progress(BatchProgress(done, len(left), 0.0))
             )
     if cluster is not None and not console.quiet:
         _summarise(outcomes)
@@ -79,7 +85,7 @@ def _nothing(progress: object) -> None:
 def _tell(outcome: Outcome, console: Console) -> None:
     if outcome.state == "failed":
         console.warn(outcome.message)
-    elif outcome.state != "skipped":
+    elif outcome.frames:
         console.result(
             outcome.job.mp4, outcome.warnings, outcome.frames_with_face, outcome.frames, outcome.elapsed_s,
             outcome.state == "stopped",
@@ -89,11 +95,14 @@ def _tell(outcome: Outcome, console: Console) -> None:
 def _summarise(outcomes: Sequence[Outcome]) -> None:
     from rich.console import Console as Terminal
     from rich.table import Table
+    from rich.text import Text
 
     table = Table()
     for title in ("video", "result", "frames", "with a face", "seconds"):
         table.add_column(title, justify="left" if title in {"video", "result"} else "right")
     for outcome in sorted(outcomes, key=lambda outcome: outcome.job.spec):
         figures = [str(outcome.frames), str(outcome.frames_with_face), f"{outcome.elapsed_s:.1f}"]
-        table.add_row(Path(outcome.job.spec).name, outcome.state, *(figures if outcome.frames else ["", "", ""]))
+        table.add_row(
+            Text(printable(Path(outcome.job.spec).name)), outcome.state, *(figures if outcome.frames else ["", "", ""])
+        )
     Terminal(stderr=True).print(table)

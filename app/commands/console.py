@@ -1,10 +1,13 @@
-"""Progress and messages on standard error, so that standard output stays free."""
+"""Messages on standard error, so that standard output stays free."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import os
+import sys
+from typing import TYPE_CHECKING, Final
 
-import click
+from mien.app.terminal import echo
+from mien.engine.interrupts import LEAVE, leave
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -12,23 +15,38 @@ if TYPE_CHECKING:
     from mien.engine.batch.annotator import Report
 
 
+EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
+LEFT: Final = "mien: left at once; mien repair finishes the .part files\n"
+
+
 class Console:
-    """What a command says; with `quiet`, warnings and errors only."""
+    """The messages of a command; with `quiet`, warnings and errors only."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
 
     def say(self, message: str) -> None:
-        """Something good to know."""
+        """Print a message."""
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(message, err=True)
 
     def warn(self, message: str) -> None:
-        """Something that should be looked at."""
-        click.echo(f"mien: warning: {message}", err=True)
+        """Print a warning."""
+        echo(f"mien: warning: {message}", err=True)
+
+    def interrupted(self, count: int) -> None:
+        """What to say at the second Ctrl-C; called from a signal handler, so it writes past all buffers."""
+        if count == 2:
+            os.write(sys.stderr.fileno(), b"mien: finishing; press again to leave the .part files\n")
+
+    def interrupted_here(self, count: int) -> None:
+        """As `interrupted`, where threads of this program write: it ends at the third, before they are in the way."""
+        self.interrupted(count)
+        if count >= LEAVE:
+            leave(EXIT_INTERRUPTED, LEFT)
 
     def tell(self, report: Report) -> None:
-        """The result of one video in one line, after the warnings."""
+        """Print the result of one video in one line, after the warnings."""
         stats, outputs = report.stats, report.outputs
         self.result(
             outputs.mp4, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped

@@ -1,4 +1,4 @@
-"""`mien watch`: the live job without a screen."""
+"""`mien watch`: a live session without a window."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
@@ -22,8 +23,10 @@ from mien.app.commands.options import (
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
+from mien.engine.interrupts import Abandoned, Interrupts
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -35,7 +38,7 @@ _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
 
 
-@click.command()
+@click.command(short_help="Watch a camera, a stream or a file without a window.")
 @click.argument("source")
 @click.option(
     "--record",
@@ -43,9 +46,9 @@ _NAME: Final = "{source} {time}"
     metavar="FOLDER",
     help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
 )
-@click.option("--clean", is_flag=True, help="Record the frame without anything drawn on it as well.")
+@click.option("--clean", is_flag=True, help="Also record the video with nothing drawn on it.")
 @click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
-@click.option("--no-audio", is_flag=True, help="Leave the audio of a network stream out of the recording.")
+@click.option("--no-audio", is_flag=True, help="Do not record the audio of a network stream.")
 @click.option(
     "--privacy",
     type=click.Choice(("none", "blur", "pixelate")),
@@ -60,7 +63,7 @@ _NAME: Final = "{source} {time}"
     "--labels",
     type=click.Path(path_type=Path),
     metavar="LABELS.toml",
-    help="Labels of your own, as for annotate.",
+    help="Zero-shot labels, as for annotate.",
 )
 @detector_option
 @range_option
@@ -68,6 +71,7 @@ _NAME: Final = "{source} {time}"
 @max_faces_option
 @provider_option
 @crf_option
+@max_pixels_option
 @quiet_option
 def watch(
     source: str,
@@ -113,23 +117,26 @@ def watch(
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
 
-    session, interrupted = LiveSession(bundle, detector_file, settings), False
-    try:
-        _wait_for_model(session)
-        session.open(address)
-        if plan is not None:
-            session.record(plan)
-        with live_lines(quiet) as show:
-            _follow(session, seconds, show)
-    except KeyboardInterrupt:
-        interrupted = True
-    finally:
+    with Interrupts(Console(quiet).interrupted_here) as interrupts:
+        session = LiveSession(bundle, detector_file, settings)
+        try:
+            _wait_for_model(session, interrupts)
+            session.open(address)
+            if plan is not None:
+                session.record(plan)
+            with live_lines(quiet) as show:
+                _follow(session, seconds, show, interrupts)
+        except Abandoned:
+            raise
+        except BaseException:
+            session.close()
+            raise
         # Whatever happened, the recording is finished.
         session.close()
-    _tell_recorded(session, say)
-    if interrupted:
-        say("stopped")
-        raise click.exceptions.Exit(130)
+        _tell_recorded(session, say)
+        if interrupts.count:
+            say("stopped")
+            raise click.exceptions.Exit(130)
 
 
 def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
@@ -139,19 +146,21 @@ def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
 
 
-def _wait_for_model(session: LiveSession) -> None:
+def _wait_for_model(session: LiveSession, interrupts: Interrupts) -> None:
     """Nothing is opened for a model that cannot run."""
     while (status := session.status()).model_state == "loading":
+        if interrupts.count:
+            raise KeyboardInterrupt
         time.sleep(_POLL_S / 4)
     if status.model_state == "failed":
         raise ModelError(status.model_message)
 
 
-def _follow(session: LiveSession, seconds: float | None, show: Any) -> None:
+def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
     warned = _Warned()
-    while seconds is None or time.monotonic() - began < seconds:
+    while not interrupts.count and (seconds is None or time.monotonic() - began < seconds):
         status, scene = session.status(), session.scene()
         warned.look(status)
         if session.error is not None:
@@ -209,4 +218,4 @@ class _Warned:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"mien: warning: {message}", err=True)
+    echo(f"mien: warning: {message}", err=True)

@@ -1,4 +1,4 @@
-"""Opens the window."""
+"""Opens the windows of the command line: the main one, and that of one recording."""
 
 from __future__ import annotations
 
@@ -9,12 +9,15 @@ import time
 from pathlib import Path
 
 from PySide6.QtCore import QTimer
-from PySide6.QtWidgets import QApplication
+from PySide6.QtWidgets import QApplication, QWidget
 
 from mien.app.gui import preferences
+from mien.app.gui.collector import Collector
 from mien.app.gui.look.icons import app_icon
 from mien.app.gui.look.theme import Theme
+from mien.app.gui.review.window import ReviewWindow
 from mien.app.gui.window import MainWindow
+from mien.app.terminal import echo
 from mien.engine import version
 from mien.engine.sources.address import SourceAddress
 
@@ -24,11 +27,7 @@ def run(source: SourceAddress | str | None = None) -> int:
 
     With MIEN_STARTUP=1 in the environment, prints how long it took until the window and the first boxes were painted.
     """
-    app = QApplication(sys.argv[:1])
-    app.setApplicationName("Mien")
-    app.setApplicationVersion(version())
-    app.setDesktopFileName("mien")
-    app.setWindowIcon(app_icon())
+    app = application()
     remembered = preferences.load()
     window = MainWindow(Theme(app, remembered.theme), remembered)
     window.show()
@@ -36,6 +35,32 @@ def run(source: SourceAddress | str | None = None) -> int:
         _tell_startup(window)
     # First the window is painted; what takes time comes after.
     QTimer.singleShot(0, lambda: window.start(source))
+    return _stay(app, window)
+
+
+def run_review(recording: Path) -> int:
+    """Show a recording in a window of its own and stay until it is closed; returns the exit code."""
+    app = application()
+    # Kept: it follows the system's theme.
+    theme = Theme(app, preferences.load().theme)
+    collector = Collector(theme)
+    window = ReviewWindow(None, recording)
+    window.closed.connect(collector.stop)
+    window.show()
+    return _stay(app, window)
+
+
+def application() -> QApplication:
+    """Qt's application, with what it is called everywhere."""
+    app = QApplication(sys.argv[:1])
+    app.setApplicationName("Mien")
+    app.setApplicationVersion(version())
+    app.setDesktopFileName("mien")
+    app.setWindowIcon(app_icon())
+    return app
+
+
+def _stay(app: QApplication, window: QWidget) -> int:
     # Python sees a signal only when it runs: this lets it run now and then, for Ctrl-C and a polite kill.
     signal.signal(signal.SIGINT, lambda *_: window.close())
     signal.signal(signal.SIGTERM, lambda *_: window.close())
@@ -60,7 +85,7 @@ def _tell_startup(window: MainWindow) -> None:
         }.items():
             if there and what not in said:
                 said.add(what)
-                print(f"{what}: {now:.2f} s", flush=True)
+                echo(f"{what}: {now:.2f} s")
         if "first bars" in said:
             timer.stop()
 

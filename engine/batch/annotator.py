@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Self
 
-from mien.engine.batch.pipeline import Session
+from mien.engine.batch.pipeline import Pipeline
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.faces.detection import open_detector
@@ -18,7 +19,8 @@ from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.typed_labels import label_note, output_labels
-from mien.engine.recording.document import now, session_about
+from mien.engine.interrupts import Abandoned, Interrupts
+from mien.engine.recording.document import Ended, now, session_about
 from mien.engine.recording.file_recorder import Recorder
 from mien.engine.recording.files import Outputs
 from mien.engine.settings import Settings
@@ -28,7 +30,8 @@ from mien.engine.types import SourceInfo, Stats
 
 _POLL_S: Final = 0.1
 
-Progress = Callable[[SourceInfo, Stats], None]
+ProgressCallback = Callable[[SourceInfo, Stats], None]
+Interrupted = Callable[[int], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,24 +76,39 @@ class Annotator:
         return self._predictor.provider
 
     def annotate(
-        self, spec: str, mp4: Path, *, overwrite: bool = False, progress: Progress = lambda info, stats: None
+        self,
+        spec: str,
+        mp4: Path,
+        *,
+        overwrite: bool = False,
+        redo: bool = False,
+        progress: ProgressCallback = lambda info, stats: None,
+        interrupted: Interrupted = lambda count: None,
     ) -> Report:
         """Annotate one source.
 
-        A KeyboardInterrupt ends the job in order: what was read so far is whole and playable, and the report
-        says that it was stopped.
+        Ctrl-C, SIGTERM and SIGHUP, where they are heard as `KeyboardInterrupt` is, end the job in order: what was
+        read so far is whole and playable, and the report says that it was stopped. The third of them raises
+        `Abandoned`: the ``.part`` files are left as they are, and `mien repair` finishes them.
 
         Args:
             spec: a video file, or "demo".
             mp4: where the MP4 goes; CSV and JSON go beside it.
-            overwrite: replace what is there.
-            progress: called about ten times a second from the calling thread.
+            overwrite: replace what is there, also what was left unfinished of the same source.
+            redo: replace only what was left unfinished of the same source.
+            progress: called about ten times a second from the calling thread; a KeyboardInterrupt that it raises
+                ends the job in order, too.
+            interrupted: called with the number of signals so far.
 
         Raises:
             SourceError, RecordingError, ModelError: nothing is left under the final names.
+            KeyboardInterrupt: stopped before the first frame; nothing is left.
         """
-        with open_source(spec, threads=self._settings.threads) as source:
-            return self.annotate_source(source, mp4, path=Path(spec), overwrite=overwrite, progress=progress)
+        settings = self._settings
+        with open_source(spec, threads=settings.threads, max_pixels=settings.max_pixels) as source:
+            return self.annotate_source(
+                source, mp4, path=Path(spec), overwrite=overwrite, redo=redo, progress=progress, interrupted=interrupted
+            )
 
     def annotate_source(
         self,
@@ -99,29 +117,38 @@ class Annotator:
         *,
         path: Path | None = None,
         overwrite: bool = False,
-        progress: Progress = lambda info, stats: None,
+        redo: bool = False,
+        progress: ProgressCallback = lambda info, stats: None,
+        interrupted: Interrupted = lambda count: None,
     ) -> Report:
         """As `annotate`, for a source that is already open; `path` is its file, which must not be overwritten."""
-        outputs = Outputs.checked(mp4, overwrite=overwrite, source=path)
+        outputs = Outputs(mp4)
         manifest = self._predictor.bundle.manifest
         neutral = None
         if self._neutral is not None:
             neutral = NeutralCalibration(manifest, self._neutral, start_s=source.info.start_s)
-        recorder = Recorder(
-            outputs,
-            source.info,
-            output_labels(manifest),
-            self._about(source.info),
-            crf=self._settings.crf,
-            audio_path=source.audio_path,
-            threads=self._settings.threads,
-        )
-        try:
-            session = self._run(source, recorder, neutral, progress)
-        except BaseException:
-            recorder.discard()
-            raise
-        return self._conclude(session, source, recorder, outputs, neutral)
+        about = self._about(source.info)
+        with Interrupts(interrupted) as interrupts, outputs.held(overwrite=overwrite, source=path, redo=redo):
+            recorder = Recorder(
+                outputs,
+                source.info,
+                output_labels(manifest),
+                about,
+                crf=self._settings.crf,
+                audio_path=source.audio_path,
+                threads=self._settings.threads,
+                overwrite=overwrite,
+            )
+            session: Pipeline | None = None
+            try:
+                session = self._pipeline(source, recorder, neutral)
+                self._run(session, source, progress, interrupts)
+            except BaseException:
+                # While a thread still writes, nothing may be closed or removed under its hands.
+                if session is None or session.wait(0):
+                    recorder.discard()
+                raise
+            return self._conclude(session, source, recorder, outputs, neutral)
 
     def close(self) -> None:
         """Free the networks."""
@@ -131,13 +158,12 @@ class Annotator:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
+        if not isinstance(error, Abandoned):  # then threads still use them
+            self.close()
 
-    def _run(
-        self, source: Source, recorder: Recorder, neutral: NeutralCalibration | None, progress: Progress
-    ) -> Session:
+    def _pipeline(self, source: Source, recorder: Recorder, neutral: NeutralCalibration | None) -> Pipeline:
         settings, manifest = self._settings, self._predictor.bundle.manifest
-        session = Session(
+        return Pipeline(
             source,
             self._detector,
             Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
@@ -145,18 +171,27 @@ class Annotator:
             Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest)),
             recorder,
         )
+
+    def _run(self, session: Pipeline, source: Source, progress: ProgressCallback, interrupts: Interrupts) -> None:
         with session:
-            try:
-                while not session.wait(_POLL_S):
-                    progress(source.info, session.stats())
-            except KeyboardInterrupt:
-                session.stop()
-        progress(source.info, session.stats())
-        return session
+            ended = False
+            while not ended:
+                try:
+                    if interrupts.count:
+                        session.stop()
+                    ended = session.wait(_POLL_S)
+                    if not ended:
+                        progress(source.info, session.stats())
+                except Abandoned:
+                    raise
+                except KeyboardInterrupt:
+                    session.stop()
+        with suppress(KeyboardInterrupt):  # it has ended already
+            progress(source.info, session.stats())
 
     def _conclude(
         self,
-        session: Session,
+        session: Pipeline,
         source: Source,
         recorder: Recorder,
         outputs: Outputs,
@@ -165,11 +200,14 @@ class Annotator:
         error, stats = session.error, session.stats()
         if isinstance(error, RecordingError) and recorder.frames_written:
             # The disk may be full: save what can be saved under its .part name rather than remove it.
+            recorder.leave()
             part = Outputs.part(outputs.mp4)
             raise RecordingError(f"{error}; what was recorded until then is in {part}") from None
         if error is not None or not recorder.frames_written:
             recorder.discard()
-            raise error or RecordingError(f"{outputs.mp4}: stopped before the first frame; nothing was written")
+            if error is None and session.stopped:
+                raise KeyboardInterrupt
+            raise error or RecordingError(f"{outputs.mp4}: the source holds no frame; nothing was written")
         stopped = session.stopped
         failures = self._predictor.warnings[self._warned :]
         self._warned += len(failures)
@@ -195,8 +233,8 @@ class Annotator:
     def _results(self, stats: Stats, source: Source, stopped: bool, warnings: tuple[str, ...]) -> dict[str, Any]:
         """What the JSON file says at the end."""
         return {
-            "complete": not stopped and not source.warnings,
-            "ended": "stopped by the user" if stopped else "end of source",
+            "complete": not stopped and source.complete,
+            "ended": Ended.STOPPED if stopped else Ended.END_OF_SOURCE,
             "finished": now(),
             "counts": {
                 "frames_read": stats.frames_read,

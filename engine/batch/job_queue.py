@@ -31,7 +31,7 @@ class JobState(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Job:
+class QueuedJob:
     """One file of the queue.
 
     Attributes:
@@ -63,17 +63,18 @@ class JobQueue:
     def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
         self._choice = (bundle, detector_file, settings)
         self._lock = threading.Lock()
-        self._jobs: dict[int, Job] = {}
+        self._jobs: dict[int, QueuedJob] = {}
         self._wake: Latest[bool] = Latest()
         self._added = 0
         self._closing = False
         self._stages = Stages({"jobs": self._run}, on_error=self._wake.close)
         self._stages.start()
 
-    def add(self, files: Sequence[tuple[Path, Path]]) -> tuple[Job, ...]:
+    def add(self, files: Sequence[tuple[Path, Path]]) -> tuple[QueuedJob, ...]:
         """Queue files, each with the MP4 to write."""
         with self._lock:
-            added = tuple(Job(self._added + i, source, output) for i, (source, output) in enumerate(files, start=1))
+            first = self._added + 1
+            added = tuple(QueuedJob(first + i, source, output) for i, (source, output) in enumerate(files))
             self._added += len(added)
             self._jobs.update({job.number: job for job in added})
         self._wake.put(True)
@@ -84,7 +85,7 @@ class JobQueue:
         with self._lock:
             self._choice = (bundle, self._choice[1], settings)
 
-    def jobs(self) -> tuple[Job, ...]:
+    def jobs(self) -> tuple[QueuedJob, ...]:
         """All files, in the order in which they were added."""
         with self._lock:
             return tuple(self._jobs.values())
@@ -148,7 +149,7 @@ class JobQueue:
             if annotator is not None:
                 annotator.close()
 
-    def _next(self) -> Job | None:
+    def _next(self) -> QueuedJob | None:
         with self._lock:
             for job in self._jobs.values():
                 if job.state is JobState.WAITING:
@@ -156,7 +157,7 @@ class JobQueue:
                     return job
         return None
 
-    def _annotate(self, annotator: Annotator, job: Job) -> None:
+    def _annotate(self, annotator: Annotator, job: QueuedJob) -> None:
         report = annotator.annotate(str(job.source), job.output, progress=self._progress(job.number))
         stats = report.stats
         message = f"a face in {stats.frames_with_face} of {stats.frames_done} frames"

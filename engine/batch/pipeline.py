@@ -17,6 +17,7 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.faces.detection import Detector
 from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import Tracker
+from mien.engine.interrupts import Abandoned
 from mien.engine.recording.file_recorder import Recorder
 from mien.engine.sources.base import Source
 from mien.engine.threads import BoundedQueue, Stages
@@ -25,7 +26,7 @@ from mien.engine.types import Frame, Scene, Stats
 _BELT: Final = 4  # frames between two stages: enough to smooth their jitter
 
 
-class Session:
+class Pipeline:
     """One run over one source. Use as a context manager: leaving it stops and joins every thread.
 
     The session neither opens nor closes what it is given.
@@ -99,7 +100,8 @@ class Session:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.stop()
-        self._stages.join()
+        if not isinstance(error, Abandoned):  # then nobody waits: the program is about to end
+            self._stages.join()
 
     def _capture(self) -> None:
         try:

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
-import threading
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 from mien.engine.errors import MienError
 from mien.engine.faces.neutral import NeutralPeriod
-from mien.engine.recording.files import Outputs
+from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts
+from mien.engine.recording.document import Ended
+from mien.engine.recording.files import Outputs, read_json
 from mien.engine.settings import Settings
 from mien.engine.system import detach_native_output, silence_telemetry
 from mien.engine.types import SourceInfo, Stats
 
 if TYPE_CHECKING:
-    from mien.engine.batch.annotator import Annotator
+    from mien.engine.batch.annotator import Annotator, ProgressCallback
     from mien.engine.inference.bundle import Bundle
 
 _CORES_PER_JOB: Final = 2  # reading, recognising and writing overlap: one video keeps about two cores busy
-_STOPPED: Final = "stopped by the user"
 _DIED: Final = "the process that worked on it died; it may have run out of memory: try fewer --jobs"
 
 
@@ -80,7 +80,7 @@ class Outcome:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class BatchProgress:
     """How far all jobs are: `done` of `total` videos, with fractions, and `frames_per_second` of all at once."""
 
     done: float
@@ -104,17 +104,16 @@ def is_finished(job: Job, work: Work) -> bool:
     What was stopped or killed in the middle is not finished; nor is what another model has made.
     """
     outputs = Outputs(job.mp4)
-    if not all(path.is_file() for path in outputs.all()):
+    about = read_json(outputs.json)
+    if about is None or not all(path.is_file() for path in outputs.all()):
         return False
-    try:
-        data = json.loads(outputs.json.read_text(encoding="utf-8"))
-        return bool(data["model"]["sha256"] == work.bundle.sha256 and data.get("ended", _STOPPED) != _STOPPED)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    model = about.get("model")
+    same = isinstance(model, dict) and model.get("sha256") == work.bundle.sha256
+    return same and about.get("ended", Ended.STOPPED) not in (Ended.STOPPED, Ended.REPAIRED)
 
 
 def run_job(
-    annotator: Annotator, job: Job, work: Work, progress: Callable[[SourceInfo, Stats], None] = lambda info, stats: None
+    annotator: Annotator, job: Job, work: Work, progress: ProgressCallback = lambda info, stats: None
 ) -> Outcome:
     """Annotate one video; errors that a user can mend become an `Outcome`."""
     overwrite = work.overwrite
@@ -123,9 +122,13 @@ def run_job(
             return Outcome(job, "skipped")
         overwrite = overwrite or _was_stopped(job)
     try:
-        report = annotator.annotate(job.spec, job.mp4, overwrite=overwrite, progress=progress)
+        report = annotator.annotate(job.spec, job.mp4, overwrite=overwrite, redo=work.resume, progress=progress)
     except MienError as error:
         return Outcome(job, "failed", str(error))
+    except Abandoned:
+        raise
+    except KeyboardInterrupt:
+        return Outcome(job, "stopped")
     stats = report.stats
     return Outcome(
         job,
@@ -138,12 +141,10 @@ def run_job(
 
 
 def _was_stopped(job: Job) -> bool:
-    """Whether what lies there is the beginning that a stopped run has left."""
-    try:
-        data = json.loads(Outputs(job.mp4).json.read_text(encoding="utf-8"))
-        return bool(data["ended"] == _STOPPED)
-    except (OSError, ValueError, KeyError, TypeError):
-        return False
+    """Whether what lies there is the beginning that a stopped or repaired run of `mien annotate` has left."""
+    about = read_json(Outputs(job.mp4).json)
+    ended = None if about is None or "recording" in about else about.get("ended")
+    return ended in (Ended.STOPPED, Ended.REPAIRED)
 
 
 def run_jobs(
@@ -152,11 +153,13 @@ def run_jobs(
     processes: int,
     *,
     told: Callable[[Outcome], None],
-    progress: Callable[[Progress], None] = lambda progress: None,
+    progress: Callable[[BatchProgress], None] = lambda progress: None,
+    interrupted: Callable[[int], None] = lambda count: None,
 ) -> list[Outcome]:
     """Annotate `jobs` in `processes` processes of their own.
 
-    A KeyboardInterrupt ends all in order: every video begun is closed and playable, those not begun are left out.
+    Ctrl-C, SIGTERM and SIGHUP end all in order: every video begun is closed and playable, those not begun are left
+    out. The third of them raises `Abandoned`: the processes are killed, and what they wrote can be repaired.
 
     Args:
         jobs: the videos, begun in this order.
@@ -164,6 +167,7 @@ def run_jobs(
         processes: how many at once.
         told: called with each outcome as it comes.
         progress: called now and then.
+        interrupted: called with the number of signals so far.
 
     Returns:
         The outcomes of all jobs that were begun, in the order in which they ended.
@@ -172,37 +176,41 @@ def run_jobs(
     work = replace(work, settings=replace(work.settings, threads=work.settings.threads or threads_per_job(count)))
     left = list(jobs)
     outcomes: list[Outcome] = []
-    workers = [_Worker(work) for _ in range(count)]
+    workers: list[_Worker] = []
     stopping = False
-    try:
-        while workers:
-            try:
-                for worker in workers:
-                    if worker.job is None:
-                        worker.give(left.pop(0) if left and not stopping else None)
-                workers = [worker for worker in workers if not worker.ended]
-                ready = wait([worker.connection for worker in workers], timeout=0.5)
-                for worker in [worker for worker in workers if worker.connection in ready]:
-                    outcome = worker.write_audio()
-                    if outcome is not None:
-                        outcomes.append(outcome)
-                        told(outcome)
-                    if worker.dead:
-                        workers.remove(worker)
-                        if left and not stopping:
-                            workers.append(_Worker(work))
-                running = sum(worker.share for worker in workers)
-                speed = sum(worker.frames_per_second for worker in workers)
-                progress(Progress(len(outcomes) + running, len(jobs), speed))
-            except KeyboardInterrupt:
-                if stopping:
+    with Interrupts(interrupted) as interrupts:
+        try:
+            workers += [_Worker(work) for _ in range(count)]
+            while workers:
+                try:
+                    if interrupts.count and not stopping:
+                        raise KeyboardInterrupt
+                    for worker in workers:
+                        if worker.job is None:
+                            worker.give(left.pop(0) if left and not stopping else None)
+                    workers = [worker for worker in workers if not worker.ended]
+                    ready = wait([worker.connection for worker in workers], timeout=0.5)
+                    for worker in [worker for worker in workers if worker.connection in ready]:
+                        outcome = worker.hear()
+                        if outcome is not None:
+                            outcomes.append(outcome)
+                            told(outcome)
+                        if worker.dead:
+                            workers.remove(worker)
+                            if left and not stopping:
+                                workers.append(_Worker(work))
+                    running = sum(worker.share for worker in workers)
+                    speed = sum(worker.frames_per_second for worker in workers)
+                    progress(BatchProgress(len(outcomes) + running, len(jobs), speed))
+                except Abandoned:
                     raise
-                stopping = True
-                for worker in workers:
-                    worker.stop()
-    finally:
-        for worker in workers:
-            worker.kill()
+                except KeyboardInterrupt:
+                    stopping = True
+                    for worker in workers:
+                        worker.stop()
+        finally:
+            for worker in workers:
+                worker.kill()
     return outcomes
 
 
@@ -213,7 +221,7 @@ class _Worker:
         context = multiprocessing.get_context("spawn")  # forking a process that has threads is not safe
         self.connection, inner = context.Pipe()
         self._process: BaseProcess = context.Process(target=_serve, args=(inner, work), name="mien-worker")
-        with _interrupts_ignored():
+        with _interrupts_held():
             self._process.start()
         inner.close()
         self.job: Job | None = None
@@ -226,7 +234,7 @@ class _Worker:
         """The next job; None: there is none left, and the process ends."""
         try:
             self.connection.send(job)
-        except OSError:  # it has just died: `write_audio` will say so
+        except OSError:  # it has just died: `hear` will say so
             if job is None:
                 self.kill()
         self.job, self.share = job, 0.0
@@ -235,7 +243,7 @@ class _Worker:
             self.connection.close()
             self.ended = True
 
-    def write_audio(self) -> Outcome | None:
+    def hear(self) -> Outcome | None:
         """Take one message; the outcome, where the job has ended."""
         assert self.job is not None
         try:
@@ -265,7 +273,10 @@ class _Worker:
 
 def _serve(connection: Connection, work: Work) -> None:
     """What a worker process does."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # the terminal sends it to all; the first process decides
+    for number in SIGNALS:  # the terminal sends them to all; the first process decides
+        signal.signal(number, signal.SIG_IGN)
+    if sys.platform != "win32":
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
     detach_native_output()
     silence_telemetry()
     annotator: Annotator | None = None
@@ -319,13 +330,20 @@ class _Reporter:
 
 
 @contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """A process that is started meanwhile inherits it, so that Ctrl-C cannot hit it before it is ready."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
+def _interrupts_held() -> Iterator[None]:
+    """A process that is started meanwhile inherits it, so that no signal can hit it before it is ready.
+
+    Here they are heard when the block has ended.
+    """
+    if sys.platform == "win32":
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
         return
-    before: Any = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    mask = signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
     try:
         yield
     finally:
-        signal.signal(signal.SIGINT, before)
+        signal.pthread_sigmask(signal.SIG_SETMASK, mask)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
@@ -13,7 +14,17 @@ from mien.engine.inference.typed_labels import is_unvalidated
 from mien.engine.settings import Settings
 from mien.engine.types import SourceInfo
 
-JSON_FORMAT: Final = 1
+JSON_FORMAT: Final = 2
+"""1 called ``recording.audio`` "sound" and ``counts.frames_repeated`` "pictures_repeated"."""
+
+
+class Ended(StrEnum):
+    """Why a recording ended, as its JSON says under ``ended``. Live, a sentence about a failure may stand there."""
+
+    END_OF_SOURCE = "end of source"
+    STOPPED = "stopped by the user"
+    IN_ORDER = "stopped in order"
+    REPAIRED = "repaired after a crash"
 
 
 def session_about(

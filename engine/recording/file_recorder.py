@@ -10,21 +10,24 @@ from typing import Any
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.recording.files import Outputs, write_json
-from mien.engine.recording.table import TableWriter
+from mien.engine.recording.table import GAP, TableWriter
 from mien.engine.types import RgbImage, Scene, SourceInfo
 
 
 class Recorder:
-    """Writes scenes as they come; ends with `finish` (the files get their final names) or `discard`.
+    """Writes scenes as they come; ends with `finish` (the files get their final names), `discard` or `leave`.
+
+    For one thread at a time: whoever ends it makes sure that nobody writes any more.
 
     Args:
-        outputs: where to.
+        outputs: where to; held with `Outputs.held` until the end.
         info: of the source.
         labels: class names of the model.
         about: what is known before the first frame; begins the JSON file.
         crf: constant rate factor of the MP4.
         audio_path: file whose audio goes along; None: no audio.
         threads: of the encoder; 0: as it likes.
+        overwrite: files under the final names are replaced at the end.
 
     Raises:
         RecordingError: a file cannot be created; nothing is left behind.
@@ -40,12 +43,15 @@ class Recorder:
         crf: int,
         audio_path: Path | None,
         threads: int = 0,
+        overwrite: bool = False,
     ) -> None:
         self._outputs = outputs
+        self._overwrite = overwrite
         self._about = dict(about)
         self._video: Mp4Writer | None = None
         self._table: TableWriter | None = None
         self.frames_written = 0
+        self._jumps: list[dict[str, Any]] = []
         try:
             self._write_json({"complete": False})
             self._table = TableWriter(Outputs.part(outputs.csv), labels)
@@ -62,6 +68,17 @@ class Recorder:
         """
         assert self._video is not None and self._table is not None
         self._video.write(scene.frame, image)
+        if (jump := scene.frame.discontinuity) is not None:
+            # Nothing is missing: the recording goes on without the jump, so the gap has no length.
+            self._table.note(jump.time_s, GAP, "0")
+            self._jumps.append(
+                {
+                    "frame": jump.frame,
+                    "source_pts_s": round(jump.source_s, 6),
+                    "pts_s": round(jump.time_s, 6),
+                    "shift_s": round(jump.shift_s, 6),
+                }
+            )
         self._table.write(scene)
         self.frames_written += 1
 
@@ -80,13 +97,14 @@ class Recorder:
             self._video.close(rest_of_audio=whole)
         finally:
             self._table.close()
-        self._write_json(results)
-        for path in self._outputs.all():
-            try:
-                Outputs.part(path).replace(path)
-            except OSError as error:
-                part = Outputs.part(path)
-                raise RecordingError(f"{path}: cannot be replaced ({error.strerror}); the result is {part}") from None
+        self._write_json({**results, "discontinuities": self._jumps})
+        self._outputs.publish(overwrite=self._overwrite)
+
+    def leave(self) -> None:
+        """Leave the ``.part`` files as they are, for `mien repair`: the disk may be full."""
+        with suppress(RecordingError):
+            if self._table is not None:
+                self._table.close()
 
     def discard(self) -> None:
         """Close and remove everything."""

@@ -13,10 +13,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+from mien.engine.disk import rename_new
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.media.geometry import fitted
+from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
 from mien.engine.recording.live_video import TIME_BASE, LiveVideo
 from mien.engine.recording.notes import Notes
@@ -162,7 +164,9 @@ class LiveRecorder:
                 for ready in self._anonymiser.flush():
                     self._write(ready)
             trouble += self._close(results)
+            self._files.release()
         except RecordingError as error:
+            self._files.release()
             self._finished = ()
             self._set(state="failed", message=str(error))
             raise
@@ -211,6 +215,7 @@ class LiveRecorder:
         for path in files.all():
             with suppress(OSError):
                 Outputs.part(path).unlink(missing_ok=True)
+        files.release()
 
     def _write(self, scene: Scene) -> None:
         """Write a scene that is fitted and concealed."""
@@ -264,9 +269,7 @@ class LiveRecorder:
                 trouble.append(f"{path}: holds nothing and was removed")
                 continue
             try:
-                if path.exists():
-                    raise FileExistsError(0, "a file of that name has appeared")
-                part.rename(path)
+                rename_new(part, path)
                 done.append(path)
             except OSError as error:
                 trouble.append(f"{path}: cannot be given its name ({error.strerror}); the result is {part}")
@@ -294,7 +297,7 @@ class LiveRecorder:
                 "pre_roll_s": plan.pre_roll_s,
                 "crf": plan.crf,
             },
-            **({"ended": "stopped in order"} if complete else {"ended": self._failure} if self._failure else {}),
+            **({"ended": Ended.IN_ORDER} if complete else {"ended": self._failure} if self._failure else {}),
             "complete": complete,
             **results,
             **self._notes.as_json(),
@@ -303,7 +306,7 @@ class LiveRecorder:
                 "frames_written": status.frames,
                 "frames_dropped": status.dropped,
                 "frames_with_face": self._with_face,
-                "pictures_repeated": max((video.repeated for video in self._videos), default=0),
+                "frames_repeated": max((video.repeated for video in self._videos), default=0),
             },
         }
 

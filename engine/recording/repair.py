@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import hashlib
-import io
-import json
-import os
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,23 +10,17 @@ from typing import Any, Final
 
 import av
 import av.error
-from av.container import InputContainer
-from av.packet import Packet
 
-from mien.engine.errors import RecordingError, SourceError
-from mien.engine.media.container import OPEN_OPTIONS, open_container
+from mien.engine.disk import create_new, is_there, lock_file
+from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Chapter, set_chapters
-from mien.engine.media.mp4_boxes import whole_length
-from mien.engine.media.rationals import time_base
-from mien.engine.recording.files import CLEAN, Outputs, RecordingFiles, write_json
-from mien.engine.recording.notes import Marker, chapters_of
-from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, NOTE_COLUMN
-from mien.engine.system import is_held
+from mien.engine.recording.document import Ended
+from mien.engine.recording.files import CLEAN, PART, Outputs, RecordingFiles, locked, publish, read_json, write_json
+from mien.engine.recording.notes import chapters_of
+from mien.engine.recording.remains import Content, Rows, content_of, opened, packets_of, rows_of
 
-_PART: Final = ".part"
-_ENDED: Final = "repaired after a crash"
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
-_LARGEST_JSON: Final = 64 * 1024 * 1024
+_PIECE: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,40 +41,21 @@ class Repaired:
     notes: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
-    """The packets of a video file, told by their number and a digest of their times and bytes."""
-
-    frames: int
-    duration_s: float
-    digest: str
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What a cut-off CSV holds: its bytes up to the last whole row, and what concerns the other files."""
-
-    length: int
-    count: int
-    cut: bool
-    markers: tuple[Marker, ...]
-    gaps: tuple[tuple[float, float], ...]
-
-
 def unfinished_name(path: Path) -> Path:
     """The recording, as a path without ending, that an unfinished file belongs to.
 
     Raises:
         RecordingError: no such file, or it is not an unfinished recording.
     """
-    if not path.is_file():
-        raise RecordingError(f"{path}: no such file")
     name = path.stem
-    if path.suffix.lower() not in (".mp4", ".csv", ".json") or not name.endswith(_PART):
+    unfinished = path.suffix.lower() in (".mp4", ".csv", ".json") and name.endswith(PART)
+    if not path.is_file() and not (unfinished and _was_finished(path.with_name(name.removesuffix(PART)))):
+        raise RecordingError(f"{path}: no such file")
+    if not unfinished:
         raise RecordingError(f"{path}: is not an unfinished recording; give a file whose name ends in .part.mp4")
-    name = name.removesuffix(_PART)
+    name = name.removesuffix(PART)
     whole = name.removesuffix(CLEAN)
-    beside = [path.with_name(f"{stem}{_PART}{ending}") for stem in (name, whole) for ending in (".csv", ".json")]
+    beside = [path.with_name(f"{stem}{PART}{ending}") for stem in (name, whole) for ending in (".csv", ".json")]
     if whole and name != whole and not any(other.exists() for other in beside[:2]) and any(map(Path.exists, beside)):
         name = whole  # the video without drawings, beside another's data
     return path.with_name(name)
@@ -94,194 +64,210 @@ def unfinished_name(path: Path) -> Path:
 def repair(path: Path) -> Repaired:
     """Finish the recording that `path` (NAME.part.mp4, or the .part.csv or .part.json beside it) belongs to.
 
-    The unfinished files are removed only after the finished ones were read back.
+    New files are made under other names, read back, and only then given their final names; the unfinished ones are
+    removed last. So a repair may be killed at any moment and begun again, any number of times.
 
     Raises:
-        RecordingError: it is still being written, holds nothing, a finished file of that name exists, or the disk is
-            full. The unfinished files are as they were.
+        RecordingError: it is still being written or repaired, holds nothing, another file of a final name exists, or
+            the disk is full. The unfinished files are as they were.
     """
     name = unfinished_name(path)
-    files = RecordingFiles.named(name.parent, name.name, annotated=True, clean=True)
-    videos = [video for video in files.videos if Outputs.part(video).exists()]
-    if not videos:
-        raise RecordingError(f"{path}: the video beside it is missing ({Outputs.part(files.videos[0]).name})")
-    for part in map(Outputs.part, files.all()):
-        if part.exists() and is_held(part):
-            raise RecordingError(f"{part}: is still being recorded; end that recording first")
-    for final in (*videos, files.csv, files.json):
-        if final.exists():
-            raise RecordingError(f"{final}: already exists; move it away first")
-    notes: list[str] = []
-    rows = _read_rows(Outputs.part(files.csv), notes)
-    about = _read_json(Outputs.part(files.json), notes)
-    start_s = _start_of(about)
-    made: list[Path] = []
-    try:
-        contents = [_remux(Outputs.part(video), video, rows, start_s, made, notes) for video in videos]
-        longest = max(contents, key=lambda content: content.duration_s)
-        if rows is not None:
-            _copy(Outputs.part(files.csv), files.csv, rows.length, made)
-        made.append(files.json)
-        write_json(files.json, _document(about, longest, rows))
-    except BaseException:
-        for half in made:
-            with suppress(OSError):
-                half.unlink(missing_ok=True)
-        raise
-    for finished in (*videos, files.csv, files.json):
-        part = Outputs.part(finished)
+    clean = name.with_name(f"{name.name}{CLEAN}{PART}.mp4")
+    with locked(name.parent, name.name, *([name.name + CLEAN] if is_there(clean) else [])):
+        return _Repair(path, name).run()
+
+
+class _Repair:
+    """One repair, while its names are locked.
+
+    What a repair does is always the same, so a final file that is as this one would make it comes from an earlier
+    repair that was killed, and is kept.
+    """
+
+    def __init__(self, path: Path, name: Path) -> None:
+        self._path = path
+        everything = RecordingFiles.named(name.parent, name.name, annotated=True, clean=True)
+        self._csv, self._json = everything.csv, everything.json
+        self._videos = [video for video in map(_as_named, everything.videos) if self._is_own(video)]
+        self._notes: list[str] = []
+        self._fresh: list[tuple[Path, Path]] = []  # new files, and their final names
+
+    def run(self) -> Repaired:
+        parts = [Outputs.part(file) for file in (*self._videos, self._csv, self._json)]
+        for part in parts:
+            if part.is_symlink():
+                raise RecordingError(f"{part}: is a link; give the recording itself its place")
+        unfinished = [video for video in self._videos if is_there(Outputs.part(video))]
+        about, done = read_json(Outputs.part(self._json)), read_json(self._json)
+        if not unfinished:
+            return self._conclude(about, done)
+        if done is None and is_there(self._json):
+            raise RecordingError(f"{self._json}: already exists; move it away first")
+        if about is None and done is None:
+            self._notes.append(f"{Outputs.part(self._json).name}: is missing or unreadable; a new JSON file says what "
+                               "is known")  # fmt: skip
+        rows = self._read_rows(again=done is not None)
+        known = about or done or {}
         try:
-            part.unlink(missing_ok=True)
+            contents = [self._remux(video, rows, _start_of(known)) for video in unfinished]
+            longest = max(contents, key=lambda content: content.duration_s)
+            if rows is not None:
+                self._copy_rows(rows)
+            document = _document(known, longest, rows)
+            if done is None:
+                self._make(self._json, lambda fresh: write_json(fresh, document))
+            elif done.get("ended") != Ended.REPAIRED and done != document:
+                raise RecordingError(f"{self._json}: already exists; move it away first")
+            if self._fresh:
+                publish(self._fresh)
+        except BaseException:
+            for fresh, _ in self._fresh:
+                with suppress(OSError):
+                    fresh.unlink(missing_ok=True)
+            raise
+        return self._finished(unfinished, longest, rows)
+
+    def _is_own(self, video: Path) -> bool:
+        """Whether a video belongs to this recording: what ends in "_clean" may be another's, with data of its own."""
+        if not video.stem.endswith(CLEAN) or video.stem == self._csv.stem:
+            return True
+        return not any(is_there(Outputs.part(video).with_suffix(ending)) for ending in (".csv", ".json"))
+
+    def _conclude(self, about: dict[str, Any] | None, done: dict[str, Any] | None) -> Repaired:
+        """The video has its final name already: a program was killed while it renamed or removed files."""
+        videos = [video for video in self._videos if video.is_file()]
+        if not videos:
+            missing = Outputs.part(self._videos[0])
+            raise RecordingError(f"{self._path}: the video beside it is missing ({missing.name})")
+        contents = [content_of(video) for video in videos]
+        longest = max(contents, key=lambda content: content.duration_s)
+        said = done if done is not None else about if _is_final(about) else None
+        if said is None or _frames_in(said) != longest.frames:
+            missing = Outputs.part(self._videos[0])
+            raise RecordingError(f"{self._path}: the video it belongs to is missing ({missing.name})")
+        rows = self._read_rows(again=True) if is_there(Outputs.part(self._csv)) else None
+        if rows is not None:
+            self._copy_rows(rows)
+        if done is None:
+            self._fresh.append((Outputs.part(self._json), self._json))
+        if self._fresh:
+            publish(self._fresh)
+        if not any(is_there(Outputs.part(file)) for file in (self._csv, self._json)):
+            self._notes.append("was finished already")
+        return self._finished(videos, longest, rows)
+
+    def _finished(self, videos: list[Path], longest: Content, rows: Rows | None) -> Repaired:
+        # The video goes first: without it, what is left behind by a kill is known to be finished.
+        for finished in (*videos, self._csv, self._json):
+            part = Outputs.part(finished)
+            try:
+                if finished.exists():
+                    part.unlink(missing_ok=True)
+            except OSError as error:
+                self._notes.append(f"{part}: could not be removed ({error.strerror})")
+        files = tuple(file for file in (*videos, self._csv, self._json) if file.exists())
+        return Repaired(files, longest.frames, longest.duration_s, rows.count if rows else 0, tuple(self._notes))
+
+    def _make(self, final: Path, write: Callable[[Path], None]) -> Path:
+        """Have a new file written under a hidden name, always the same, so that a kill leaves one at most."""
+        fresh = lock_file(final.parent, final.name).with_suffix(final.suffix)
+        try:
+            fresh.unlink(missing_ok=True)
+            create_new(fresh).close()
+            self._fresh.append((fresh, final))
+            write(fresh)
         except OSError as error:
-            notes.append(f"{part}: could not be removed ({error.strerror})")
-    return Repaired(tuple(made), longest.frames, longest.duration_s, rows.count if rows else 0, tuple(notes))
+            raise RecordingError(f"{final}: cannot be written ({error.strerror})") from None
+        return fresh
+
+    def _remux(self, final: Path, rows: Rows | None, start_s: float) -> Content:
+        """Copy what the part file holds into a plain MP4, and make sure that it is all there."""
+        part = Outputs.part(final)
+        before = content_of(part)
+        if before.frames == 0:
+            raise RecordingError(f"{part}: holds no frame, so there is nothing to repair; it can be deleted")
+        if is_there(final):
+            with suppress(RecordingError, OSError):
+                known = content_of(final)
+                if not final.is_symlink() and (known.frames, known.digest) == (before.frames, before.digest):
+                    return known
+            raise RecordingError(f"{final}: already exists; move it away first")
+        chapters: list[Chapter] = []
+        if rows is not None:
+            # Where the end was lost, markers in it have no frame any more; they stay in the CSV.
+            kept = [marker for marker in rows.markers if marker.time_s - start_s <= before.duration_s]
+            chapters = chapters_of(kept, start_s, start_s + before.duration_s)
+        fresh = self._make(final, lambda fresh: _copy_packets(part, fresh, final, chapters))
+        after = content_of(fresh)
+        if (after.frames, after.digest) != (before.frames, before.digest):
+            raise RecordingError(
+                f"{part}: only {after.frames} of {before.frames} frames could be copied; it was left as it is"
+            )
+        return after
+
+    def _copy_rows(self, rows: Rows) -> None:
+        part, final = Outputs.part(self._csv), self._csv
+        if not is_there(final):
+            self._make(final, lambda fresh: _copy_head(part, fresh, rows.length))
+        elif final.is_symlink() or not _begins_as(part, final, rows.length):
+            raise RecordingError(f"{final}: already exists; move it away first")
+
+    def _read_rows(self, *, again: bool) -> Rows | None:
+        """What the CSV holds; `again`: an earlier repair may have finished it."""
+        part = Outputs.part(self._csv)
+        if not is_there(part):
+            if is_there(self._csv) and not again:
+                raise RecordingError(f"{self._csv}: already exists; move it away first")
+            if not is_there(self._csv):
+                self._notes.append(f"{part.name}: is missing; the video was repaired alone")
+            return None
+        rows = rows_of(part, self._notes)
+        if rows is None and is_there(self._csv) and not again:
+            raise RecordingError(f"{self._csv}: already exists; move it away first")
+        return rows
 
 
-def _remux(part: Path, final: Path, rows: _Rows | None, start_s: float, made: list[Path], notes: list[str]) -> _Content:
-    """Copy what `part` holds into a plain MP4 under its final name, and make sure that it is all there."""
-    chapters: list[Chapter] = []
-    before = _content(part)
-    if before.frames == 0:
-        raise RecordingError(f"{part}: holds no frame, so there is nothing to repair; it can be deleted")
-    if rows is not None:
-        # Where the end was lost, markers in it have no frame any more; they stay in the CSV.
-        kept = [marker for marker in rows.markers if marker.time_s - start_s <= before.duration_s]
-        chapters = chapters_of(kept, start_s, start_s + before.duration_s)
-    made.append(final)
+def _as_named(video: Path) -> Path:
+    """The video with the ending it has on the disk: .mp4, or .MP4 where the user wrote it so."""
+    upper = video.with_suffix(".MP4")
+    there = is_there(Outputs.part(upper)) or is_there(upper)
+    return upper if there and not is_there(Outputs.part(video)) and not is_there(video) else video
+
+
+def _was_finished(name: Path) -> bool:
+    return all(name.with_name(name.name + ending).is_file() for ending in (".mp4", ".json"))
+
+
+def _is_final(about: dict[str, Any] | None) -> bool:
+    """Whether the JSON was written at the end of a recording that was closed in order."""
+    return about is not None and (about.get("complete") is True or "ended" in about)
+
+
+def _frames_in(about: dict[str, Any]) -> int | None:
+    """How many frames a JSON says that the video has; format 1 called those that bridge long gaps pictures."""
+    counts = about.get("counts")
+    if not isinstance(counts, dict) or not isinstance(counts.get("frames_written"), int):
+        return None
+    repeated = counts.get("frames_repeated", counts.get("pictures_repeated", 0))
+    return int(counts["frames_written"]) + (repeated if isinstance(repeated, int) else 0)
+
+
+def _copy_packets(part: Path, fresh: Path, final: Path, chapters: list[Chapter]) -> None:
     try:
         with (
-            _opened(part) as source,
-            av.open(f"file:{final}", "w", format="mp4", options={"use_editlist": "1"}) as target,
+            opened(part) as source,
+            av.open(f"file:{fresh}", "w", format="mp4", options={"use_editlist": "1"}) as target,
         ):
             streams = {
                 stream.index: target.add_stream_from_template(stream)
                 for stream in (*source.streams.video, *source.streams.audio)
             }
             set_chapters(target, chapters)
-            for packet in _packets(source):
+            for packet in packets_of(source):
                 packet.stream = streams[packet.stream.index]
                 target.mux(packet)
     except _FAILURES as error:
         raise RecordingError(f"{final}: cannot be written ({_reason(error)})") from None
-    after = _content(final)
-    if (after.frames, after.digest) != (before.frames, before.digest):
-        raise RecordingError(
-            f"{part}: only {after.frames} of {before.frames} frames could be copied; it was left as it is"
-        )
-    return after
-
-
-def _content(path: Path) -> _Content:
-    digest = hashlib.sha256()
-    frames, end_s = 0, 0.0
-    with _opened(path) as source:
-        for packet in _packets(source):
-            if packet.stream.type == "video":
-                time_s = float((packet.pts or 0) * time_base(packet))
-                frames += 1
-                end_s = max(end_s, time_s + float((packet.duration or 0) * time_base(packet)))
-                digest.update(f"{time_s:.4f}".encode())
-                digest.update(bytes(packet))
-    return _Content(frames, end_s, digest.hexdigest())
-
-
-def _opened(path: Path) -> InputContainer:
-    if path.stat().st_size == 0:
-        raise RecordingError(f"{path}: holds no frame, so there is nothing to repair; it can be deleted")
-    with suppress(SourceError):
-        return open_container(path)
-    # A last fragment that is cut off in the wrong place keeps FFmpeg from opening the file: look at it without.
-    try:
-        return av.open(_Head(path, whole_length(path)), "r", format="mp4", options=OPEN_OPTIONS)
-    except _FAILURES:
-        raise RecordingError(
-            f"{path}: cannot be read as a video; it was cut off before its first frame, or is damaged"
-        ) from None
-
-
-class _Head(io.FileIO):
-    """The first `length` bytes of a file."""
-
-    def __init__(self, path: Path, length: int) -> None:
-        super().__init__(path, "rb")
-        self._length = length
-
-    def read(self, size: int | None = -1, /) -> bytes:
-        left = max(0, self._length - self.tell())
-        return super().read(left if size is None or size < 0 else min(size, left)) or b""
-
-    def seek(self, position: int, whence: int = os.SEEK_SET, /) -> int:
-        if whence == os.SEEK_END:
-            return super().seek(self._length + position)
-        return super().seek(position, whence)
-
-
-def _packets(source: InputContainer) -> Iterator[Packet[Any]]:
-    """All whole packets up to the first damage."""
-    wanted = [*source.streams.video, *source.streams.audio]
-    try:
-        for packet in source.demux(wanted):
-            if packet.is_corrupt:
-                return  # the last one, cut off
-            if packet.dts is not None and packet.size:
-                yield packet
-    except (av.error.FFmpegError, OSError):
-        return
-
-
-def _read_rows(part: Path, notes: list[str]) -> _Rows | None:
-    if not part.exists():
-        notes.append(f"{part.name}: is missing; the video was repaired alone")
-        return None
-    try:
-        data = part.read_bytes()
-    except OSError as error:
-        raise RecordingError(f"{part}: cannot be read ({error.strerror})") from None
-    length = data.rfind(b"\n") + 1
-    markers: list[Marker] = []
-    gaps: list[tuple[float, float]] = []
-    count, good, width = 0, 0, 0
-    status = FIXED_COLUMNS.index("status")
-    for line in data[:length].splitlines(keepends=True):
-        try:
-            cells = next(csv.reader([line.decode()]), [])
-        except (UnicodeDecodeError, csv.Error):
-            break
-        if good == 0:
-            width = len(cells)
-            if tuple(cells[: len(FIXED_COLUMNS)]) != FIXED_COLUMNS:
-                break
-            noted = cells[-1] == NOTE_COLUMN
-        elif len(cells) != width:
-            break
-        else:
-            count += 1
-            if noted and cells[status] in (MARKER, GAP):
-                with suppress(ValueError):
-                    if cells[status] == MARKER:
-                        markers.append(Marker(float(cells[0]), cells[-1]))
-                    else:
-                        gaps.append((float(cells[0]), float(cells[-1])))
-        good += len(line)
-    if good == 0:
-        notes.append(f"{part.name}: holds no rows; the video was repaired alone")
-        return None
-    if good < len(data):
-        notes.append(f"{part.name}: {len(data) - good} bytes after the last whole row were cut off")
-    return _Rows(good, count, good < len(data), tuple(markers), tuple(gaps))
-
-
-def _read_json(part: Path, notes: list[str]) -> dict[str, Any]:
-    try:
-        if part.stat().st_size > _LARGEST_JSON:
-            raise ValueError
-        about = json.loads(part.read_text(encoding="utf-8"))
-        if isinstance(about, dict):
-            return about
-    except (OSError, ValueError, RecursionError):
-        pass
-    notes.append(f"{part.name}: is missing or unreadable; a new JSON file says what is known")
-    return {}
 
 
 def _start_of(about: dict[str, Any]) -> float:
@@ -293,24 +279,30 @@ def _start_of(about: dict[str, Any]) -> float:
     return 0.0
 
 
-def _copy(part: Path, final: Path, length: int, made: list[Path]) -> None:
+def _copy_head(part: Path, fresh: Path, length: int) -> None:
     """Copy the first `length` bytes."""
-    made.append(final)
-    try:
-        with part.open("rb") as source, final.open("xb") as target:
-            target.write(source.read(length))
-            target.flush()
-            os.fsync(target.fileno())
-    except OSError as error:
-        raise RecordingError(f"{final}: cannot be written ({error.strerror})") from None
+    with part.open("rb") as source, fresh.open("r+b") as target:
+        while length and (data := source.read(min(length, _PIECE))):
+            target.write(data)
+            length -= len(data)
 
 
-def _document(about: dict[str, Any], content: _Content, rows: _Rows | None) -> dict[str, Any]:
+def _begins_as(part: Path, final: Path, length: int) -> bool:
+    """Whether `final` holds the first `length` bytes of `part`, and nothing else."""
+    if final.stat().st_size != length:
+        return False
+    with part.open("rb") as one, final.open("rb") as other:
+        return all(one.read(_PIECE)[: max(0, length - at)] == other.read(_PIECE) for at in range(0, length, _PIECE))
+
+
+def _document(about: dict[str, Any], content: Content, rows: Rows | None) -> dict[str, Any]:
+    if _is_final(about) and _frames_in(about) == content.frames:
+        return about  # it was closed in order, and only its names were not final
     counts = about.get("counts")
     document = {
         **about,
         "complete": False,
-        "ended": _ENDED,
+        "ended": Ended.REPAIRED,
         "duration_s": round(content.duration_s, 6),
         "counts": {**(counts if isinstance(counts, dict) else {}), "frames_written": content.frames},
     }

@@ -1,37 +1,58 @@
-"""The data file beside a recording: one CSV row for each frame and face, and for each marker and gap."""
+"""The data file beside a recording: one CSV row for each frame and face, and for each marker and gap.
+
+Format 2. Format 1 called the columns ``window_steps`` and ``prediction_s`` "steps" and "read_s", and wrote texts as
+they were; it is still read.
+"""
 
 from __future__ import annotations
 
 import csv
 import io
 import os
+import re
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final
 
+from mien.engine.disk import open_own, whole_file
 from mien.engine.errors import RecordingError
-from mien.engine.system import hold
 from mien.engine.types import Face, Scene, Status
 
 FIXED_COLUMNS: Final = (
     *("pts_s", "frame", "track_id", "x", "y", "width", "height", "score"),
-    *("status", "quality", "steps", "read_s", "label", "top_label"),
+    *("status", "quality", "window_steps", "prediction_s", "label", "top_label"),
 )
+_OLD_COLUMNS: Final = (*FIXED_COLUMNS[:10], "steps", "read_s", *FIXED_COLUMNS[12:])
 NOTE_COLUMN: Final = "note"
 MARKER: Final = "marker"
 """Stands in the column ``status`` of a row that marks a moment; its note says why."""
 GAP: Final = "gap"
 """Stands in the column ``status`` of a row where the signal was lost; its note counts the seconds."""
-_FLUSH_S: Final = 1.0
+_FLUSH_S: Final = 0.2  # about as often as the video
 _FLUSH_SIZE: Final = 1 << 16  # characters that wait at most
 _LONGEST_NOTE: Final = 500
+_LONGEST_LINE: Final = 1 << 20  # bytes
+_PREFIX: Final = "p_"
+_TEXTS: Final = tuple(map(FIXED_COLUMNS.index, ("label", "top_label")))
+_FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
+_QUOTED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
 def column_of(label: str) -> str:
     """Name of the column that holds the probability of `label`."""
-    return f"p_{label}"
+    return f"{_PREFIX}{label}"
+
+
+def harmless(text: str) -> str:
+    """`text` for a cell: where a spreadsheet would take it for a formula, an apostrophe makes it a text."""
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def original(cell: str) -> str:
+    """What `harmless` was given."""
+    return cell[1:] if _QUOTED.match(cell) else cell
 
 
 def one_line(text: str) -> str:
@@ -40,7 +61,7 @@ def one_line(text: str) -> str:
 
 
 class TableWriter:
-    """Writes the rows as they come, to disk at least once a second, and only in whole lines.
+    """Writes the rows as they come, to disk several times a second, and only in whole lines.
 
     ================  ==============================================================================
     ``pts_s``         time of the frame on the source's clock (its PTS), seconds
@@ -50,13 +71,16 @@ class TableWriter:
     ``score``         the detector's confidence; empty while the face is hidden
     ``status``        ok, warming, uncertain, occluded or no face: see `mien.engine.types.Status`; marker or gap
     ``quality``       good, or what made the face hard to read, joined by "+": see `mien.engine.types.Flaw`
-    ``steps``         how many of the model's steps are filled
-    ``read_s``        PTS in seconds of the newest frame that the probabilities rest on
+    ``window_steps``  how many of the model's steps are filled
+    ``prediction_s``  PTS in seconds of the newest frame that the probabilities rest on
     ``label``         the label shown: follows ``top_label`` once its lead is clear, so that it does not flicker
     ``top_label``     the most probable label
     ``p_...``         probability of each label; empty while the face is hidden: nothing was measured
-    ``note``          live recordings only: the text of a marker, or the seconds without signal of a gap
+    ``note``          only in live recordings and where a file has a gap: the text of a marker, or of a gap the seconds
+                      without signal; 0 where the times of a file jump, as the recording goes on without the jump
     ================  ==============================================================================
+
+    Texts that a spreadsheet would run as a formula begin with an apostrophe: see `harmless`.
 
     Args:
         path: written at once; an existing file is replaced.
@@ -71,14 +95,14 @@ class TableWriter:
     def __init__(self, path: Path, labels: Sequence[str], *, notes: bool = False) -> None:
         self._path = path
         self._labels = tuple(labels)
-        self._notes = notes
+        self._at_once = notes
+        self._noted = notes  # whether there is the column
         self._waiting = io.StringIO()
         self._writer = csv.writer(self._waiting, lineterminator="\n")
         self._size = 0  # bytes of whole lines on disk
         self._flushed = time.monotonic()
         try:
-            self._file = path.open("wb", buffering=0)
-            hold(self._file)
+            self._file = open_own(path)
         except OSError as error:
             raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
         self._add([(*FIXED_COLUMNS, *map(column_of, self._labels), *((NOTE_COLUMN,) if notes else ()))])
@@ -98,19 +122,23 @@ class TableWriter:
         rows = [start + self._cells(scene, face) for face in scene.faces]
         if not rows:
             rows = [self._without_face(f"{scene.frame.time_s:.6f}", scene.frame.index, str(Status.NO_FACE))]
-        if self._notes:
+        if self._noted:
             for row in rows:
                 row.append("")
         self._add(rows)
         self._flush_when_due()
 
     def note(self, time_s: float, kind: str, text: str) -> None:
-        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds; only with `notes`.
+        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds.
+
+        Without `notes` the first one adds the column to what is written already.
 
         Raises:
             RecordingError: the disk is full.
         """
-        self._add([[*self._without_face(f"{time_s:.6f}", "", kind), one_line(text)]])
+        if not self._noted:
+            self._add_note_column()
+        self._add([[*self._without_face(f"{time_s:.6f}", "", kind), harmless(one_line(text))]])
         self._flush_when_due()
 
     def close(self) -> None:
@@ -132,8 +160,22 @@ class TableWriter:
     def _add(self, rows: Iterable[Sequence[str | int]]) -> None:
         self._writer.writerows(rows)
 
+    def _add_note_column(self) -> None:
+        """Give every row an empty note. It goes by another file, so that a kill leaves the one or the other whole."""
+        try:
+            self._flush()
+            with whole_file(self._path) as wide:
+                with wide.open("wb") as copy, self._path.open("rb") as rows:
+                    for number, row in enumerate(rows):  # a row is always one line
+                        copy.write(row[:-1] + (b"," if number else f",{NOTE_COLUMN}".encode()) + b"\n")
+                self._file.close()  # Windows replaces no file that is open
+            self._file = self._path.open("ab", buffering=0)
+            self._size, self._noted = self._path.stat().st_size, True
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be written any further ({error.strerror})") from None
+
     def _flush_when_due(self) -> None:
-        due = self._notes or time.monotonic() - self._flushed > _FLUSH_S or self._waiting.tell() > _FLUSH_SIZE
+        due = self._at_once or time.monotonic() - self._flushed > _FLUSH_S or self._waiting.tell() > _FLUSH_SIZE
         try:
             if due:
                 self._flush()
@@ -173,7 +215,94 @@ class TableWriter:
             "+".join(prediction.flaws) or "good",
             prediction.steps,
             f"{prediction.time_s:.6f}",
-            self._labels[prediction.label],
-            self._labels[prediction.top],
+            harmless(self._labels[prediction.label]),
+            harmless(self._labels[prediction.top]),
             *[f"{value:.5f}" for value in prediction.probabilities],
         ]
+
+
+class DamagedTableError(Exception):
+    """A line that cannot be. The message says what is wrong with it, `line` which one it is, from 1."""
+
+    def __init__(self, line: int, message: str) -> None:
+        super().__init__(message)
+        self.line = line
+
+
+class TableReader:
+    """Reads the rows of either format, one after the other, as cells in the order of `columns`.
+
+    The texts are the original ones. That the numbers are numbers is for the caller to check.
+
+    Attributes:
+        format: 1 or 2.
+        labels: class names of the model.
+        notes: whether there is the column ``note``, which is then the last.
+        columns: names of all columns, as format 2 calls them.
+        line: number of the line read last, from 1.
+        end: bytes from the beginning to the end of that line.
+        cut: the last line has no end; it was not read.
+
+    Raises:
+        DamagedTableError: the first line is not that of such a file.
+    """
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self.line = self.end = 0
+        self.cut = False
+        head = self._next() or []
+        count = len(FIXED_COLUMNS)
+        self.notes = bool(head) and head[-1] == NOTE_COLUMN
+        names = head[count : len(head) - self.notes]
+        old = tuple(head[:count]) == _OLD_COLUMNS
+        if not (old or tuple(head[:count]) == FIXED_COLUMNS) or not all(n.startswith(_PREFIX) for n in names):
+            raise DamagedTableError(1, "it should name the columns")
+        self.format = 1 if old else 2
+        self.labels = tuple(name.removeprefix(_PREFIX) for name in names)
+        if not self.labels or len(set(self.labels)) < len(self.labels):
+            raise DamagedTableError(1, "two columns have the same name" if self.labels else "it names no label")
+        self.columns = (*FIXED_COLUMNS, *names, *((NOTE_COLUMN,) if self.notes else ()))
+
+    def __iter__(self) -> Iterator[list[str]]:
+        """The rows up to the last whole line.
+
+        Raises:
+            DamagedTableError: a line is damaged.
+        """
+        texts = (*_TEXTS, len(self.columns) - 1) if self.notes else _TEXTS
+        while (cells := self._next()) is not None:
+            if len(cells) != len(self.columns):
+                raise DamagedTableError(self.line, f"{len(cells)} cells instead of {len(self.columns)}")
+            if self.format > 1:
+                for index in texts:
+                    cells[index] = original(cells[index])
+            yield cells
+
+    def _next(self) -> list[str] | None:
+        """The cells of the next line: a row is always one line."""
+        line = self._stream.readline(_LONGEST_LINE)
+        if not line.endswith(b"\n"):
+            if len(line) >= _LONGEST_LINE:
+                raise DamagedTableError(self.line + 1, "it is longer than any row can be")
+            self.cut = bool(line)
+            return None
+        try:
+            cells = next(csv.reader([line.decode()]), [])
+        except UnicodeDecodeError:
+            raise DamagedTableError(self.line + 1, "it holds bytes that are no text") from None
+        except csv.Error:
+            raise DamagedTableError(self.line + 1, "it is no row") from None
+        self.line += 1
+        self.end += len(line)
+        return cells
+
+
+def line_of(cells: Sequence[str], *, notes: bool) -> str:
+    """One row as `TableReader` gives it, as a line of format 2; `notes` as the reader says."""
+    row = list(cells)
+    for index in (*_TEXTS, len(row) - 1) if notes else _TEXTS:
+        row[index] = harmless(row[index])
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerow(row)
+    return out.getvalue()

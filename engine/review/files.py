@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,10 +9,9 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from mien.engine.errors import ReviewError
-from mien.engine.recording.files import CLEAN
+from mien.engine.recording.files import CLEAN, PART, read_json
 from mien.engine.recording.table import one_line
 
-_LARGEST: Final = 64 * 1024 * 1024
 _LARGEST_TIME: Final = 1e10  # seconds; centuries
 _LARGEST_ID: Final = 2**31
 
@@ -38,8 +36,8 @@ class SessionFiles:
         if path.suffix.lower() not in (".mp4", ".csv", ".json"):
             raise ReviewError(f"{path}: is no recording; give its MP4 or its CSV")
         stem = path.name[: -len(path.suffix)]
-        part = ".part" if stem.endswith(".part") else ""
-        bare = stem.removesuffix(".part")
+        part = PART if stem.endswith(PART) else ""
+        bare = stem.removesuffix(PART)
         whole = bare.removesuffix(CLEAN)
         for base in dict.fromkeys((bare, whole)):
             csv = path if path.suffix.lower() == ".csv" else path.with_name(f"{base}{part}.csv")
@@ -49,7 +47,9 @@ class SessionFiles:
                     videos.insert(0, path)
                 mp4 = next((video for video in videos if video.is_file()), None)
                 return cls(mp4, csv, path.with_name(f"{base}{part}.json"))
-        raise ReviewError(f"{path}: there is no CSV beside it ({bare}{part}.csv); review needs both")
+        unfinished = path.with_name(f"{bare}{PART}.csv")
+        hint = f"; mien repair {unfinished} finishes the recording" if not part and unfinished.is_file() else ""
+        raise ReviewError(f"{path}: there is no CSV beside it ({bare}{part}.csv); review needs both{hint}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,13 +63,8 @@ class Document:
 
 def read_document(path: Path, warnings: list[str]) -> Document:
     """Read the JSON beside a recording; what is missing or damaged is left out, with a warning."""
-    try:
-        if path.stat().st_size > _LARGEST:
-            raise ValueError
-        data = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(data, dict):
-            raise ValueError
-    except (OSError, ValueError, RecursionError):
+    data = read_json(path)
+    if data is None:
         warnings.append(f"{path.name}: is missing or damaged; names and the exact beginning are not known")
         return Document()
     recording, source = _dict(data, "recording"), _dict(data, "source")

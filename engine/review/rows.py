@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from array import array
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, TextIO
+from typing import Final
 
 from mien.engine.errors import ReviewError
 from mien.engine.recording.notes import Gap, Marker
-from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, NOTE_COLUMN, one_line
+from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader, one_line
 from mien.engine.types import Status
 
 _LARGEST_TIME: Final = 1e10  # seconds
 _LARGEST_PLACE: Final = 1e7  # pixels
 _LARGEST_ID: Final = 2**31
-_LONGEST_LINE: Final = 1 << 20
 _MOST_TRACKS: Final = 100_000
-_PREFIX: Final = "p_"
 _FIRST_LABEL: Final = len(FIXED_COLUMNS)
 _STATUS: Final = FIXED_COLUMNS.index("status")
 _LABEL: Final = FIXED_COLUMNS.index("label")
@@ -61,50 +57,24 @@ def read_rows(path: Path, warnings: list[str]) -> Rows:
         ReviewError: it cannot be read, is not such a file, or a row in its middle is damaged.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
-            return _read(path, stream, warnings)
+        with path.open("rb") as stream:
+            reader = TableReader(stream)
+            rows = Rows(reader.labels)
+            indices = {label: index for index, label in enumerate(reader.labels)}
+            for cells in reader:
+                try:
+                    _take(rows, cells, indices, cells[-1] if reader.notes else "")
+                except _Damaged as error:
+                    raise ReviewError(f"{path}: line {reader.line} is damaged: {error}") from None
     except OSError as error:
         raise ReviewError(f"{path}: cannot be read ({error.strerror})") from None
-    except UnicodeDecodeError:
-        raise ReviewError(f"{path}: is damaged: it holds bytes that are no text") from None
-
-
-def _read(path: Path, stream: TextIO, warnings: list[str]) -> Rows:
-    lines = _cells(path, stream, warnings)
-    _, head = next(lines, (1, []))
-    noted = bool(head) and head[-1] == NOTE_COLUMN
-    names = head[_FIRST_LABEL : len(head) - noted]
-    if tuple(head[:_FIRST_LABEL]) != FIXED_COLUMNS or not names or not all(n.startswith(_PREFIX) for n in names):
-        raise ReviewError(f"{path}: is not the data of a recording; its first row should name the columns")
-    labels = tuple(name.removeprefix(_PREFIX) for name in names)
-    if len(set(labels)) < len(labels):
-        raise ReviewError(f"{path}: is damaged: two columns have the same name")
-    rows = Rows(labels)
-    indices = {label: index for index, label in enumerate(labels)}
-    for number, cells in lines:
-        if len(cells) != len(head):
-            raise ReviewError(f"{path}: line {number} is damaged: {len(cells)} cells instead of {len(head)}")
-        try:
-            _take(rows, cells, indices, cells[-1] if noted else "")
-        except _Damaged as error:
-            raise ReviewError(f"{path}: line {number} is damaged: {error}") from None
+    except DamagedTableError as error:
+        if error.line == 1:
+            raise ReviewError(f"{path}: is not the data of a recording: line 1 is damaged: {error}") from None
+        raise ReviewError(f"{path}: line {error.line} is damaged: {error}") from None
+    if reader.cut:
+        warnings.append(f"{path.name}: its last row is cut off and was skipped")
     return rows
-
-
-def _cells(path: Path, stream: TextIO, warnings: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Number and cells of each whole line: a row of Mien is always one line."""
-    number = 0
-    while line := stream.readline(_LONGEST_LINE):
-        number += 1
-        if not line.endswith("\n"):
-            if len(line) >= _LONGEST_LINE:
-                raise ReviewError(f"{path}: line {number} is damaged: it is longer than any row can be")
-            warnings.append(f"{path.name}: its last row is cut off and was skipped")
-            return
-        try:
-            yield number, next(csv.reader([line]), [])
-        except csv.Error:
-            raise ReviewError(f"{path}: line {number} is damaged") from None
 
 
 def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> None:

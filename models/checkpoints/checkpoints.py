@@ -77,7 +77,7 @@ def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     content = read_file(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
-        raise ModelError(f"{path}: not a checkpoint of mien train; nothing can be resumed from it")
+        raise ModelError(f"{path}: not a checkpoint of mien model train; nothing can be resumed from it")
     return content["state_dict"], content["training"]
 
 
@@ -131,7 +131,7 @@ def _published(state: dict[str, Tensor], options: ImportOptions, path: Path) -> 
 def _what_else(state: Mapping[str, Tensor]) -> str:
     known = "Mien imports DFER-CLIP and EmoCLIP checkpoints"
     if "visual.conv1.weight" in state and "token_embedding.weight" in state:
-        return f"these are plain CLIP weights; {known}, use mien export --zero-shot for this file"
+        return f"these are plain CLIP weights; {known}, use mien model export --zero-shot for this file"
     first = ", ".join(list(state)[:3])
     return f"another network's checkpoint ({len(state)} tensors: {first}, ...); {known}"
 

@@ -25,7 +25,7 @@ from mien.models.training.config import RunConfig, parse_config, read_config
 def config_of(checkpoint: Path, config: Path | None, *, default_fold: int) -> tuple[RunConfig, int]:
     """The configuration for scoring `checkpoint`, and its fold.
 
-    A checkpoint of mien train carries its own; `config` replaces it. Published checkpoints need one.
+    A checkpoint of mien model train carries its own; `config` replaces it. Published checkpoints need one.
 
     Raises:
         ModelError: there is none.
@@ -36,7 +36,7 @@ def config_of(checkpoint: Path, config: Path | None, *, default_fold: int) -> tu
     if config is not None:
         return read_config(config), fold
     if not own:
-        raise ModelError(f"{checkpoint}: not a checkpoint of mien train, so it needs --config with its [data]")
+        raise ModelError(f"{checkpoint}: not a checkpoint of mien model train, so it needs --config with its [data]")
     return parse_config(own["config"], Path(own["folder"])), fold
 
 

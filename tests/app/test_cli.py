@@ -141,6 +141,32 @@ def test_doctor_finds_a_damaged_model(tmp_path: Path, tiny_bundle: Bundle, detec
     assert "Traceback" not in done.stderr
 
 
+def test_help_has_a_section_for_everybody_and_one_for_researchers(tmp_path: Path) -> None:
+    lines = mien("--help", cwd=tmp_path).stdout.splitlines()
+    first, second = lines.index("For everybody:"), lines.index("For researchers:")
+
+    def listed(rows: list[str]) -> list[str]:
+        return [row.split("  ")[1] for row in rows if row.startswith("  ")]
+
+    assert listed(lines[first:second]) == ["annotate", "watch", "review", "repair", "doctor", "bench"]
+    assert listed(lines[second:]) == [
+        *(f"model {name}" for name in ("import", "export", "train", "evaluate", "recipe")), "data check", "data crop",
+    ]  # fmt: skip
+    assert not any(line.endswith("...") for line in lines[first:]), "a summary is cut off"
+
+
+def test_old_spellings_go_on_working_with_a_hint(tmp_path: Path) -> None:
+    new = mien("model", "recipe", "emoclip", cwd=tmp_path)
+    old = mien("recipe", "emoclip", cwd=tmp_path)
+    assert (old.returncode, old.stdout) == (0, new.stdout)
+    assert new.stdout
+    assert new.stderr == ""
+    assert old.stderr == "mien: note: mien recipe is now mien model recipe\n"
+    failed = mien("import", cwd=tmp_path)
+    assert failed.returncode == 2
+    assert failed.stderr.splitlines()[-1].endswith("(see mien model import --help)")
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["annotate", "--help"], ["doctor", "--help"], ["--version"]])
 def test_help_is_quick_and_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
     done = mien(*arguments, cwd=tmp_path)

@@ -1,4 +1,4 @@
-"""A published checkpoint becomes a bundle, in a process of its own: torch is large and would hold up the window."""
+"""Imports a published checkpoint in a process of its own: torch is large and would block the window."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from mien.app.gui.look.widgets import button, column, form, label, row
 
 
 class ModelImport(QDialog):
-    """Runs `mien import`; after it was accepted, `bundle` is the folder that it wrote."""
+    """Runs `mien model import`; after it was accepted, `bundle` is the folder that it wrote."""
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
@@ -22,7 +22,7 @@ class ModelImport(QDialog):
         self._process: QProcess | None = None
         self.checkpoint, self.output = QLineEdit(), QLineEdit()
         self.labels = QLineEdit()
-        self.labels.setPlaceholderText(self.tr("as the file says; else dfew, ferv39k, mafw or a labels file"))
+        self.labels.setPlaceholderText(self.tr("read from the file; or dfew, ferv39k, mafw, …"))
         first, second = button(self.tr("Choose…")), button(self.tr("Choose…"))
         first.clicked.connect(self._choose_checkpoint)
         second.clicked.connect(self._choose_output)
@@ -75,7 +75,7 @@ class ModelImport(QDialog):
         if not self.checkpoint.text().strip() or not self.output.text().strip():
             self._state.setText(self.tr("Give a checkpoint and the folder of the new bundle."))
             return
-        arguments = ["import", self.checkpoint.text().strip(), "-o", self.output.text().strip()]
+        arguments = ["model", "import", self.checkpoint.text().strip(), "-o", self.output.text().strip()]
         if self.labels.text().strip():
             arguments += ["--labels", self.labels.text().strip()]
         root = Path(mien.__file__).parents[1]
@@ -96,5 +96,5 @@ class ModelImport(QDialog):
             self.accept()
             return
         lines = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        said = lines[-1].removeprefix("mien: ") if lines else self.tr("The import ended without saying why.")
+        said = lines[-1].removeprefix("mien: ") if lines else self.tr("The import failed without a message.")
         self._state.setText(said[:1].upper() + said[1:])

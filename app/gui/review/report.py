@@ -1,4 +1,4 @@
-"""The one-page report of a recorded session: timeline and shares of expressions, as PDF or PNG."""
+"""The one-page report of a recording: timeline and shares of expressions, as PDF or PNG."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QApplication
 from mien.app.gui.look.palette import paper_palette, series_colour
 from mien.app.gui.look.widgets import clock
 from mien.app.gui.review.chart import ChartPainter
-from mien.engine.errors import RecordingError
+from mien.engine.errors import ReviewError
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession
@@ -28,11 +28,14 @@ def _tr(text: str) -> str:
 
 
 def save_report(session: RecordedSession, title: str, path: Path) -> None:
-    """Write the report to `path`, whose ending says how.
+    """Write the report to `path`: a PNG where it ends in .png, else a PDF.
 
     Raises:
-        RecordingError: the file cannot be written.
+        ReviewError: the file cannot be written, or is the recording itself.
     """
+    own = [file for file in (session.csv, session.mp4) if file is not None and file.exists()]
+    if path.exists() and any(file.samefile(path) for file in own):
+        raise ReviewError(f"{path}: is the recording itself; give another name")
     if path.suffix.lower() == ".png":
         image = draw_png(session, title)
         done = image.save(str(path))
@@ -50,11 +53,11 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
             _Page(painter).draw(session, title)
             painter.end()
     if not done:
-        raise RecordingError(f"{path}: cannot be written; choose another folder")
+        raise ReviewError(f"{path}: cannot be written; choose another folder")
 
 
 def draw_png(session: RecordedSession, title: str) -> QImage:
-    """The page as a frame."""
+    """The page as an image."""
     image = QImage(round(_WIDTH * _SCALE_OF_PNG), round(_HEIGHT * _SCALE_OF_PNG), QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.white)
     painter = QPainter(image)
@@ -107,11 +110,11 @@ class _Page:
         self._p.restore()
         y += chart.height() * fit + 6
         y = self._legend(session.labels, y) + 22
-        y = self._text(_MARGIN, y, _tr("Share of the time in which the model was sure"), 15, bold=True) + 4
+        y = self._text(_MARGIN, y, _tr("Share of the time with a confident prediction"), 15, bold=True) + 4
         self._shares(session, y)
         note = _tr(
             "Mien estimates which expression a face shows, not what a person feels; it is often wrong. "
-            "No decision about a person may rest on this page."
+            "Do not base decisions about people on this page."
         )
         self._p.setPen(QPen(self._palette.color(QPalette.ColorRole.Mid), 1))
         self._p.drawLine(round(_MARGIN), round(_HEIGHT - 58), round(_WIDTH - _MARGIN), round(_HEIGHT - 58))

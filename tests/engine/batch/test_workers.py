@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from mien.engine.batch.annotator import Annotator
-from mien.engine.batch.workers import Job, Outcome, Progress, Work, is_finished, run_job, run_jobs, threads_per_job
+from mien.engine.batch.workers import BatchProgress, Job, Outcome, Work, is_finished, run_job, run_jobs, threads_per_job
 from mien.engine.inference.bundle import Bundle
 from mien.engine.recording.files import Outputs
 from mien.engine.settings import Settings
@@ -42,7 +42,7 @@ def test_two_processes_give_what_one_after_the_other_gives_and_a_bad_video_stops
     (tmp_path / "alone").mkdir()
     names = ["0", "bad", "1", "2"]
     told: list[Outcome] = []
-    heard: list[Progress] = []
+    heard: list[BatchProgress] = []
     jobs = [Job(str(tmp_path / f"{name}.mp4"), tmp_path / "out" / f"{name}.mp4") for name in names]
     outcomes = run_jobs(jobs, work, 2, told=told.append, progress=heard.append)
     assert told == outcomes
@@ -66,6 +66,8 @@ def test_resuming_leaves_out_what_is_finished_and_redoes_the_rest(work: Work, tm
     job = Job(str(source), tmp_path / "out.mp4")
     resuming = Work(work.bundle, work.detector_file, work.settings, resume=True)
     Outputs.part(job.mp4).write_bytes(b"half a video")
+    # As a killed run leaves it: made of this source, so nothing is lost by making it anew.
+    Outputs.part(job.mp4.with_suffix(".json")).write_text(json.dumps({"source": {"name": str(source)}}))
     with work.annotator() as annotator:
         assert not is_finished(job, resuming)
         assert run_job(annotator, job, resuming).state == "done"
@@ -91,7 +93,7 @@ def test_a_worker_that_is_killed_costs_only_its_own_video(work: Work, tmp_path: 
     jobs = [Job(str(path), tmp_path / f"{path.stem}_out.mp4") for path in (long, *short)]
     killed: list[int] = []
 
-    def kill(progress: Progress) -> None:
+    def kill(progress: BatchProgress) -> None:
         if not killed and Outputs.part(jobs[0].mp4).exists():
             (worker,) = [one for one in multiprocessing.active_children() if one.name == "mien-worker"]
             killed.append(worker.pid or 0)

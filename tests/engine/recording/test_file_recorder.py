@@ -120,7 +120,7 @@ def test_table_has_a_row_for_each_frame_and_face(annotator: Annotator, tmp_path:
         assert sum(shares) == pytest.approx(1, abs=1e-3)
         assert row["track_id"] == "1"
         assert row[f"p_{row['top_label']}"] == f"{max(shares):.5f}"
-        assert 0 <= float(row["pts_s"]) - float(row["read_s"]) < 0.125
+        assert 0 <= float(row["pts_s"]) - float(row["prediction_s"]) < 0.125
     for row in by_status["occluded"] + by_status["no face"]:
         assert row["score"] == row["top_label"] == row["p_happiness"] == ""
     assert len(by_status["occluded"]) == 25  # one second

@@ -92,7 +92,7 @@ def test_a_gap_of_a_night_keeps_its_time(tmp_path: Path) -> None:
     mp4 = recording.finish({})[0]
     times = probe(mp4)["times"]
     assert times[-1] == pytest.approx(36_000 + 9 / 25, abs=1e-3)
-    repeated = json.loads((tmp_path / "take.json").read_text())["counts"]["pictures_repeated"]
+    repeated = json.loads((tmp_path / "take.json").read_text())["counts"]["frames_repeated"]
     assert len(times) == 10 + repeated
     assert np.diff(times).max() <= 3600.01
 

@@ -53,7 +53,7 @@ def unfinished(folder: Path, *, rows: str | None = None) -> Path:
     return part
 
 
-HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,steps,read_s,label,top_label,p_a,p_b\n"
+HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,top_label,p_a,p_b\n"
 ROW = "0.040000,1,1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,a,0.90000,0.10000\n"
 
 

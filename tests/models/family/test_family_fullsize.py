@@ -65,7 +65,7 @@ def test_released_size_imports_exports_and_annotates(tmp_path: Path, detector_fi
     assert len(state) == 618
     file = save_as_published(tmp_path / "model.pth", state)
     del state
-    run = CliRunner().invoke(mien, ["import", str(file), "-o", str(tmp_path / "bundle")])
+    run = CliRunner().invoke(mien, ["model", "import", str(file), "-o", str(tmp_path / "bundle")])
     assert run.exit_code == 0, (run.output, run.exception)
     bundle = load_bundle(tmp_path / "bundle")
     model, card = load(file)

@@ -201,7 +201,7 @@ def test_labels_must_fit(dfer: State, tmp_path: Path) -> None:
 
 def test_import_command(dfer: State, tmp_path: Path) -> None:
     file = save_as_published(tmp_path / "m.pth", dfer)
-    out = CliRunner().invoke(mien, ["import", str(file), "-o", str(tmp_path / "bundle")])
+    out = CliRunner().invoke(mien, ["model", "import", str(file), "-o", str(tmp_path / "bundle")])
     assert out.exit_code == 0, out.output
     bundle = load_bundle(tmp_path / "bundle")
     assert bundle.manifest.labels == dataset_labels("dfew")
@@ -218,7 +218,8 @@ def test_zero_shot_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
         "mien.models.export.zero_shot.build_clip", lambda backbone, weights: build_clip(TINY_CLIP, weights)
     )
     out = CliRunner().invoke(
-        mien, ["export", "--zero-shot", "ViT-B-32-quickgelu", "--weights", "random", "-o", str(tmp_path / "bundle")]
+        mien,
+        ["model", "export", "--zero-shot", "ViT-B-32-quickgelu", "--weights", "random", "-o", str(tmp_path / "bundle")],
     )
     assert out.exit_code == 0, (out.output, out.exception)
     bundle = load_bundle(tmp_path / "bundle")

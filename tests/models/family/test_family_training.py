@@ -121,7 +121,7 @@ def test_evaluate_gives_the_number_that_training_printed(faces: Path, tmp_path: 
     data["stages"][0]["epochs"] = 3
     trained = Trainer(parse_config(data, faces), tmp_path / "run", device="cpu").run()
     out = CliRunner().invoke(
-        mien, ["evaluate", str(tmp_path / "run/last.pt"), "-o", str(tmp_path / "scores"), "--device", "cpu"]
+        mien, ["model", "evaluate", str(tmp_path / "run/last.pt"), "-o", str(tmp_path / "scores"), "--device", "cpu"]
     )
     assert out.exit_code == 0, out.output
     assert f"UAR {trained.uar:.2f}, WAR {trained.war:.2f} on 90 clips" in out.output
@@ -147,6 +147,7 @@ def test_a_killed_run_goes_on_as_if_nothing_had_happened(recipe: str, faces: Pat
         sys.executable,
         "-c",
         "import torch; torch.set_num_threads(1); from mien.app.cli import main; main()",
+        "model",
         "train",
     ]
     command += [str(config), "--device", "cpu", "-o"]
@@ -192,6 +193,7 @@ def test_two_processes_train_one_model(faces: Path, tmp_path: Path) -> None:
         "2",
         "--standalone",
         "main.py",
+        "model",
         "train",
     ]
     command += [str(tmp_path / "config.toml"), "-o", str(tmp_path / "run"), "--device", "cpu"]
@@ -200,7 +202,7 @@ def test_two_processes_train_one_model(faces: Path, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert len(losses(tmp_path / "run")) == 2 * (300 // (20 * 2))
     (line,) = [line for line in done.stdout.splitlines() if line.startswith("UAR")]
-    out = CliRunner().invoke(mien, ["evaluate", str(tmp_path / "run/last.pt"), "--device", "cpu"])
+    out = CliRunner().invoke(mien, ["model", "evaluate", str(tmp_path / "run/last.pt"), "--device", "cpu"])
     assert line.split(" on ")[0] in out.output
     assert "on 90 clips" in out.output
 
@@ -242,7 +244,7 @@ def test_mixed_precision_runs(faces: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["dfer-clip", "emoclip", "cliper"])
 def test_published_recipes_are_whole(name: str, tmp_path: Path) -> None:
     """Every value that the papers' code sets, as far as the file is concerned; nothing is built or downloaded."""
-    out = CliRunner().invoke(mien, ["recipe", name])
+    out = CliRunner().invoke(mien, ["model", "recipe", name])
     assert out.exit_code == 0, out.output
     config = parse_config(tomllib.loads(out.output), tmp_path)
     model, stages = config.model, config.stages
@@ -296,5 +298,5 @@ def test_a_test_set_without_a_class(faces: Path, tmp_path: Path) -> None:
     scores = Trainer(parse_config(data, faces), tmp_path / "run", device="cpu").run()
     assert scores.missing == ["surprise"]
     assert scores.as_table()["recall"]["surprise"] is None
-    out = CliRunner().invoke(mien, ["evaluate", str(tmp_path / "run/last.pt"), "--device", "cpu"])
+    out = CliRunner().invoke(mien, ["model", "evaluate", str(tmp_path / "run/last.pt"), "--device", "cpu"])
     assert "no test clips of surprise" in out.output

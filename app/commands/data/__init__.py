@@ -1,0 +1,1 @@
+"""`mien data`: one file a command; torch is imported when they run."""

@@ -1,0 +1,1 @@
+"""`mien model`: one file a command; torch is imported when they run."""

@@ -1,0 +1,20 @@
+"""`mien model`: what makes, trains and measures models."""
+
+from __future__ import annotations
+
+import click
+
+from mien.app.commands.model.evaluate import evaluate
+from mien.app.commands.model.export import export_command
+from mien.app.commands.model.importing import import_command
+from mien.app.commands.model.recipe import recipe
+from mien.app.commands.model.train import train
+
+
+@click.group()
+def model() -> None:
+    """Import, export, train and evaluate models."""
+
+
+for _command in (import_command, export_command, train, evaluate, recipe):
+    model.add_command(_command)

@@ -1,0 +1,149 @@
+"""Reads what a killed program left of a recording: every whole packet of the video, every whole row of the CSV."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import av
+import av.error
+from av.container import InputContainer
+from av.packet import Packet
+
+from mien.engine.errors import RecordingError, SourceError
+from mien.engine.media.container import OPEN_OPTIONS, open_container
+from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.rationals import time_base
+from mien.engine.recording.notes import Marker
+from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader
+
+_FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """The packets of a video file, told by their number and a digest of their times and bytes."""
+
+    frames: int
+    duration_s: float
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """What a cut-off CSV holds: its bytes up to the last whole row, and what concerns the other files."""
+
+    length: int
+    count: int
+    cut: bool
+    markers: tuple[Marker, ...]
+    gaps: tuple[tuple[float, float], ...]
+
+
+def content_of(path: Path) -> Content:
+    """All whole packets of a video, up to the first damage.
+
+    Raises:
+        RecordingError: it holds none, or cannot be read as a video.
+    """
+    digest = hashlib.sha256()
+    frames, end_s = 0, 0.0
+    with opened(path) as source:
+        for packet in packets_of(source):
+            if packet.stream.type == "video":
+                time_s = float((packet.pts or 0) * time_base(packet))
+                frames += 1
+                end_s = max(end_s, time_s + float((packet.duration or 0) * time_base(packet)))
+                digest.update(f"{time_s:.4f}".encode())
+                digest.update(bytes(packet))
+    return Content(frames, end_s, digest.hexdigest())
+
+
+def opened(path: Path) -> InputContainer:
+    """Open a video that may be cut off anywhere.
+
+    Raises:
+        RecordingError: it is empty, or cannot be read as a video.
+    """
+    if path.stat().st_size == 0:
+        raise RecordingError(f"{path}: holds no frame, so there is nothing to repair; it can be deleted")
+    with suppress(SourceError):
+        return open_container(path)
+    # A last fragment that is cut off in the wrong place keeps FFmpeg from opening the file: look at it without.
+    try:
+        return av.open(_Head(path, whole_length(path)), "r", format="mp4", options=OPEN_OPTIONS)
+    except _FAILURES:
+        raise RecordingError(
+            f"{path}: cannot be read as a video; it was cut off before its first frame, or is damaged"
+        ) from None
+
+
+class _Head(io.FileIO):
+    """The first `length` bytes of a file."""
+
+    def __init__(self, path: Path, length: int) -> None:
+        super().__init__(path, "rb")
+        self._length = length
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        left = max(0, self._length - self.tell())
+        return super().read(left if size is None or size < 0 else min(size, left)) or b""
+
+    def seek(self, position: int, whence: int = os.SEEK_SET, /) -> int:
+        if whence == os.SEEK_END:
+            return super().seek(self._length + position)
+        return super().seek(position, whence)
+
+
+def packets_of(source: InputContainer) -> Iterator[Packet[Any]]:
+    """All whole packets up to the first damage."""
+    wanted = [*source.streams.video, *source.streams.audio]
+    try:
+        for packet in source.demux(wanted):
+            if packet.is_corrupt:
+                return  # the last one, cut off
+            if packet.dts is not None and packet.size:
+                yield packet
+    except (av.error.FFmpegError, OSError):
+        return
+
+
+def rows_of(part: Path, notes: list[str]) -> Rows | None:
+    """The whole rows of a CSV, up to the first damage; None where there are none. `notes` hears what was wrong.
+
+    Raises:
+        RecordingError: the file cannot be read.
+    """
+    markers: list[Marker] = []
+    gaps: list[tuple[float, float]] = []
+    reader: TableReader | None = None
+    count, good = 0, 0
+    status = FIXED_COLUMNS.index("status")
+    try:
+        size = part.stat().st_size
+        with part.open("rb") as stream, suppress(DamagedTableError):
+            reader = TableReader(stream)
+            good = reader.end
+            for cells in reader:
+                count += 1
+                if reader.notes and cells[status] in (MARKER, GAP):
+                    with suppress(ValueError):
+                        if cells[status] == MARKER:
+                            markers.append(Marker(float(cells[0]), cells[-1]))
+                        else:
+                            gaps.append((float(cells[0]), float(cells[-1])))
+                good = reader.end
+    except OSError as error:
+        raise RecordingError(f"{part}: cannot be read ({error.strerror})") from None
+    if good == 0:
+        notes.append(f"{part.name}: holds no rows; the video was repaired alone")
+        return None
+    if good < size:
+        notes.append(f"{part.name}: {size - good} bytes after the last whole row were cut off")
+    return Rows(good, count, good < size, tuple(markers), tuple(gaps))
