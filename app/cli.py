@@ -24,7 +24,7 @@ from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
+from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts, leave, survive_hang_up
 from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
@@ -143,6 +143,6 @@ class _Signals:
             signal.signal(number, lambda *_: leave(code))
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.heard = True
+        self.heard = Interrupts.swallowed = True
         survive_hang_up(number)
         raise KeyboardInterrupt

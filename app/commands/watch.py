@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from mien.app.commands.console import Console
+from mien.app.commands.console import EXIT_INTERRUPTED, Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
@@ -133,10 +133,15 @@ def watch(
             raise
         # Whatever happened, the recording is finished.
         session.close()
-        _tell_recorded(session, say)
-        if interrupts.count:
-            say("stopped")
-            raise click.exceptions.Exit(130)
+        if not interrupts.count:
+            _tell_recorded(session, say)
+            return
+        try:
+            _tell_recorded(session, say)
+        except RecordingError as error:
+            _warn(str(error))
+        say("stopped")
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
 def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:

