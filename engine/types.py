@@ -78,6 +78,23 @@ class AudioChunk:
     samples: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class Discontinuity:
+    """A place where the times of a file jump though its frames go on: see `mien.engine.media.timeline`.
+
+    Attributes:
+        frame: index of the first frame after it.
+        source_s: the PTS that the file gives to that frame, seconds.
+        time_s: the PTS that the frame gets, seconds.
+        shift_s: what is added to the PTS of the file from this frame on, seconds.
+    """
+
+    frame: int
+    source_s: float
+    time_s: float
+    shift_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One frame of a source.
@@ -91,6 +108,7 @@ class Frame:
         captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
         gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
         audio: of a live source, what was heard since the frame before.
+        discontinuity: of a file, where its times jump just before this frame.
     """
 
     index: int
@@ -101,6 +119,7 @@ class Frame:
     captured_s: float = 0.0
     gap_s: float = 0.0
     audio: tuple[AudioChunk, ...] = ()
+    discontinuity: Discontinuity | None = None
 
 
 class SourceState(StrEnum):

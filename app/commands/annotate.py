@@ -13,6 +13,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
@@ -69,6 +70,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
 )
 @provider_option
 @crf_option
+@max_pixels_option
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),

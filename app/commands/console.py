@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from mien.app.terminal import echo
 from mien.engine.interrupts import LEAVE, leave
 
 if TYPE_CHECKING:
@@ -29,11 +28,11 @@ class Console:
     def say(self, message: str) -> None:
         """Print a message."""
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(message, err=True)
 
     def warn(self, message: str) -> None:
         """Print a warning."""
-        click.echo(f"mien: warning: {message}", err=True)
+        echo(f"mien: warning: {message}", err=True)
 
     def interrupted(self, count: int) -> None:
         """What to say at the second Ctrl-C; called from a signal handler, so it writes past all buffers."""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mien.engine.settings import DETECTOR_RANGES, PROVIDERS
+from mien.engine.settings import DETECTOR_RANGES, MAX_PIXELS, PROVIDERS
 
 model_option = click.option(
     "--model",
@@ -43,5 +43,12 @@ provider_option = click.option(
 )
 crf_option = click.option(
     "--crf", type=int, default=20, show_default=True, help="Quality of the MP4: 0 is lossless, 51 the smallest file."
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=int,
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Decode no frame of more pixels, width times height: a small file can announce frames that fill the memory.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import MienError
 
 
@@ -31,12 +32,12 @@ def repair(files: tuple[Path, ...]) -> None:
             result = finish(file)
         except MienError as error:
             failed += 1
-            click.echo(f"mien: {' '.join(str(error).split())}", err=True)
+            echo(f"mien: {' '.join(str(error).split())}", err=True)
             continue
         for path in result.files:
-            click.echo(f"{path}")
-        click.echo(f"  {result.frames} frames, {result.duration_s:.2f} s, {result.rows} rows")
+            echo(f"{path}")
+        echo(f"  {result.frames} frames, {result.duration_s:.2f} s, {result.rows} rows")
         for note in result.notes:
-            click.echo(f"  {note}")
+            echo(f"  {note}")
     if failed:
         raise click.exceptions.Exit(2)

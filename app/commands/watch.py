@@ -14,6 +14,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
@@ -22,6 +23,7 @@ from mien.app.commands.options import (
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
@@ -69,6 +71,7 @@ _NAME: Final = "{source} {time}"
 @max_faces_option
 @provider_option
 @crf_option
+@max_pixels_option
 @quiet_option
 def watch(
     source: str,
@@ -215,4 +218,4 @@ class _Warned:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"mien: warning: {message}", err=True)
+    echo(f"mien: warning: {message}", err=True)

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, Q
 
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder, ask_videos
-from mien.app.gui.look.widgets import button, clock, column, label, line, open_folder, row, tool
+from mien.app.gui.look.widgets import button, clock, column, label, line, open_folder, row, tip, tool
 from mien.app.gui.preferences import Preferences
 from mien.engine.batch.inputs import plan
 from mien.engine.errors import MienError
@@ -30,7 +30,7 @@ class JobRow(QWidget):
         self.job = job
         self._panel = panel
         self._name = label(job.source.name)
-        self._name.setToolTip(str(job.source))
+        tip(self._name, str(job.source))
         self._state = label("", "small", wrap=True)
         self._state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._progress = QProgressBar()

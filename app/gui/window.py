@@ -381,6 +381,7 @@ class MainWindow(QMainWindow):
     def ask_quit(self) -> bool:
         """Whether to quit though something is being recorded."""
         box = QMessageBox(self)
+        box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle("Mien")
         box.setText(self.tr("A recording is in progress."))
         box.setInformativeText(self.tr("It will be finished and saved."))

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
+
 _SHOWN = 20
 
 
@@ -27,14 +29,14 @@ def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
     for number in [fold] if fold else range(1, run.data.folds + 1):
         # Folds share their clips: the first one reads the frames, the others check the lists.
         found = check_data(run, number, decode=decode and (fold is not None or number == 1))
-        click.echo(f"fold {number}: {found.clips} clips, {found.frames} frames")
+        echo(f"fold {number}: {found.clips} clips, {found.frames} frames")
         for kind, lines in (("error", found.errors), ("warning", found.warnings)):
             shown = lines if show_all else lines[:_SHOWN]
             for line in shown:
-                click.echo(f"  {kind}: {line}")
+                echo(f"  {kind}: {line}")
             if len(shown) < len(lines):
-                click.echo(f"  and {len(lines) - len(shown)} more {kind}s; --all lists them")
+                echo(f"  and {len(lines) - len(shown)} more {kind}s; --all lists them")
         wrong += len(found.errors)
     if wrong:
         raise DataError(f"{config}: {wrong} errors to fix before training; see the lines above")
-    click.echo("nothing is missing or damaged")
+    echo("nothing is missing or damaged")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -76,14 +77,14 @@ def options_of(chosen: dict[str, Any], plain_text: bool, size: int) -> ExportOpt
 
 def report(bundle: Bundle) -> None:
     manifest = bundle.manifest
-    click.echo(f"{bundle.path}: {manifest.name}, {len(manifest.labels)} labels ({', '.join(manifest.labels)})")
-    click.echo(
+    echo(f"{bundle.path}: {manifest.name}, {len(manifest.labels)} labels ({', '.join(manifest.labels)})")
+    echo(
         f"{manifest.steps} frames over {manifest.window_s:g} s, {manifest.size} pixels, scale {manifest.logit_scale:g}"
     )
-    click.echo(f"largest logit difference from the network: {manifest.export_max_difference:.1e}")
+    echo(f"largest logit difference from the network: {manifest.export_max_difference:.1e}")
     found = manifest.metrics.get("agreement_with_fp32")
     if found:
-        click.echo(
+        echo(
             f"same label as fp32 on {found['same_label']:.1%} of {found['clips']} ({found['on']}); largest difference "
             f"of a probability {found['largest_probability_difference']:.4f}"
         )

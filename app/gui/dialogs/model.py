@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QListWidget, QLis
 from mien.app.embedded import embedded_bundle
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder
-from mien.app.gui.look.widgets import button, column, entry, label, line, row
+from mien.app.gui.look.widgets import button, column, entry, label, line, row, tip
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
@@ -104,7 +104,7 @@ class ModelDialog(QDialog):
         p = self._preferences
         for path in ["", *p.models]:
             name = self.tr("Shipped with Mien") if not path else Path(path).name
-            entry(self._list, "model", name, path).setToolTip(path)
+            tip(entry(self._list, "model", name, path), path)
 
     def _row_in_use(self) -> int:
         for index in range(self._list.count()):

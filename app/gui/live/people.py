@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
-from mien.engine.drawing.overlay import colour_of
+from mien.engine.drawing.overlay import track_colour
 from mien.engine.types import Prediction, Scene, Status
 
 HISTORY_S: Final = 60.0
@@ -39,7 +39,7 @@ class Person:
 
     @property
     def colour(self) -> QColor:
-        return QColor(*colour_of(self.track_id))
+        return QColor(*track_colour(self.track_id))
 
 
 class People(QObject):

@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_time_ticks, stretches
 from mien.app.gui.look.widgets import clock
-from mien.engine.drawing.overlay import colour_of
+from mien.engine.drawing.overlay import track_colour
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession, Track
@@ -71,7 +71,7 @@ class ChartPainter:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._ink(QPalette.ColorRole.AlternateBase))
         painter.drawRoundedRect(lane, 4, 4)
-        painter.setBrush(QColor(*colour_of(track.track_id)))
+        painter.setBrush(QColor(*track_colour(track.track_id)))
         painter.drawEllipse(QRectF(left + 2, top + LANE / 2 - 5, 10, 10))
         painter.setPen(self._ink(QPalette.ColorRole.WindowText))
         name = painter.fontMetrics().elidedText(

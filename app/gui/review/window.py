@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import bisect
+import html
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,10 +23,11 @@ from mien.app.gui.review.chart import SessionChart
 from mien.app.gui.review.report import save_report
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.review.exports import EXPORTERS, Selection, exporter
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
-    from mien.engine.review.session import RecordedSession
+from mien.engine.review.session import RecordedSession
 
 _PULL_MS = 10
 _JUMP_S = 5.0
@@ -94,9 +97,8 @@ class ReviewWindow(QMainWindow):
         menu = QMenu(self)
         menu.addAction(self.tr("Report, one page (PDF or PNG)…"), self.export_report)
         menu.addSeparator()
-        menu.addAction(self.tr("Predictions of the selected person (CSV)…"), self.export_csv)
-        menu.addAction(self.tr("ELAN (.eaf)…"), self.export_elan)
-        menu.addAction(self.tr("Subtitles (WebVTT)…"), self.export_webvtt)
+        for kind, export in EXPORTERS.items():
+            menu.addAction(f"{export.title[0].upper()}{export.title[1:]}…", partial(self.export, kind))
         self._export.setMenu(menu)
         tools = row(
             label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0,
@@ -182,7 +184,7 @@ class ReviewWindow(QMainWindow):
         assert self.session is not None
         self._legend.setText(
             "&nbsp;&nbsp;&nbsp; ".join(
-                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{name}"
+                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{html.escape(name)}"
                 for index, name in enumerate(self.session.labels)
             )
         )
@@ -284,37 +286,21 @@ class ReviewWindow(QMainWindow):
     def export_report(self) -> None:
         self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Image (*.png)"), self._report)
 
-    def export_csv(self) -> None:
-        self._save(self.tr("Save predictions"), " selection.csv", "CSV (*.csv)", self._csv)
-
-    def export_elan(self) -> None:
-        self._save(self.tr("Save for ELAN"), ".eaf", "ELAN (*.eaf)", self._elan)
-
-    def export_webvtt(self) -> None:
-        self._save(self.tr("Save subtitles"), ".vtt", "WebVTT (*.vtt)", self._webvtt)
+    def export(self, kind: str) -> None:
+        """Ask where to, and write one of `EXPORTERS`: the chosen person, or everybody."""
+        export = EXPORTERS[kind]
+        kinds = f"{export.title} (*{export.suffix})"
+        ending = " export.csv" if export.suffix == ".csv" else export.suffix  # beside the recording's own CSV
+        self._save(self.tr("Export"), ending, kinds, partial(self._export_to, kind))
 
     def _report(self, path: Path) -> None:
         assert self.session is not None
         save_report(self.session, self._path.stem, path)
 
-    def _csv(self, path: Path) -> None:
-        from mien.engine.review.exports import Selection, export_csv
-
+    def _export_to(self, kind: str, path: Path) -> None:
         assert self.session is not None
         track = self._who.currentData()
-        export_csv(self.session, path, Selection(tracks=None if track is None else frozenset({track})))
-
-    def _elan(self, path: Path) -> None:
-        from mien.engine.review.exports import export_elan
-
-        assert self.session is not None
-        export_elan(self.session, path)
-
-    def _webvtt(self, path: Path) -> None:
-        from mien.engine.review.exports import export_webvtt
-
-        assert self.session is not None
-        export_webvtt(self.session, path)
+        exporter(kind)(self.session, path, Selection(tracks=None if track is None else frozenset({track})))
 
     def _save(self, title: str, ending: str, kinds: str, write: Callable[[Path], None]) -> None:
         name = ask_save(self, title, str(self._path.with_name(self._path.stem + ending)), kinds)
