@@ -79,6 +79,22 @@ def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int
     return path
 
 
+def face_clip(path: Path, *, seconds: int = 4) -> Path:
+    """The demo's portrait at 320x240 as a folder of access units, for `RtspServer`; a keyframe each second."""
+    from tests.videos import portrait
+
+    path.mkdir()
+    with av.open(os.devnull, "w", format="h264") as out:
+        options = {"g": str(RATE), "bf": "0", "preset": "ultrafast", "tune": "zerolatency"}
+        stream: Any = out.add_stream("libx264", rate=RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        images = portrait(seconds * RATE)
+        frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images]
+        for index, packet in enumerate(packet for frame in [*frames, None] for packet in stream.encode(frame)):
+            (path / f"{index:05d}.h264").write_bytes(bytes(packet))
+    return path
+
+
 class RtspServer:
     """Serves a clip; started again it keeps its port. With a `certificate` (and its key, in one PEM file) over TLS."""
 

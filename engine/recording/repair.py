@@ -265,7 +265,7 @@ def _frames_in(about: dict[str, Any]) -> int | None:
     counts = about.get("counts")
     if not isinstance(counts, dict) or not isinstance(counts.get("frames_written"), int):
         return None
-    repeated = counts.get("frames_repeated", counts.get("pictures_repeated", 0))
+    repeated = counts.get("frames_repeated", counts.get("frames_repeated", 0))
     return int(counts["frames_written"]) + (repeated if isinstance(repeated, int) else 0)
 
 

@@ -140,3 +140,15 @@ def test_a_recording_is_finished_and_named(tmp_path: Path, models: tuple[object,
     assert made == [".csv", ".json", ".mp4", ".mp4"]
     assert done.stderr.count("recorded: ") == 4
     assert not list((tmp_path / "out").glob("*.part*"))
+
+
+def test_a_line_about_a_lost_signal_shows_no_old_numbers() -> None:
+    from mien.app.commands.watch_lines import describe
+    from mien.engine.live.signal_watch import no_signal_text
+    from mien.engine.live.status import LiveStatus
+    from tests.faults.record_until_killed import LABELS, live_frames, scene_of
+
+    scene = scene_of(next(live_frames(1)))
+    assert "happiness 70 %" in describe(LiveStatus(labels=LABELS), scene)
+    said = describe(LiveStatus(labels=LABELS, no_signal_since=1000.0), scene)
+    assert said.endswith(no_signal_text(1000.0)) and "happiness" not in said

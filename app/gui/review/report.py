@@ -112,7 +112,7 @@ class _Page:
         self._p.restore()
         y += chart.height() * fit + 6
         y = self._legend(session.labels, y) + 22
-        y = self._text(_MARGIN, y, _tr("Share of the time with a confident prediction"), 15, bold=True) + 4
+        y = self._text(_MARGIN, y, _tr("Share of each expression (confident predictions only)"), 15, bold=True) + 4
         self._shares(session, y)
         note = _tr(
             "Mien estimates which expression a face shows, not what a person feels; it is often wrong. "
