@@ -143,6 +143,8 @@ class _Signals:
             signal.signal(number, lambda *_: leave(code))
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.heard = Interrupts.swallowed = True
         survive_hang_up(number)
+        if self.heard:  # and what was interrupted is being cleaned up, which takes too long for the user
+            leave(EXIT_INTERRUPTED, "mien: interrupted\n")
+        self.heard = Interrupts.swallowed = True
         raise KeyboardInterrupt
