@@ -77,7 +77,7 @@ for _name in ("import", "export", "train", "evaluate", "recipe"):
 def main() -> NoReturn:
     """Run the command line and leave with its exit code.
 
-    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    0: done; 2: an error that the user can fix; 70: an error that nobody foresaw, with a report; 130: interrupted.
     """
     signals = _Signals()
     try:

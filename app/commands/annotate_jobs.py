@@ -27,9 +27,12 @@ def run_one(job: Job, work: Work, console: Console) -> None:
 
     with work.annotator() as annotator:
         with nullcontext(None) if console.quiet else progress_bar(Path(job.spec).name) as progress:
-            follow = {} if progress is None else {"progress": progress}
             report = annotator.annotate(
-                job.spec, job.mp4, overwrite=work.overwrite, interrupted=console.interrupted_here, **follow
+                job.spec,
+                job.mp4,
+                overwrite=work.overwrite,
+                progress=progress or (lambda info, stats: None),
+                interrupted=console.interrupted_here,
             )
         console.tell(report)
     if report.stopped:

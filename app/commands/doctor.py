@@ -214,8 +214,8 @@ def _write_video(path: Path) -> _Video:
         for frame in demo.frames():
             writer.write(frame, frame.image)
             times.append(frame.time_s)
-        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)).astype(np.float32)
-        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]) / 4), 0.0)
+        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)) / 4
+        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]).astype(np.float32)), 0.0)
         writer.close()
     return _Video(times, "aac", _CHECK_S)
 

@@ -1,4 +1,4 @@
-"""`mien repair`: finish what a killed run left."""
+"""`mien repair`: finishes recordings of a run that was killed."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from mien.engine.errors import MienError
 def repair(files: tuple[Path, ...]) -> None:
     """Finish recordings that were cut off: NAME.part.mp4 with the data beside it.
 
-    The frame is copied as it is into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
-    JSON says what happened. The unfinished files are removed once the new ones were checked.
+    The video is copied unchanged into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
+    JSON says what happened. The unfinished files are removed once the new ones are checked.
     """
     from mien.engine.recording.repair import repair as finish  # PyAV is slow to load
     from mien.engine.recording.repair import unfinished_name

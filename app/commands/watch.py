@@ -1,4 +1,4 @@
-"""`mien watch`: the live job without a screen."""
+"""`mien watch`: a live session without a window."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ _NAME: Final = "{source} {time}"
     metavar="FOLDER",
     help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
 )
-@click.option("--clean", is_flag=True, help="Record the frame without anything drawn on it as well.")
+@click.option("--clean", is_flag=True, help="Also record the video with nothing drawn on it.")
 @click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
-@click.option("--no-audio", is_flag=True, help="Leave the audio of a network stream out of the recording.")
+@click.option("--no-audio", is_flag=True, help="Do not record the audio of a network stream.")
 @click.option(
     "--privacy",
     type=click.Choice(("none", "blur", "pixelate")),
@@ -63,7 +63,7 @@ _NAME: Final = "{source} {time}"
     "--labels",
     type=click.Path(path_type=Path),
     metavar="LABELS.toml",
-    help="Labels of your own, as for annotate.",
+    help="Zero-shot labels, as for annotate.",
 )
 @detector_option
 @range_option

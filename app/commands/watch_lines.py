@@ -85,7 +85,7 @@ def _person(status: LiveStatus, scene: Scene) -> Iterator[str]:
         name = status.names.get(face.track_id, str(face.track_id))
         prediction, state = scene.predictions.get(face.track_id), scene.status(face)
         if state is Status.OCCLUDED:
-            yield f"{name}: hidden"
+            yield f"{name}: occluded"
         elif prediction is None or state is Status.WARMING or len(prediction.probabilities) != len(status.labels):
             yield f"{name}: warming up"
         elif prediction.flaws:

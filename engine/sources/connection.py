@@ -261,9 +261,10 @@ def _try(
     """Any error of PyAV carries the whole address in its text: it is given back, not raised."""
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
     try:
-        return av.open(address.secret_url(), options=options, timeout=timeout, **more)
+        opened: InputContainer = av.open(address.secret_url(), options=options, timeout=timeout, **more)
     except Exception as error:
         return error
+    return opened
 
 
 def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -> Lost:
@@ -290,10 +291,11 @@ def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -
         return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
     # FFmpeg says of a bad certificate what it says of a broken connection.
     nested = error.reason if isinstance(error, URLError) else None
-    if isinstance(nested, SSLCertVerificationError):
-        reason = explained(nested)
-    else:
-        reason = distrust(address, settings.open_timeout_s)
+    reason = (
+        explained(nested)
+        if isinstance(nested, SSLCertVerificationError)
+        else distrust(address, settings.open_timeout_s)
+    )
     if reason is not None:
         return Lost(
             f"{name}: the server's certificate is not trusted ({reason}); trust its authority with --tls-ca FILE, or "

@@ -14,7 +14,9 @@ _SHOWN = 20
 @click.command(short_help="List what is missing or damaged in training data.")
 @click.argument("config", type=click.Path(path_type=Path))
 @click.option("--fold", type=int, help="Default: every fold.")
-@click.option("--decode/--no-decode", default=True, show_default=True, help="Read every frame, not only its name.")
+@click.option(
+    "--decode/--no-decode", default=True, show_default=True, help="Decode every frame, not only check that it exists."
+)
 @click.option("--all", "show_all", is_flag=True, help=f"List everything, not the first {_SHOWN}.")
 def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
     """List what is missing or damaged in the data of a training CONFIG."""
@@ -36,5 +38,5 @@ def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
                 echo(f"  and {len(lines) - len(shown)} more {kind}s; --all lists them")
         wrong += len(found.errors)
     if wrong:
-        raise DataError(f"{config}: {wrong} things must be mended before training; see the lines above")
+        raise DataError(f"{config}: {wrong} errors to fix before training; see the lines above")
     echo("nothing is missing or damaged")

@@ -16,7 +16,7 @@ from mien.engine.errors import ModelError
     "--config", type=click.Path(path_type=Path), help="Its [data] and [training]; default: the checkpoint's own."
 )
 @click.option("--fold", type=int, help="Default: the fold that each checkpoint was trained on, else 1, 2, ...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Write scores and frame there.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Write scores and plots there.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
 def evaluate(
     checkpoints: tuple[Path, ...], config: Path | None, fold: int | None, output: Path | None, device: str

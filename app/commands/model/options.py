@@ -23,14 +23,18 @@ labels_option = click.option(
 )
 _EXPORT = (
     click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True),
-    click.option("--text-encoder/--no-text-encoder", default=None, help="Carry the text encoder, for typed labels."),
-    click.option("--window", "window_s", type=float, metavar="SECONDS", help="Time over which the frames are spread."),
-    click.option("--uncertain-below", type=float, metavar="P", help="Say uncertain where no probability reaches P."),
+    click.option(
+        "--text-encoder/--no-text-encoder",
+        default=None,
+        help="Include the text encoder, which zero-shot labels need. Default: where it can be used.",
+    ),
+    click.option("--window", "window_s", type=float, metavar="SECONDS", help="Window length."),
+    click.option("--uncertain-below", type=float, metavar="P", help="Report uncertain where no probability reaches P."),
     click.option(
         "--faces",
         type=click.Path(path_type=Path),
         metavar="VIDEO",
-        help="A video with faces on which fp16 or int8 is compared with fp32.",
+        help="Video with faces on which fp16 or int8 is compared with fp32.",
     ),
 )
 

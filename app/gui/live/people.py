@@ -43,7 +43,7 @@ class Person:
 
 
 class People(QObject):
-    """Follows the scenes that are shown; the window's only memory of them."""
+    """Follows the scenes that are shown, and remembers the last minute of each person."""
 
     changed = Signal()
     """Somebody came, went, was renamed or hidden."""
@@ -103,7 +103,7 @@ class People(QObject):
         return frozenset(key for key, person in self.persons.items() if person.hidden)
 
     def take(self, scene: Scene) -> None:
-        """Take in a scene; not every scene of the source need come by."""
+        """Take in a scene; scenes of the source may be left out."""
         now = scene.frame.time_s
         if now < self.now_s - 1:  # the source began again
             self.reset()
