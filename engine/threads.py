@@ -53,6 +53,16 @@ class BoundedQueue(Generic[T]):
             self._changed.notify_all()
             return True
 
+    def take_all(self, *, wait: bool) -> list[T]:
+        """All items that are there, oldest first; with `wait`, none only once the queue is closed and empty."""
+        with self._changed:
+            if wait:
+                self._changed.wait_for(lambda: self._closed or bool(self._items))
+            taken = [*self._items]
+            self._items.clear()
+            self._changed.notify_all()
+            return taken
+
     def __iter__(self) -> Iterator[T]:
         """Take items, waiting for each, until the queue is closed and empty."""
         while True:
@@ -93,12 +103,12 @@ class Latest(Generic[T]):
         self._dropped = 0
         self._changed = threading.Condition()
 
-    def put(self, item: T) -> None:
-        """Leave `item` for the taker; after `close` it is ignored."""
+    def put(self, item: T, *, room: int | None = None) -> None:
+        """Leave `item` for the taker; after `close` it is ignored. `room`: for this time another than usual."""
         with self._changed:
             if self._closed:
                 return
-            if len(self._items) >= self._room:
+            if len(self._items) >= (room or self._room):
                 self._dropped += len(self._items)
                 self._items.clear()
             self._items.append(item)

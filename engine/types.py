@@ -29,6 +29,28 @@ class Colour:
 
 
 @dataclass(frozen=True, slots=True)
+class VideoFormat:
+    """What a video file that is written must know before its first frame.
+
+    Attributes:
+        width, height: of the frames, in pixels.
+        time_base: seconds per PTS unit of the frames.
+        frame_rate: expected frames per second, a hint for rate control; real timing is in the PTS. None where unknown.
+        sample_aspect: width : height of one pixel.
+        colour: tags of the file.
+        start_s: time that is 0 in the file, in seconds of the frames' clock.
+    """
+
+    width: int
+    height: int
+    time_base: Fraction
+    frame_rate: Fraction | None = None
+    sample_aspect: Fraction = Fraction(1)
+    colour: Colour = Colour()
+    start_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class SourceInfo:
     """What a source says of itself before its first frame.
 
@@ -61,6 +83,13 @@ class SourceInfo:
     codec: str = ""
     audio_codec: str | None = None
     encryption: str | None = None
+
+    @property
+    def video_format(self) -> VideoFormat:
+        """That of a recording which keeps the source's size, times and colours."""
+        return VideoFormat(
+            self.width, self.height, self.time_base, self.frame_rate, self.sample_aspect, self.colour, self.start_s
+        )
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +126,7 @@ class Discontinuity:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
-    """One frame of a source.
+    """One frame of a source. Its times are given once, where it is captured; what later stages know goes beside it.
 
     Attributes:
         index: counts the frames of the source from 0.
@@ -107,7 +136,6 @@ class Frame:
         image: (H,W,3) uint8 RGB.
         captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
         gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
-        audio: of a live source, what was heard since the frame before.
         discontinuity: of a file, where its times jump just before this frame.
     """
 
@@ -118,7 +146,6 @@ class Frame:
     image: RgbImage
     captured_s: float = 0.0
     gap_s: float = 0.0
-    audio: tuple[AudioChunk, ...] = ()
     discontinuity: Discontinuity | None = None
 
 

@@ -10,7 +10,8 @@ from fractions import Fraction
 
 import numpy as np
 
-from mien.engine.types import Frame, RgbImage, SourceCondition, SourceInfo, SourceState
+from mien.engine.sources.base import OnAudio
+from mien.engine.types import AudioChunk, Frame, RgbImage, SourceCondition, SourceInfo, SourceState
 
 
 def until(condition: Callable[[], bool], timeout_s: float = 30.0) -> None:
@@ -33,6 +34,7 @@ class Reel:
         images: (H,W,3) uint8 RGB each; shown in turn.
         rate: frames a second.
         once: end after the last.
+        beeps: with audio that is loud for 0.1 s from each full second on.
         blocks_after: after so many frames, block as a broken driver does: deaf to `cancel`, until `release`.
     """
 
@@ -46,12 +48,15 @@ class Reel:
         mirrored: bool = False,
         name: str = "reel",
         sample_aspect: Fraction = Fraction(1),
+        beeps: bool = False,
     ) -> None:
         self.name, self.mirrored, self.warnings = name, mirrored, ()
         self._images, self._rate, self._once, self._blocks_after = images, rate, once, blocks_after
         self._cancelled, self.released, self.blocked = threading.Event(), threading.Event(), threading.Event()
         self._state = SourceState.CONNECTING
         self._sample_aspect = sample_aspect
+        self._beeps = beeps
+        self._heard_s = 0.0
         self.info: SourceInfo | None = None
         self.given = 0
 
@@ -62,7 +67,7 @@ class Reel:
     def cancel(self) -> None:
         self._cancelled.set()
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         began = time.monotonic()
         images = iter(self._images) if self._once else itertools.cycle(self._images)
         for index, image in enumerate(images):
@@ -76,12 +81,22 @@ class Reel:
             if self.info is None:
                 self.info = SourceInfo(
                     self.name, width, height, Fraction(self._rate), None, None, Fraction(1, 90_000),
-                    sample_aspect=self._sample_aspect,
+                    sample_aspect=self._sample_aspect, audio_codec="beeps" if self._beeps else None,
                 )  # fmt: skip
             self._state = SourceState.LIVE
             self.given += 1
+            if self._beeps and on_audio is not None:
+                self._beep(now - began, on_audio)
             yield Frame(index, round((now - began) * 90_000), 0, now - began, image, captured_s=now)
         self._state = SourceState.ENDED
+
+    def _beep(self, until_s: float, on_audio: OnAudio) -> None:
+        """What was heard up to `until_s`, in pieces of 20 ms."""
+        while self._heard_s + 0.02 <= until_s:
+            times = self._heard_s + np.arange(320) / 16_000
+            wave = (0.5 * np.sin(times * 880 * np.pi) * (times % 1 < 0.1)).astype(np.float32)
+            on_audio(AudioChunk(self._heard_s, 16_000, np.stack([wave, wave])))
+            self._heard_s += 0.02
 
 
 def crowd(portraits: Sequence[RgbImage], places: Sequence[tuple[int, int]], width: int, height: int) -> list[RgbImage]:

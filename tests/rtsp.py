@@ -20,11 +20,18 @@ SCRIPT = Path(__file__).parent / "servers" / "rtsp_server.py"
 RATE = 25
 
 
-def require_rtsp_server() -> None:
-    """Skip the test, with the reason, where the server's packages are missing."""
+def missing_rtsp_server() -> str:
+    """Why there can be no RTSP server on this machine; "" where there can."""
     check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
     if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode:
-        pytest.skip("no RTSP server on this machine: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0")
+        return "no RTSP server on this machine: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0"
+    return ""
+
+
+def require_rtsp_server() -> None:
+    """Skip the test, with the reason, where the server's packages are missing."""
+    if reason := missing_rtsp_server():
+        pytest.skip(reason)
 
 
 def beeps(seconds: int, rate: int) -> NDArray[np.float32]:
@@ -69,6 +76,22 @@ def camera_clip(path: Path, *, width: int = 320, height: int = 240, seconds: int
                 out.mux(heard.pop(0))
         for packet in heard:
             out.mux(packet)
+    return path
+
+
+def face_clip(path: Path, *, seconds: int = 4) -> Path:
+    """The demo's portrait at 320x240 as a folder of access units, for `RtspServer`; a keyframe each second."""
+    from tests.videos import portrait
+
+    path.mkdir()
+    with av.open(os.devnull, "w", format="h264") as out:
+        options = {"g": str(RATE), "bf": "0", "preset": "ultrafast", "tune": "zerolatency"}
+        stream: Any = out.add_stream("libx264", rate=RATE, options=options)
+        stream.width, stream.height, stream.pix_fmt = 320, 240, "yuv420p"
+        images = portrait(seconds * RATE)
+        frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images]
+        for index, packet in enumerate(packet for frame in [*frames, None] for packet in stream.encode(frame)):
+            (path / f"{index:05d}.h264").write_bytes(bytes(packet))
     return path
 
 

@@ -210,9 +210,9 @@ def _write_video(path: Path) -> _Video:
     from mien.engine.types import AudioChunk
 
     with DemoSource(_CHECK_S) as demo:
-        writer, times = Mp4Writer(path, demo.info, crf=23, audio=True), []
+        writer, times = Mp4Writer(path, demo.info.video_format, crf=23, audio=True), []
         for frame in demo.frames():
-            writer.write(frame, frame.image)
+            writer.write(frame.image, frame.pts, frame.duration)
             times.append(frame.time_s)
         tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)) / 4
         writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]).astype(np.float32)), 0.0)

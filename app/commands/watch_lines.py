@@ -60,6 +60,8 @@ def _now_and_then(write: Callable[[str], None]) -> Show:
 
 def describe(status: LiveStatus, scene: Scene | None) -> str:
     """A live session in one line."""
+    from mien.engine.live.signal_watch import no_signal_text
+
     parts = [f"{status.source_name or 'no source'}: {status.condition.state if status.condition else 'closed'}"]
     if status.info is not None and status.info.encryption == "unverified":
         parts[0] += " (certificate not checked)"
@@ -73,7 +75,9 @@ def describe(status: LiveStatus, scene: Scene | None) -> str:
     if recording is not None:
         lost = f", {recording.dropped} lost" if recording.dropped else ""
         parts.append(f"{recording.state} {recording.elapsed_s:.0f} s{lost}")
-    if scene is not None:
+    if status.no_signal_since is not None:
+        parts.append(no_signal_text(status.no_signal_since))
+    elif scene is not None:
         parts.append(", ".join(_person(status, scene)) or "no face")
     return " | ".join(parts)
 

@@ -23,6 +23,7 @@ _GREY: Final[Rgb] = (190, 190, 190)
 _DIM: Final[Rgb] = (140, 140, 140)
 _TRACK: Final[Rgb] = (70, 70, 70)
 _DARK: Final[Rgb] = (16, 16, 16)
+_LOST_LIGHT: Final = 0.45  # of a frame after which the signal was lost
 _NAME_LENGTH: Final = 24
 _NO_NAMES: Final[Mapping[int, str]] = MappingProxyType({})
 _SIDES: Final = ("right", "left", "below", "above")  # of a panel with bars, the best first
@@ -103,23 +104,55 @@ class Overlay:
         *,
         names: Mapping[int, str] = _NO_NAMES,
         hidden: Collection[int] = frozenset(),
+        no_signal: str = "",
     ) -> None:
-        """As `draw`, into `image` ((H,W,3) uint8 RGB), which has the size of the scene's own."""
+        """As `draw`, into `image` ((H,W,3) uint8 RGB), which has the size of the scene's own.
+
+        Args:
+            image: the scene's frame, or what is shown in its place.
+            scene: what to draw.
+            names: what to write on the boxes in place of the track ids, where there is a name.
+            hidden: tracks whose numbers are not shown; their boxes are.
+            no_signal: where the signal was lost after this scene, a line that says so; frame and numbers are dimmed.
+        """
         height, width = image.shape[:2]
-        if (width, height) not in self._metrics:
-            self._metrics[width, height] = self._measure(width, height)
-        metrics = self._metrics[width, height]
+        metrics = self._metrics_of(width, height)
+        if no_signal:
+            image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self._sides = {key: side for key, side in self._sides.items() if key in {f.track_id for f in scene.faces}}
         for face in scene.faces:
-            _draw_box(image, face, metrics, names.get(face.track_id) or str(face.track_id))
+            tag = names.get(face.track_id) or str(face.track_id)
+            _draw_box(image, face, metrics, tag, solid=face.observed and not no_signal)
         panels = self._arrange(scene.faces, metrics, width, height, hidden)
         for face in scene.faces:
             if face.track_id in hidden:
                 continue
             prediction = scene.predictions.get(face.track_id)
-            self._draw_panel(image, panels[face.track_id], face, scene.status(face), prediction, metrics)
+            status = Status.OCCLUDED if no_signal else scene.status(face)
+            heading = "no signal" if no_signal else self._heading(status, prediction)
+            self._draw_panel(image, panels[face.track_id], face, status, heading, prediction, metrics)
         if self._note:
             self._draw_note(image, metrics)
+        if no_signal:
+            self._draw_lost(image, metrics, no_signal)
+
+    def draw_no_signal(self, image: RgbImage, text: str) -> None:
+        """Only dim `image` ((H,W,3) uint8 RGB) and write `text` on it: the signal was lost."""
+        height, width = image.shape[:2]
+        image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
+        self._draw_lost(image, self._metrics_of(width, height), text)
+
+    def _draw_lost(self, image: RgbImage, m: _Metrics, text: str) -> None:
+        """At the top in the middle: faces and the window's own messages are further down."""
+        wide = text_width(text, m.font, bold=True) + 4 * m.pad
+        left = max(0, (image.shape[1] - wide) // 2)
+        _fill(image, left, m.pad, wide, m.line + 2 * m.pad, _DARK)
+        draw_text(image, text, left + 2 * m.pad, 2 * m.pad, m.font, _WHITE, bold=True)
+
+    def _metrics_of(self, width: int, height: int) -> _Metrics:
+        if (width, height) not in self._metrics:
+            self._metrics[width, height] = self._measure(width, height)
+        return self._metrics[width, height]
 
     def _draw_note(self, image: RgbImage, m: _Metrics) -> None:
         top = image.shape[0] - m.line - m.pad
@@ -203,6 +236,7 @@ class Overlay:
         panel: Box,
         face: Face,
         status: Status,
+        heading: str,
         prediction: Prediction | None,
         m: _Metrics,
     ) -> None:
@@ -212,7 +246,6 @@ class Overlay:
         colour = track_colour(face.track_id)
         live = status in {Status.OK, Status.UNCERTAIN}
         sure = status is Status.OK and prediction is not None and not prediction.flaws
-        heading = self._heading(status, prediction)
         if sure and prediction is not None and not _LEVELS[self._level]:
             heading += f" {prediction.probabilities[prediction.label] * 100:.0f} %"
         draw_text(image, heading, left, top, m.font, colour if sure else _GREY, bold=sure)
@@ -285,11 +318,11 @@ def _short(label: str) -> str:
     return label if len(label) <= 16 else label[:15] + "…"
 
 
-def _draw_box(image: RgbImage, face: Face, m: _Metrics, tag: str) -> None:
+def _draw_box(image: RgbImage, face: Face, m: _Metrics, tag: str, *, solid: bool) -> None:
     colour = track_colour(face.track_id)
     x0, y0 = round(face.box.x), round(face.box.y)
     x1, y1 = round(face.box.right), round(face.box.bottom)
-    if face.observed:
+    if solid:
         cv2.rectangle(image, (x0, y0), (x1, y1), colour, m.stroke, cv2.LINE_AA)
     else:
         _dashed(image, x0, y0, x1, y1, colour, m.stroke)

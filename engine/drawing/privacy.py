@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final, Literal
 
 import cv2
@@ -75,10 +75,12 @@ class Anonymiser:
         self._held: deque[_Held] = deque()
         self._known: dict[int, _Known] = {}
 
-    def push(self, scene: Scene, selected: frozenset[int]) -> Iterator[Scene]:
-        """Take in the next scene; yields the scenes that are old enough to be written."""
+    def push(self, scene: Scene, selected: frozenset[int]) -> Iterator[tuple[Scene, RgbImage]]:
+        """Take in the next scene; yields the scenes that are old enough to be written, each with what to write of it:
+        its image, (H,W,3) uint8 RGB, or a copy in which the faces are covered.
+        """
         if self._way == "none":
-            yield scene
+            yield scene, scene.frame.image
             return
         time_s = scene.frame.time_s
         boxes: list[Box] = []
@@ -103,19 +105,19 @@ class Anonymiser:
         while len(self._held) > _HELD or time_s - self._held[0].scene.frame.time_s >= _BEFORE_S:
             yield self._release()
 
-    def flush(self) -> Iterator[Scene]:
-        """What is still held, at the end."""
+    def flush(self) -> Iterator[tuple[Scene, RgbImage]]:
+        """What is still held, at the end, as `push` does."""
         while self._held:
             yield self._release()
 
-    def _release(self) -> Scene:
+    def _release(self) -> tuple[Scene, RgbImage]:
         held = self._held.popleft()
         if not held.boxes:
-            return held.scene
+            return held.scene, held.scene.frame.image
         assert self._way != "none"
         image = held.scene.frame.image.copy()  # the screen shows the same array
         conceal(image, held.boxes, self._way)
-        return replace(held.scene, frame=replace(held.scene.frame, image=image))
+        return held.scene, image
 
 
 def grown(box: Box) -> Box:

@@ -58,6 +58,7 @@ class View:
         serial: counts the views; another number means another view.
         request: what was asked for.
         ready_s: `time.monotonic()` when it was finished.
+        no_signal: where the signal was lost after this frame, the line that is written on it; else "".
     """
 
     image: RgbImage
@@ -69,6 +70,7 @@ class View:
     serial: int
     request: ViewRequest
     ready_s: float = 0.0
+    no_signal: str = ""
 
     def to_scene(self, x: float, y: float) -> tuple[float, float]:
         """Where in the scene's frame the point (x, y) of the requested area (device pixels) lies."""
@@ -98,6 +100,7 @@ def render(
     names: Mapping[int, str],
     selected: frozenset[int],
     pixel_aspect: Fraction = Fraction(1),
+    no_signal: str = "",
 ) -> View:
     """Make the view of `scene` that `request` asks for.
 
@@ -109,6 +112,7 @@ def render(
         names: of people, by track id.
         selected: track ids of the selected people.
         pixel_aspect: width : height of one pixel of the scene's frame.
+        no_signal: where the signal was lost after this scene, a line that says so.
     """
     (width, height), scale = fit(scene.frame.image, request, pixel_aspect)
     offset = ((request.width - width) // 2, (request.height - height) // 2)
@@ -122,8 +126,12 @@ def render(
         boxes = [face.box for face in turned.faces if face.track_id not in spared]
         conceal(image, boxes, request.privacy)
     if request.overlay:
-        overlay.draw_over(image, turned, names={**names, **request.names}, hidden=request.hidden)
-    return View(image, scene, scale, offset, request.mirrored, labels, serial, request)
+        overlay.draw_over(
+            image, turned, names={**names, **request.names}, hidden=request.hidden, no_signal=no_signal
+        )  # fmt: skip
+    elif no_signal:
+        overlay.draw_no_signal(image, no_signal)
+    return View(image, scene, scale, offset, request.mirrored, labels, serial, request, no_signal=no_signal)
 
 
 def fit(

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Final
 
 from mien.engine.threads import Stages
-from mien.engine.types import Frame, SourceCondition, SourceState
+from mien.engine.types import AudioChunk, Frame, SourceCondition, SourceState
 
 if TYPE_CHECKING:
     from mien.engine.sources.base import LiveSource
@@ -24,14 +24,21 @@ class Capture:
     Args:
         source: where frames come from.
         give: called with this object and each frame; must not wait.
+        hear: called with this object and each piece of audio; must not wait.
         after: the source before; where both are cameras it is waited for, as they may be the same device.
     """
 
     def __init__(
-        self, source: LiveSource, give: Callable[[Capture, Frame], None], *, after: Capture | None = None
+        self,
+        source: LiveSource,
+        give: Callable[[Capture, Frame], None],
+        hear: Callable[[Capture, AudioChunk], None],
+        *,
+        after: Capture | None = None,
     ) -> None:
         self.source = source
         self._give = give
+        self._hear = hear
         self._after = after if after is not None and after.source.mirrored and source.mirrored else None
         self._cancelled = threading.Event()
         self._stages = Stages({"capture": self._run}, on_error=lambda: None)
@@ -69,7 +76,11 @@ class Capture:
             self._after = None
         if self._cancelled.is_set():
             return
-        for frame in self.source.frames():
+        for frame in self.source.frames(self._pass_on):
             if self._cancelled.is_set():
                 return
             self._give(self, frame)
+
+    def _pass_on(self, audio: AudioChunk) -> None:
+        if not self._cancelled.is_set():
+            self._hear(self, audio)

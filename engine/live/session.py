@@ -9,31 +9,31 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import replace
-from fractions import Fraction
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
-from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
-from mien.engine.faces.tracker import Tracker
 from mien.engine.inference.bundle import Bundle
-from mien.engine.inference.typed_labels import label_note, output_labels
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
+from mien.engine.live.outputs import LiveOutputs
 from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.live.record_stage import RecordStage
-from mien.engine.live.status import LiveCounts, LiveStatus, Meter, live_results
+from mien.engine.live.scene_context import SceneContext, make_recorder
+from mien.engine.live.signal_watch import SignalWatch
+from mien.engine.live.status import LiveCounts, LiveStatus, Meter
+from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
-from mien.engine.recording.document import session_about
-from mien.engine.recording.live_recorder import LiveRecorder
+from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Provider, Settings
 from mien.engine.system import share_one_arena
 from mien.engine.threads import Latest, Stages
-from mien.engine.types import Face, Frame, Prediction, Scene
+from mien.engine.types import AudioChunk, Frame, Scene
 
 if TYPE_CHECKING:
     from mien.engine.sources.address import SourceAddress
@@ -41,10 +41,20 @@ if TYPE_CHECKING:
 
 _IDLE_S: Final = 0.25  # how often a stage without work looks whether the source has ended
 _FRAMES: Final = 3  # frames that may wait while another program has the processor: a tenth of a second
+_RECORDED_FRAMES: Final = 9  # while a recording wants every one of them
 CLOSE_S: Final = 15.0
 """How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
-FINISH_S: Final = 60.0
-"""How long it waits for a recording to be finished: a long one is rewritten once."""
+FINISH_S: Final = 180.0
+"""How long it waits for a recording to be finished: half a minute may still wait to be encoded."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Taken:
+    """A frame on its way to the tracker."""
+
+    capture: Capture
+    frame: Frame
+    lost_s: float  # seconds without signal that its source has told of so far, with frames that are left out, too
 
 
 class LiveSession:
@@ -62,11 +72,9 @@ class LiveSession:
     def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
         share_one_arena()
         self._settings = settings
-        self._detector_file = detector_file
         self._lock = threading.Lock()
         self._capture: Capture | None = None
         self._old: list[Capture] = []
-        self._next_id = 1
         self._scene: Scene | None = None
         self._names: dict[int, str] = {}
         self._selected: frozenset[int] = frozenset()
@@ -74,10 +82,12 @@ class LiveSession:
         self._stale = 0
         self._read_dropped = 0
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
-        self._frames: Latest[tuple[Capture, Frame]] = Latest(_FRAMES)
+        self._lost_s = 0.0  # seconds without signal that the present source has told of
+        self._signal = SignalWatch()
+        self._frames: Latest[_Taken] = Latest(_FRAMES)
         self._due: Latest[LivePredictor] = Latest()
         self._views = ViewStage(self._people)
-        self._recording = RecordStage(lambda: live_results(self.status()))
+        self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
         self._models = ModelStage(
             bundle, detector_file, settings, lambda: self._recording.stop("the model was changed")
         )  # fmt: skip
@@ -87,6 +97,7 @@ class LiveSession:
             "read": self._predict_stage,
             "view": self._views.run,
         }
+        self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
         self._stages.start()
@@ -108,7 +119,7 @@ class LiveSession:
                 source.cancel()
                 return
             before = self._leave("the source was changed")
-            self._capture = Capture(source, self._take, after=before)
+            self._capture = Capture(source, self._take, self._hear, after=before)
             self._capture.start()
 
     def close_source(self) -> None:
@@ -124,6 +135,8 @@ class LiveSession:
             self._old.append(before)
             self._recording.new_source(why)
         self._capture = self._scene = None
+        self._lost_s = 0.0
+        self._signal.seen()
         self._views.clear()
         for meter in (self._captured, self._tracked, self._views.meter):
             meter.restart()
@@ -131,13 +144,16 @@ class LiveSession:
 
     def _take(self, capture: Capture, frame: Frame) -> None:
         self._captured.add()
-        if frame.audio:
-            # Apart from the frames, of which some may be left out.
-            with self._lock:
-                if capture is self._capture:
-                    self._recording.write_audio(frame.audio)
-            frame = replace(frame, audio=())
-        self._frames.put((capture, frame))
+        with self._lock:
+            if capture is self._capture:
+                self._lost_s += frame.gap_s
+            lost_s = self._lost_s
+        self._frames.put(_Taken(capture, frame, lost_s), room=_RECORDED_FRAMES if self._recording.wanted else None)
+
+    def _hear(self, capture: Capture, audio: AudioChunk) -> None:
+        with self._lock:
+            if capture is self._capture:
+                self._recording.write_audio(audio)
 
     # What is shown
 
@@ -188,37 +204,19 @@ class LiveSession:
         Raises:
             RecordingError: a recording is running or being finished.
         """
-        self._recording.start(plan, self._make_recorder)
+        self._recording.start(plan)
 
     def stop_recording(self) -> None:
         """End the recording; its files are finished in the background."""
         self._recording.stop()
 
     def mark(self, text: str = "") -> None:
-        """Put a marker on the newest frame of the recording."""
-        scene = self.scene()
-        if scene is not None:
-            self._recording.mark(scene.frame.time_s, text)
+        """Put a marker on the newest frame of the recording, or, while the signal is lost, at this moment."""
+        self._recording.mark(text)
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""
         self._recording.keep_pre_roll(seconds)
-
-    def _make_recorder(self, plan: RecordingPlan) -> LiveRecorder:
-        model = self._models.model
-        with self._lock:
-            capture = self._capture
-        manifest = model.bundle.manifest
-        info = None if capture is None else capture.source.info
-        name = "" if capture is None else capture.source.name
-        about = session_about(
-            model.bundle, info, name=name, provider=model.provider, detector=self._detector_file,
-            settings=self._settings,
-        )  # fmt: skip
-        overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
-        aspect = Fraction(1) if info is None else info.sample_aspect
-        audio = plan.audio and info is not None and info.audio_codec is not None
-        return LiveRecorder(plan, output_labels(manifest), overlay, about, sample_aspect=aspect, audio=audio)
 
     # How it goes
 
@@ -226,6 +224,7 @@ class LiveSession:
         """Everything that a status bar shows."""
         with self._lock:
             capture, names, selected = self._capture, self._names, self._selected
+            no_signal_since = self._signal.since
         model, counts = self._models.model, self._counts()
         state, message = self._models.state()
         status = LiveStatus(
@@ -242,6 +241,7 @@ class LiveSession:
             model_message=message,
             names=names,
             selected=selected,
+            no_signal_since=no_signal_since,
             recording=self._recording.status(),
             warning=explained(self.error, "the session stopped; open it again") if self.error else model.warning,
         )
@@ -272,8 +272,7 @@ class LiveSession:
     @property
     def source_ended(self) -> bool:
         """Whether the present source has ended or failed for good, and its last frame has been through."""
-        with self._lock:
-            capture = self._capture
+        capture = self._capture
         if capture is None or not capture.ended:
             return False
         counts = self._counts()
@@ -308,6 +307,7 @@ class LiveSession:
             self._models.free()
         self._recording.close()
         done = self._recorder_stages.join(FINISH_S) and ended
+        done &= self.outputs.close()
         for capture in captures:
             done &= capture.join(max(0.0, deadline - time.monotonic()))
         return done
@@ -325,60 +325,56 @@ class LiveSession:
     # Stages
 
     def _track_stage(self) -> None:
-        tracker, predictor = Tracker(), LivePredictor(self._models.model)
+        tracker = LiveTracker(self._models, self._settings, self._due)
         capture: Capture | None = None
+        lost_s = 0.0
         while True:
             item = self._frames.take(_IDLE_S)
             if item is None:
                 if self._closing or self.error is not None:
                     return
+                self._watch_signal()
                 if self.source_ended:
                     self._recording.stop()
                 continue
             with self._lock:
-                stale = item[0] is not self._capture
+                stale = item.capture is not self._capture
                 self._stale += stale
             if stale:
                 continue
-            model = self._models.model
-            if item[0] is not capture:
-                self._next_id = max(self._next_id, tracker.next_id)
-                capture, tracker, predictor = item[0], self._new_tracker(), LivePredictor(model)
-            elif predictor.model is not model:
-                predictor = LivePredictor(model)
-            self._publish(capture, self._look(item[1], tracker, predictor), model)
+            if item.capture is not capture:
+                capture, lost_s = item.capture, 0.0
+            gap_s, lost_s = item.lost_s - lost_s, item.lost_s
+            self._publish(capture, *tracker.look(capture, item.frame), gap_s)
 
-    def _new_tracker(self) -> Tracker:
-        s = self._settings
-        return Tracker(
-            min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces, first_id=self._next_id
-        )  # fmt: skip
-
-    def _look(self, frame: Frame, tracker: Tracker, predictor: LivePredictor) -> Scene:
-        faces: tuple[Face, ...] = ()
-        predictions: dict[int, Prediction] = {}
-        detector = self._models.detector
-        if detector is not None:
-            try:
-                faces = tracker.update(detector.detect(frame.image), frame.time_s)
-            except (ValueError, RuntimeError) as error:
-                self._models.failed(explained(error, "the face detector failed on a frame"))
-            if predictor.cut(frame, faces):
-                self._due.put(predictor)
-            predictions = predictor.predictions(faces)
-        return Scene(frame, faces, predictions)
-
-    def _publish(self, capture: Capture, scene: Scene, model: Model) -> None:
+    def _publish(self, capture: Capture, scene: Scene, model: Model, gap_s: float) -> None:
+        source = capture.source
+        counts, reconnects = self._counts(), capture.condition.reconnects
         with self._lock:
             if capture is not self._capture:
                 self._stale += 1
                 return
             self._scene = scene
+            self._signal.seen()
+            people = self._names, self._selected
+            context = SceneContext(model, source.name, source.info, *people, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
-            self._recording.offer(scene, self._names, self._selected)
+            self._recording.offer(scene, context)
+            self.outputs.offer(LiveScene(scene, model.labels, people[0], source.name))
         captured_s = scene.frame.captured_s
         self._tracked.add(time.monotonic() - captured_s if captured_s else None)
+
+    def _watch_signal(self) -> None:
+        """No frame has come for a moment: where that is because the signal was lost, say so on all that is shown."""
+        with self._lock:
+            capture, scene = self._capture, self._scene
+            if capture is None or scene is None:
+                return
+            loss = self._signal.look(capture.condition.state, scene.frame.captured_s)
+            if loss is not None:
+                self._views.lose_signal(loss.text)
+                self._recording.lose_signal(loss.text, for_good=loss.for_good)
 
     def _predict_stage(self) -> None:
         for predictor in self._due:

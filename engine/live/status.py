@@ -6,12 +6,11 @@ import threading
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any, Final, Literal
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
-from mien.engine.recording.document import now
 from mien.engine.types import SourceCondition, SourceInfo
 
 if TYPE_CHECKING:
@@ -70,6 +69,8 @@ class LiveStatus:
         selected: track ids of the selected people.
         recording: None before the first recording.
         warning: the newest thing that a user should know; "" for none.
+        no_signal_since: `time.time()` of the newest frame, where the signal was lost after it: what is shown is then
+            old; None while frames come, and before the first.
     """
 
     condition: SourceCondition | None = None
@@ -91,16 +92,7 @@ class LiveStatus:
     selected: frozenset[int] = frozenset()
     recording: RecordingStatus | None = None
     warning: str = ""
-
-
-def live_results(status: LiveStatus) -> dict[str, Any]:
-    """What is known when a recording of a live session ends."""
-    return {
-        "finished": now(),
-        "session_counts": asdict(status.counts),
-        "reconnects": 0 if status.condition is None else status.condition.reconnects,
-        "names": {str(track_id): name for track_id, name in sorted(status.names.items())},
-    }
+    no_signal_since: float | None = None
 
 
 class Meter:

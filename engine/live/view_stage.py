@@ -28,6 +28,8 @@ class Shown:
     scene: Scene
     capture: Capture
     model: Model
+    no_signal: str = ""
+    """Where the signal was lost after the scene, a line that says so."""
 
 
 class ViewStage:
@@ -83,6 +85,13 @@ class ViewStage:
         if newest is not None:
             self._scenes.put(newest)
 
+    def lose_signal(self, text: str) -> None:
+        """Write `text` on what is shown, dimmed, until the next scene."""
+        with self._lock:
+            if self._newest is not None:
+                self._newest = replace(self._newest, no_signal=text)
+        self.refresh()
+
     def clear(self) -> None:
         """Forget what is shown: another source."""
         with self._lock:
@@ -124,6 +133,7 @@ class ViewStage:
                 names=names,
                 selected=selected,
                 pixel_aspect=Fraction(1) if info is None else info.sample_aspect,
+                no_signal=shown.no_signal,
             )
             now = time.monotonic()
             with self._lock:

@@ -20,7 +20,7 @@ from mien.engine.errors import RecordingError
 from mien.engine.media.audio_track import AudioTrack
 from mien.engine.media.colour import recorded, to_yuv420p
 from mien.engine.media.file_audio import FileAudio
-from mien.engine.types import AudioChunk, Frame, RgbImage, SourceInfo
+from mien.engine.types import AudioChunk, RgbImage, VideoFormat
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
 # file that is closed in order is a plain seekable MP4. B-frames and lookahead would delay what reaches the disk.
@@ -56,7 +56,7 @@ class Mp4Writer:
 
     Args:
         path: written at once; an existing file is replaced.
-        info: of the source; size, timing and colour tags are taken over.
+        video: size, timing and colour tags.
         crf: constant rate factor, 0 to 51.
         audio_path: file whose first audio track goes along; None: no audio.
         live: frames come at an uneven pace: none waits in the encoder for later ones, and key frames are placed by
@@ -71,7 +71,7 @@ class Mp4Writer:
     def __init__(
         self,
         path: Path,
-        info: SourceInfo,
+        video: VideoFormat,
         *,
         crf: int,
         audio_path: Path | None = None,
@@ -80,13 +80,13 @@ class Mp4Writer:
         audio: bool = False,
     ) -> None:
         self._path = path
-        self._info = info
+        self._format = video
         self._live = live
         self._next_key_s = 0.0
         self._converter = VideoReformatter()
         # H.264 with 4:2:0 chroma needs even sides.
-        self._width, self._height = info.width + info.width % 2, info.height + info.height % 2
-        self._start_pts = round(info.start_s / info.time_base)
+        self._width, self._height = video.width + video.width % 2, video.height + video.height % 2
+        self._start_pts = round(video.start_s / video.time_base)
         self._written = False
         self._durations: dict[int, int] = {}  # by PTS, of the frames that are inside the encoder
         try:
@@ -98,12 +98,17 @@ class Mp4Writer:
             self._stream = self._add_video(crf)
             self._stream.codec_context.thread_count = threads
             self._live_audio = AudioTrack(self._container) if audio else None
-            self._audio = None if audio_path is None else FileAudio(audio_path, self._container, info.start_s)
+            self._audio = None if audio_path is None else FileAudio(audio_path, self._container, video.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
 
-    def write(self, frame: Frame, image: RgbImage) -> None:
-        """Add `image` ((H,W,3) uint8 RGB) at the time of `frame`.
+    def write(self, image: RgbImage, pts: int, duration: int) -> None:
+        """Add `image` ((H,W,3) uint8 RGB).
+
+        Args:
+            image: the frame.
+            pts: its time in units of `VideoFormat.time_base`; greater than that of the frame before.
+            duration: in the same units; that of the last frame decides how long the file is.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
@@ -112,23 +117,27 @@ class Mp4Writer:
             bottom, right = self._height - image.shape[0], self._width - image.shape[1]
             padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
             image = np.asarray(padded, dtype=np.uint8)
-        encoded = to_yuv420p(image, self._info.colour, self._converter)
-        encoded.pts = frame.pts - self._start_pts
-        encoded.duration = frame.duration
-        self._durations[encoded.pts] = frame.duration
-        encoded.time_base = self._info.time_base
-        if self._live and frame.time_s >= self._next_key_s:
+        time_s = float(pts * self._format.time_base)
+        encoded = to_yuv420p(image, self._format.colour, self._converter)
+        encoded.pts = pts - self._start_pts
+        encoded.duration = duration
+        self._durations[encoded.pts] = duration
+        encoded.time_base = self._format.time_base
+        if self._live and time_s >= self._next_key_s:
             encoded.pict_type = PictureType.I
-            self._next_key_s = frame.time_s + _KEYFRAME_S
+            self._next_key_s = time_s + _KEYFRAME_S
         try:
             self._written = True
             self._mux(self._stream.encode(encoded))
             if self._audio is not None:
-                if frame.discontinuity is not None:
-                    self._audio.jump(frame.discontinuity.shift_s)
-                self._audio.copy_until(frame.time_s - self._info.start_s)
+                self._audio.copy_until(time_s - self._format.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
+
+    def jump(self, shift_s: float) -> None:
+        """From the next frame on, `shift_s` seconds are added to the times of the audio of the source's file."""
+        if self._audio is not None:
+            self._audio.jump(shift_s)
 
     def write_audio(self, audio: AudioChunk, time_s: float) -> None:
         """Add a piece of audio that begins `time_s` seconds after the first frame.
@@ -164,21 +173,21 @@ class Mp4Writer:
             raise RecordingError(f"{self._path}: cannot be finished ({_reason(error)})") from None
 
     def _add_video(self, crf: int) -> av.video.stream.VideoStream:
-        info = self._info
+        video = self._format
         # Only for rate control: real timing is in the PTS. Some files announce nonsense here.
-        rate = info.frame_rate if info.frame_rate and 1 <= info.frame_rate <= 240 else _FALLBACK_RATE
+        rate = video.frame_rate if video.frame_rate and 1 <= video.frame_rate <= 240 else _FALLBACK_RATE
         stream = self._container.add_stream(
             "libx264",
             rate=rate.limit_denominator(1001),
             options={**(_LIVE_ENCODER_OPTIONS if self._live else _ENCODER_OPTIONS), "crf": str(crf)},
         )
         stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
-        stream.time_base = info.time_base
+        stream.time_base = video.time_base
         context = stream.codec_context
-        context.time_base = info.time_base
+        context.time_base = video.time_base
         context.gop_size = max(1, round(float(rate) * _KEYFRAME_S * (10 if self._live else 1)))
-        context.sample_aspect_ratio = info.sample_aspect
-        tags = recorded(info.colour)
+        context.sample_aspect_ratio = video.sample_aspect
+        tags = recorded(video.colour)
         context.colorspace, context.color_primaries, context.color_trc = tags.space, tags.primaries, tags.transfer
         context.color_range = av.video.reformatter.ColorRange.MPEG
         return stream

@@ -15,7 +15,7 @@ from mien.engine.settings import Settings
 from mien.engine.types import SourceInfo
 
 JSON_FORMAT: Final = 2
-"""1 called ``recording.audio`` "sound" and ``counts.frames_repeated`` "pictures_repeated"."""
+"""1 called ``recording.audio`` "sound" and ``counts.frames_repeated`` "frames_repeated"."""
 
 
 class Ended(StrEnum):

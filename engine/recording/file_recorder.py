@@ -55,7 +55,9 @@ class Recorder:
         try:
             self._write_json({"complete": False})
             self._table = TableWriter(Outputs.part(outputs.csv), labels)
-            self._video = Mp4Writer(Outputs.part(outputs.mp4), info, crf=crf, audio_path=audio_path, threads=threads)
+            self._video = Mp4Writer(
+                Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads
+            )
         except BaseException:
             self.discard()
             raise
@@ -67,8 +69,11 @@ class Recorder:
             RecordingError: the disk is full or the encoder failed; `finish` can still save what is there.
         """
         assert self._video is not None and self._table is not None
-        self._video.write(scene.frame, image)
-        if (jump := scene.frame.discontinuity) is not None:
+        jump = scene.frame.discontinuity
+        if jump is not None:
+            self._video.jump(jump.shift_s)
+        self._video.write(image, scene.frame.pts, scene.frame.duration)
+        if jump is not None:
             # Nothing is missing: the recording goes on without the jump, so the gap has no length.
             self._table.note(jump.time_s, GAP, "0")
             self._jumps.append(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
 import threading
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -13,24 +11,23 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
+
 from mien.engine.disk import rename_new
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.media.geometry import fitted
+from mien.engine.recording.disk_watch import DiskWatch
 from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
-from mien.engine.recording.live_video import TIME_BASE, LiveVideo
+from mien.engine.recording.live_video import TIME_BASE, LiveVideos, live_format
 from mien.engine.recording.notes import Notes
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 from mien.engine.recording.table import GAP, MARKER, TableWriter, one_line
-from mien.engine.types import Scene
+from mien.engine.types import AudioChunk, RgbImage, Scene
 
-_LOOK_AT_DISK_S: Final = 1.0
-
-
-class DiskFullError(RecordingError):
-    """Less space is left than the plan allows; `LiveRecorder.finish` saves what is there."""
+_SURELY_LOST_S: Final = 0.5  # from one frame to the next; more, where the signal was seen to be lost, is a gap
 
 
 class LiveRecorder:
@@ -45,7 +42,7 @@ class LiveRecorder:
         overlay: draws on the annotated video; this recorder's own, as it remembers where it drew.
         about: what is known at the beginning; opens the JSON file. Holds no secrets.
         sample_aspect: width : height of one pixel.
-        audio: the videos get an audio track, from `Frame.audio`.
+        audio: the videos get an audio track, for `write_audio`.
     """
 
     def __init__(
@@ -68,26 +65,32 @@ class LiveRecorder:
         self._notes = Notes()
         self._files: RecordingFiles | None = None
         self._table: TableWriter | None = None
-        self._videos: list[LiveVideo] = []
+        self._videos: LiveVideos | None = None
         self._size = (0, 0)
         self._newest_size = (0, 0)
         self._start_s = 0.0
-        self._written_s: float | None = None  # time of the newest scene written
+        self._last: tuple[Scene, RgbImage] | None = None  # the newest scene written, and its image as written
+        self._gaps: dict[int, float] = {}  # seconds without signal before a scene, by the index of its frame
+        self._first_index = 0
+        self._taken = 0
         self._failure = ""
         self._names: Mapping[int, str] = {}
         self._with_face = 0
-        self._looked = float("-inf")
+        self._disk = DiskWatch(plan.folder, plan.min_free_bytes)
         self._finished: tuple[Path, ...] | None = None
         self._lock = threading.Lock()
         self._status = RecordingStatus("recording", (), 0.0, 0, 0, 0, "")
 
-    def write(self, scene: Scene, *, names: Mapping[int, str], selected: frozenset[int]) -> None:
+    def write(
+        self, scene: Scene, *, names: Mapping[int, str], selected: frozenset[int], gap_s: float | None = None
+    ) -> None:
         """Add one scene.
 
         Args:
             scene: times must not go back; its frame is not changed.
             names: what people are called, by track id.
             selected: tracks whose faces stay visible where the plan conceals the unselected.
+            gap_s: seconds without signal since the scene before; None: what the frame says.
 
         Raises:
             DiskFullError: too little space is left.
@@ -96,12 +99,12 @@ class LiveRecorder:
         if self._finished is not None:
             raise RecordingError("the recording is finished; start another")
         try:
-            self._take(scene, names, selected)
+            self._take(scene, names, selected, scene.frame.gap_s if gap_s is None else gap_s)
         except RecordingError as error:
             self._failure = str(error)
             raise
 
-    def _take(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int]) -> None:
+    def _take(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int], gap_s: float) -> None:
         self._look_at_disk()
         height, width = scene.frame.image.shape[:2]
         if self._files is None:
@@ -112,9 +115,57 @@ class LiveRecorder:
         if dict(names) != self._names:
             self._names = dict(names)
             self._notes.call(names)
-        for ready in self._anonymiser.push(fitted(scene, *self._size), selected):
-            self._write(ready)
+        if gap_s > 0:
+            self._gaps[scene.frame.index] = gap_s
+        self._count(scene.frame.index)
+        for ready, image in self._anonymiser.push(fitted(scene, *self._size), selected):
+            self._write(ready, image)
         self._save_notes()
+
+    def write_audio(self, audio: AudioChunk) -> None:
+        """Add a piece of audio; what lies before the first scene is left out.
+
+        Raises:
+            RecordingError: the disk is full. `finish` saves what is there.
+        """
+        if self._videos is None:
+            return
+        try:
+            self._videos.write_audio(audio)
+        except RecordingError as error:
+            self._failure = str(error)
+            raise
+
+    def lose_signal(self, text: str, time_s: float | None = None) -> None:
+        """Show from now on, until the next scene, that there is no signal.
+
+        The annotated video shows the last scene dimmed with `text` on it, the clean one turns black, so that nobody
+        and no program takes an old face for a new one.
+
+        Args:
+            text: for people, such as "no signal since 18:03:11".
+            time_s: a time on the source's clock before which no frame can come any more: the videos then reach up to
+                it. None: frames from right after the last one may still come.
+
+        Raises:
+            RecordingError: the disk is full.
+        """
+        if self._videos is None or self._finished is not None:
+            return
+        try:
+            if not self._videos.without_signal:
+                for ready, image in self._anonymiser.flush():
+                    self._write(ready, image)
+                if self._last is None:
+                    return
+                scene, image = self._last
+                self._videos.lose_signal(self._annotated(scene, image, no_signal=text), np.zeros_like(image))
+            if time_s is not None:
+                self._videos.bridge(time_s)
+        except RecordingError as error:
+            self._failure = str(error)
+            raise
+        self._set(elapsed_s=self._end_s - self._start_s)
 
     def mark(self, time_s: float, text: str) -> None:
         """Put a marker at `time_s` seconds of the source's clock: a CSV row, a chapter, an entry in the JSON.
@@ -128,7 +179,7 @@ class LiveRecorder:
             self._save_notes()
 
     def note_dropped(self, count: int) -> None:
-        """Count `count` frames that came faster than they could be written."""
+        """Count `count` frames, next after those written so far, that came faster than they could be written."""
         with self._lock:
             self._status = replace(self._status, dropped=self._status.dropped + count)
 
@@ -137,13 +188,14 @@ class LiveRecorder:
         with self._lock:
             return self._status
 
-    def finish(self, results: Mapping[str, Any]) -> tuple[Path, ...]:
+    def finish(self, results: Mapping[str, Any], *, end_s: float | None = None) -> tuple[Path, ...]:
         """Close the files and give them their final names. Safe to call again, and after `write` failed.
 
         Where the disk is full, each file is cut to its last whole piece, so that it plays.
 
         Args:
             results: what is known at the end; completes the JSON file.
+            end_s: when the recording was ended, on the source's clock, where that was while the signal was lost.
 
         Returns:
             The files; none where there never was a scene.
@@ -161,8 +213,9 @@ class LiveRecorder:
             return ()
         try:
             with suppress(RecordingError):  # said by `write`, where it is the reason to finish
-                for ready in self._anonymiser.flush():
-                    self._write(ready)
+                for ready, image in self._anonymiser.flush():
+                    self._write(ready, image)
+                self._end_without_signal(end_s)
             trouble += self._close(results)
             self._files.release()
         except RecordingError as error:
@@ -187,6 +240,7 @@ class LiveRecorder:
         self._size = self._newest_size = width + width % 2, height + height % 2
         self._newest_size = width, height
         self._start_s = scene.frame.time_s
+        self._first_index = scene.frame.index
         self._notes.begin(self._start_s, width, height)
         rate = self._about.get("source", {}).get("frame_rate")
         try:
@@ -194,12 +248,9 @@ class LiveRecorder:
             self._table = TableWriter(Outputs.part(files.csv), self._labels, notes=True)
             for marker in self._notes.markers:
                 self._table.note(marker.time_s, MARKER, marker.text)
-            for path in files.videos:
-                video = LiveVideo(
-                    Outputs.part(path), self._size, crf=plan.crf, start_s=self._start_s, rate=rate,
-                    sample_aspect=self._sample_aspect, audio=self._audio,
-                )  # fmt: skip
-                self._videos.append(video)
+            video = live_format(self._size, self._start_s, rate=rate, sample_aspect=self._sample_aspect)
+            annotated, clean = (path and Outputs.part(path) for path in (files.annotated, files.clean))
+            self._videos = LiveVideos(annotated, clean, video, crf=plan.crf, audio=self._audio)
         except RecordingError:
             self._discard(files)
             raise
@@ -207,45 +258,66 @@ class LiveRecorder:
         self._set(files=files.all())
 
     def _discard(self, files: RecordingFiles) -> None:
-        for writer in (*self._videos, self._table):
+        for writer in (self._videos, self._table):
             with suppress(RecordingError):
                 if writer is not None:
                     writer.close()
-        self._videos, self._table = [], None
+        self._videos, self._table = None, None
         for path in files.all():
             with suppress(OSError):
                 Outputs.part(path).unlink(missing_ok=True)
         files.release()
 
-    def _write(self, scene: Scene) -> None:
-        """Write a scene that is fitted and concealed."""
-        assert self._table is not None and self._files is not None
+    def _write(self, scene: Scene, image: RgbImage) -> None:
+        """Write a scene that is fitted; `image` is its frame, concealed."""
+        assert self._table is not None and self._videos is not None
         frame = scene.frame
-        if frame.gap_s > 0 and self._written_s is not None:
-            gap = self._notes.lose(max(frame.time_s - frame.gap_s, self._written_s), frame.time_s)
-            self._table.note(gap.start_s, GAP, f"{gap.seconds:.3f}")
-        images = {self._files.clean: frame.image} if self._files.clean is not None else {}
-        if self._files.annotated is not None:
-            images[self._files.annotated] = self._overlay.draw(scene, names=self._names)
-        for path, video in zip(self._files.videos, self._videos, strict=True):
-            video.write(frame, images[path])
+        gap_s = self._gaps.pop(frame.index, 0.0)
+        if self._last is not None:
+            before_s = self._last[0].frame.time_s
+            if self._videos.without_signal and frame.time_s - before_s > _SURELY_LOST_S:
+                gap_s = max(gap_s, frame.time_s - before_s)
+            if gap_s > 0:
+                self._lose(max(frame.time_s - gap_s, before_s), frame.time_s)
+        self._videos.write(self._annotated(scene, image), image, frame.time_s, frame.duration)
         self._table.write(scene)
-        self._written_s = frame.time_s
+        self._last = scene, image
         self._with_face += any(face.observed for face in scene.faces)
         with self._lock:
             status = self._status
             self._status = replace(status, frames=status.frames + 1, elapsed_s=frame.time_s - self._start_s)
 
+    def _annotated(self, scene: Scene, image: RgbImage, *, no_signal: str = "") -> RgbImage:
+        if not self._plan.annotated:
+            return image
+        image = image.copy()
+        self._overlay.draw_over(image, scene, names=self._names, no_signal=no_signal)
+        return image
+
+    def _end_without_signal(self, end_s: float | None) -> None:
+        """The end of a recording in which the signal had not come back."""
+        if self._videos is None or not self._videos.without_signal or self._last is None:
+            return
+        if end_s is not None:
+            self._videos.bridge(end_s)
+        self._lose(self._last[0].frame.time_s, self._videos.shown_s)
+
+    def _lose(self, start_s: float, end_s: float) -> None:
+        assert self._table is not None
+        gap = self._notes.lose(start_s, end_s)
+        self._table.note(gap.start_s, GAP, f"{gap.seconds:.3f}")
+
+    def _count(self, index: int) -> None:
+        """Frames of the source that are missing between those written were dropped, or never came this far."""
+        self._taken += 1
+        with self._lock:
+            missing = index - self._first_index + 1 - self._taken
+            self._status = replace(self._status, skipped=max(missing - self._status.dropped, 0))
+
     def _close(self, results: Mapping[str, Any]) -> list[str]:
         """Close, complete and rename everything; says what was lost by it."""
-        assert self._files is not None and self._table is not None
-        trouble: list[str] = []
-        chapters = self._notes.chapters(self._start_s, self._end_s)
-        for writer in self._videos:
-            try:
-                writer.close(chapters)
-            except RecordingError as error:
-                trouble.append(f"{error}; saved up to the last whole piece")
+        assert self._files is not None and self._table is not None and self._videos is not None
+        trouble = self._videos.close(self._notes.chapters(self._start_s, self._end_s))
         try:
             self._table.close()
         except RecordingError as error:
@@ -278,7 +350,7 @@ class LiveRecorder:
 
     @property
     def _end_s(self) -> float:
-        return self._start_s if self._written_s is None else self._written_s
+        return self._start_s if self._videos is None else max(self._start_s, self._videos.shown_s)
 
     def _document(self, results: Mapping[str, Any], *, complete: bool, files: RecordingFiles) -> dict[str, Any]:
         plan, status = self._plan, self.status()
@@ -305,8 +377,9 @@ class LiveRecorder:
             "counts": {
                 "frames_written": status.frames,
                 "frames_dropped": status.dropped,
+                "frames_skipped": status.skipped,
                 "frames_with_face": self._with_face,
-                "frames_repeated": max((video.repeated for video in self._videos), default=0),
+                "frames_repeated": 0 if self._videos is None else self._videos.repeated,
             },
         }
 
@@ -316,21 +389,10 @@ class LiveRecorder:
             write_json(Outputs.part(self._files.json), self._document({}, complete=False, files=self._files))
 
     def _look_at_disk(self) -> None:
-        now = time.monotonic()
-        if now - self._looked < _LOOK_AT_DISK_S:
-            return
-        self._looked = now
         try:
-            free = shutil.disk_usage(self._plan.folder).free
-        except OSError as error:
-            raise RecordingError(f"{self._plan.folder}: cannot be reached ({error.strerror}); choose another") from None
-        self._set(free_bytes=free)
-        if free < self._plan.min_free_bytes:
-            message = (
-                f"{self._plan.folder}: only {free / 1e6:.0f} MB are free, {self._plan.min_free_bytes / 1e6:.0f} MB are "
-                "kept in reserve; the recording was ended; free some space or record to another folder"
-            )
-            raise DiskFullError(message)
+            self._disk.look()
+        finally:
+            self._set(free_bytes=self._disk.free_bytes)
 
     def _set(self, **changes: Any) -> None:
         with self._lock:

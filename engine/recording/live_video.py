@@ -1,11 +1,10 @@
-"""One H.264 file of a live source: frames at the times at which they were taken, however uneven."""
+"""The H.264 files of a live source: frames at the times at which they were taken, however uneven."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Final
@@ -13,11 +12,29 @@ from typing import Final
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Chapter, Mp4Writer
 from mien.engine.media.mp4_boxes import whole_length
-from mien.engine.types import Colour, Frame, RgbImage, SourceInfo
+from mien.engine.types import AudioChunk, Colour, RgbImage, VideoFormat
 
 TIME_BASE: Final = Fraction(1, 90_000)
 _BT709: Final = Colour(1, 1, 1)
+_RATES: Final = (1, 240)  # frames per second that are believed
+_LOST_AFTER_S: Final = 0.02  # a lost signal shows this long after the last frame: before any other can follow it
 _LONGEST_S: Final = 3600.0  # of one frame: MP4 keeps durations in 32 bits, and FFmpeg wraps after 6.6 hours
+
+
+def live_format(
+    size: tuple[int, int], start_s: float, *, rate: float | None = None, sample_aspect: Fraction = Fraction(1)
+) -> VideoFormat:
+    """The format of a live recording.
+
+    Args:
+        size: width and height in pixels, even.
+        start_s: time of the first frame, on the source's clock; 0 in the file.
+        rate: frames per second that are expected; a hint only.
+        sample_aspect: width : height of one pixel.
+    """
+    likely = rate is not None and _RATES[0] <= rate <= _RATES[1]
+    frame_rate = Fraction(rate).limit_denominator(1001) if rate is not None and likely else None
+    return VideoFormat(*size, TIME_BASE, frame_rate, sample_aspect, _BT709, start_s)
 
 
 class LiveVideo:
@@ -25,62 +42,52 @@ class LiveVideo:
 
     Args:
         path: written at once.
-        size: width and height in pixels, even.
+        video: see `live_format`.
         crf: constant rate factor.
-        start_s: time of the first frame, on the source's clock; 0 in the file.
-        rate: frames per second that are expected; a hint only.
-        sample_aspect: width : height of one pixel.
-        audio: add a track for `Frame.audio`.
+        audio: add a track for `write_audio`.
 
     Raises:
         RecordingError: the file cannot be created.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        size: tuple[int, int],
-        *,
-        crf: int,
-        start_s: float,
-        rate: float | None,
-        sample_aspect: Fraction = Fraction(1),
-        audio: bool = False,
-    ) -> None:
+    def __init__(self, path: Path, video: VideoFormat, *, crf: int, audio: bool = False) -> None:
         self._path = path
-        self._start_s = start_s
-        self._pts = -1
-        self._last: tuple[Frame, RgbImage] | None = None
+        self._start_s = video.start_s
+        self._pts = round(video.start_s / TIME_BASE) - 1
+        self._last: tuple[RgbImage, int] | None = None  # the newest frame, and how long it stands
         self.repeated = 0
         """How often a frame was written again, to bridge gaps of more than an hour."""
-        info = SourceInfo(
-            name="",
-            width=size[0],
-            height=size[1],
-            frame_rate=Fraction(rate).limit_denominator(1001) if rate and 1 <= rate <= 240 else None,
-            frames=None,
-            duration_s=None,
-            time_base=TIME_BASE,
-            sample_aspect=sample_aspect,
-            colour=_BT709,
-        )
-        self._writer = Mp4Writer(path, info, crf=crf, live=True, audio=audio)
+        self._writer = Mp4Writer(path, video, crf=crf, live=True, audio=audio)
         self._audio = audio
         self._closed = False
 
-    def write(self, frame: Frame, image: RgbImage) -> None:
-        """Add `image` ((H,W,3) uint8 RGB) at the time of `frame`, and the frame's audio.
+    def write(self, image: RgbImage, time_s: float, duration: int = 0) -> None:
+        """Add `image` ((H,W,3) uint8 RGB) at `time_s` seconds of the source's clock.
+
+        Args:
+            image: the frame.
+            time_s: when it was taken.
+            duration: in units of `TIME_BASE`; 0 where the source does not say. That of the last frame decides how long
+                the file is.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
         """
-        pts = max(round((frame.time_s - self._start_s) / TIME_BASE), self._pts + 1)
+        pts = max(round(time_s / TIME_BASE), self._pts + 1)
         while self._last is not None and pts - self._pts > _LONGEST_S / TIME_BASE:
-            self._put(self._last[0], self._last[1], self._pts + int(_LONGEST_S / TIME_BASE))
+            self._put(*self._last, self._pts + int(_LONGEST_S / TIME_BASE))
             self.repeated += 1
-        self._put(frame, image, pts)
-        self._last = frame, image
-        for audio in frame.audio if self._audio else ():
+        stands = min(duration, 90_000) or 3_000
+        self._put(image, stands, pts)
+        self._last = image, stands
+
+    def write_audio(self, audio: AudioChunk) -> None:
+        """Add a piece of audio; ignored where the file has no track for it.
+
+        Raises:
+            RecordingError: the disk is full.
+        """
+        if self._audio:
             self._writer.write_audio(audio, audio.time_s - self._start_s)
 
     def close(self, chapters: Sequence[Chapter] = ()) -> None:
@@ -100,8 +107,100 @@ class LiveVideo:
                 os.truncate(self._path, whole_length(self._path))
             raise
 
-    def _put(self, frame: Frame, image: RgbImage, pts: int) -> None:
+    def _put(self, image: RgbImage, duration: int, pts: int) -> None:
         self._pts = pts
-        # The duration of the last frame decides how long the file is.
-        duration = min(frame.duration, 90_000) or 3_000
-        self._writer.write(replace(frame, pts=pts, time_s=float(pts * TIME_BASE), duration=duration), image)
+        self._writer.write(image, pts, duration)
+
+
+class LiveVideos:
+    """The annotated video and the clean one, or one of them, in step with each other.
+
+    Attributes:
+        shown_s: time of their newest frame on the source's clock; -inf before the first.
+
+    Args:
+        annotated, clean: the files, written at once; None where not wanted.
+        video: see `live_format`.
+        crf: constant rate factor.
+        audio: add a track for `write_audio`.
+
+    Raises:
+        RecordingError: a file cannot be created.
+    """
+
+    def __init__(
+        self, annotated: Path | None, clean: Path | None, video: VideoFormat, *, crf: int, audio: bool
+    ) -> None:
+        self.shown_s = float("-inf")
+        self._bridged = 0
+        self._no_signal: tuple[RgbImage, RgbImage] | None = None
+        self._videos: list[tuple[LiveVideo, bool]] = []
+        try:
+            for path in (annotated, clean):
+                if path is not None:
+                    self._videos.append((LiveVideo(path, video, crf=crf, audio=audio), path == clean))
+        except RecordingError:
+            self.close()
+            raise
+
+    @property
+    def without_signal(self) -> bool:
+        """Whether they show that there is no signal."""
+        return self._no_signal is not None
+
+    @property
+    def repeated(self) -> int:
+        """How many frames of each stand for no frame of the source: they bridge times without signal."""
+        return self._bridged + max((video.repeated for video, _ in self._videos), default=0)
+
+    def write(self, annotated: RgbImage, clean: RgbImage, time_s: float, duration: int = 0) -> None:
+        """Add a frame to each, as `LiveVideo.write` does; the signal is there.
+
+        Raises:
+            RecordingError: the disk is full or the encoder failed.
+        """
+        self._no_signal = None
+        self._show(annotated, clean, time_s, duration)
+
+    def lose_signal(self, annotated: RgbImage, clean: RgbImage) -> None:
+        """Show these from right after the newest frame on, until the next `write`.
+
+        Raises:
+            RecordingError: the disk is full or the encoder failed.
+        """
+        self._no_signal = annotated, clean
+        self.bridge(self.shown_s + _LOST_AFTER_S)
+
+    def bridge(self, time_s: float) -> None:
+        """Let the videos reach up to `time_s`, where the signal is lost.
+
+        Raises:
+            RecordingError: the disk is full or the encoder failed.
+        """
+        if self._no_signal is not None and time_s > self.shown_s:
+            self._show(*self._no_signal, time_s)
+            self._bridged += 1
+
+    def write_audio(self, audio: AudioChunk) -> None:
+        """Add a piece of audio to each.
+
+        Raises:
+            RecordingError: the disk is full.
+        """
+        for video, _ in self._videos:
+            video.write_audio(audio)
+
+    def close(self, chapters: Sequence[Chapter] = ()) -> list[str]:
+        """Finish the files; says in a line for each what went wrong. Safe to call twice."""
+        trouble: list[str] = []
+        for video, _ in self._videos:
+            try:
+                video.close(chapters)
+            except RecordingError as error:
+                trouble.append(f"{error}; saved up to the last whole piece")
+        return trouble
+
+    def _show(self, annotated: RgbImage, clean: RgbImage, time_s: float, duration: int = 0) -> None:
+        for video, is_clean in self._videos:
+            video.write(clean if is_clean else annotated, time_s, duration)
+        self.shown_s = time_s

@@ -65,9 +65,11 @@ class RecordingStatus:
         files: under their final names.
         elapsed_s: of source time, from the first frame to the newest.
         frames: frames written.
-        dropped: frames that came too fast to be written.
+        dropped: frames that came too fast to be written; the same number stands in the JSON as ``frames_dropped``.
         free_bytes: space left on the disk, as seen within the last second.
         message: one line for people, where something is to be said.
+        skipped: frames of the source, between those written, in which no faces were looked for, as a newer one was
+            there already; ``frames_skipped`` in the JSON.
     """
 
     state: Literal["recording", "finishing", "done", "failed"]
@@ -77,3 +79,4 @@ class RecordingStatus:
     dropped: int
     free_bytes: int
     message: str
+    skipped: int = 0

@@ -18,7 +18,7 @@ import numpy as np
 
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, require_usable_size
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
 from mien.engine.sources.clock import StreamClock
 from mien.engine.sources.condition import Backoff, ToldSource
 from mien.engine.types import Frame, SourceInfo, SourceState
@@ -89,7 +89,7 @@ class CameraSource(ToldSource):
         self._last_s: float | None = None
         self._lost = False
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         self._began_s = time.monotonic()
         self._clock = StreamClock(self._began_s, ticks=_RATE)
         backoff = Backoff(self._settings.backoff_min_s, self._settings.backoff_max_s)

@@ -15,7 +15,7 @@ from mien.engine.media.colour import to_rgb
 from mien.engine.media.geometry import upright
 from mien.engine.media.rationals import time_base
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, require_usable_size
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
 from mien.engine.sources.certificates import encryption
 from mien.engine.sources.clock import PlaybackClock, StreamClock
 from mien.engine.sources.condition import KNOCK_EVERY_S, QUIET_S, Backoff, ToldSource, answers
@@ -42,12 +42,13 @@ class NetworkStream(ToldSource):
         self._clock = StreamClock(0.0)
         self._playback = PlaybackClock()
         self._index = 0
-        self._chunks: list[AudioChunk] = []  # since the newest frame that was handed over
+        self._on_audio: OnAudio | None = None
         self._shown_s = -math.inf  # when its taker came back for more
         self._last_s: float | None = None  # the time of that frame; None: there was none yet
         self._lost = False  # the signal was lost since then
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
+        self._on_audio = on_audio
         self._began_s = time.monotonic()
         self._clock = StreamClock(self._began_s, ticks=_RATE)
         backoff = Backoff(self._settings.backoff_min_s, self._settings.backoff_max_s)
@@ -99,21 +100,21 @@ class NetworkStream(ToldSource):
             time_s = self._due(arrival, stream_s, paced=connection.paced)
             if self._condition.cancelled:
                 return
-            self._write_audio(connection)
+            self._hand_over_audio(connection)
             if time_s is not None:
                 yield self._frame(connection, arrival.decoded, time_s)
                 self._shown_s = time.monotonic()
             self._condition.waiting()
 
-    def _write_audio(self, connection: Connection) -> None:
+    def _hand_over_audio(self, connection: Connection) -> None:
         clock = self._playback if connection.paced else self._clock
-        for heard in connection.chunks():
-            time_s = clock.at(heard.stream_s)
-            if time_s is not None:
-                self._chunks.append(AudioChunk(time_s, heard.rate, heard.samples))
+        for decoded in connection.chunks():
+            time_s = clock.at(decoded.stream_s)
+            if time_s is not None and self._on_audio is not None:
+                self._on_audio(AudioChunk(time_s, decoded.rate, decoded.samples))
 
     def _due(self, arrival: Arrival, stream_s: float | None, *, paced: bool) -> float | None:
-        """The time of a frame, after having waited for it; None: a newer one makes it needless."""
+        """The time of a frame, after waiting until it is due; None: drop it, a newer one is queued."""
         if paced:
             time_s, wait_s = self._playback.place(stream_s, arrival.arrived_s - self._began_s)
             self._condition.pause(wait_s)
@@ -148,11 +149,10 @@ class NetworkStream(ToldSource):
         duration = round((decoded.duration or 0) * time_base(decoded) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
-        audio, self._chunks = tuple(self._chunks), []
-        return Frame(index, pts, duration, time_s, image, arrived_s, gap_s, audio)
+        return Frame(index, pts, duration, time_s, image, arrived_s, gap_s)
 
     def _wait(self, wait_s: float, reason: Lost) -> None:
-        """Wait until the next try is due; a server that did not answer is tried as soon as it does again."""
+        """Wait until the next attempt is due; a server that was gone is tried as soon as it answers again."""
         self._condition.set(SourceState.RECONNECTING, str(reason), retry_in_s=wait_s)
         until_s = time.monotonic() + wait_s
         # Whoever is seen to be away and then to be back is tried at once, but never sooner than one knock later.

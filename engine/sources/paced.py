@@ -1,4 +1,4 @@
-"""Files and the demo as if they happened now: each frame when its time has come."""
+"""Files and the demo played as if live: each frame when it is due."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.base import LIVE_TIME_BASE, Source
+from mien.engine.sources.base import LIVE_TIME_BASE, OnAudio, Source
 from mien.engine.sources.condition import ToldSource
 from mien.engine.types import Frame, SourceState
 
@@ -17,7 +17,7 @@ _RATE: Final = 1 / LIVE_TIME_BASE
 
 
 class PacedSource(ToldSource):
-    """A file, played once, or the demo, played for ever, as a `LiveSource`.
+    """A file played once, or the demo played in a loop, as a `LiveSource`.
 
     The times are those of the video, from 0 on: a machine that cannot keep up plays it slower, it does not bend it.
 
@@ -33,7 +33,7 @@ class PacedSource(ToldSource):
         self._index = 0
         self._next_pts = 0
 
-    def frames(self) -> Iterator[Frame]:
+    def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         try:
             with self._opener() as source:
                 yield from self._play(source)

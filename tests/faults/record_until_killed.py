@@ -58,9 +58,11 @@ def main() -> None:
     for frame in live_frames(3600, rate=rate, width=width, height=height):
         time.sleep(max(0.0, began + frame.time_s - time.monotonic()))
         now = time.monotonic() - began  # where the machine is too slow, time goes on all the same
-        frame = replace(frame, pts=round(now * 90_000), time_s=now, audio=(tone(before_s, now),) if audio else ())
-        before_s = now
+        frame = replace(frame, pts=round(now * 90_000), time_s=now)
         recorder.write(scene_of(frame), names={1: "Anna"}, selected=frozenset())
+        if audio:
+            recorder.write_audio(tone(before_s, now))
+        before_s = now
         if frame.index % 50 == 20:
             recorder.mark(frame.time_s, f"mark {frame.index}")
         print(f"{frame.index} {now:.6f}", flush=True)

@@ -1,8 +1,9 @@
 """A camera for tests: serves H.264 frames for ever over RTSP. Needs Debian's own Python (PyGObject).
 
 Usage: rtsp_server.py FOLDER PORT PATH [--tls CERTIFICATE.pem] [USER PASSWORD]. FOLDER holds one access unit in each of
-00000.h264, 00001.h264 and so on, and, where there is audio, audio.alaw: to each frame 320 bytes of A-law at 8 kHz.
-Prints its port once it listens; PORT 0 takes a free one.
+00000.h264, 00001.h264 and so on, and, where there is audio, audio.alaw: A-law at 8 kHz, to each frame as much as it
+lasts. Frames last 40 ms, or as long as "ms" in the folder says. Prints its port once it listens; PORT 0 takes a free
+one. The file of a certificate holds its key, too.
 """
 
 import itertools
@@ -25,14 +26,16 @@ factory = GstRtspServer.RTSPMediaFactory()
 factory.set_shared(True)
 images = [file.read_bytes() for file in sorted(Path(folder).glob("*.h264"))]
 audio = Path(folder, "audio.alaw")
-pieces = [audio.read_bytes()[at : at + 320] for at in range(0, 320 * len(images), 320)] if audio.exists() else []
+step_ms = int(Path(folder, "ms").read_text()) if Path(folder, "ms").exists() else 40
+size = 8 * step_ms
+pieces = [audio.read_bytes()[at : at + size] for at in range(0, size * len(images), size)] if audio.exists() else []
 microphone = (
     " appsrc name=microphone is-live=true do-timestamp=true format=time caps=audio/x-alaw,rate=8000,channels=1"
     " ! rtppcmapay name=pay1 pt=8"
 )
 factory.set_launch(
     "( appsrc name=camera is-live=true do-timestamp=true format=time"
-    ' caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate=25/1"'
+    f' caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate={round(1000 / step_ms)}/1"'
     " ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96" + (microphone if pieces else "") + " )"
 )
 
@@ -48,7 +51,7 @@ def film(_factory, media):
             microphone.emit("push-buffer", Gst.Buffer.new_wrapped(pieces[index]))
         return camera.emit("push-buffer", Gst.Buffer.new_wrapped(images[index])) == Gst.FlowReturn.OK
 
-    GLib.timeout_add(40, take)
+    GLib.timeout_add(step_ms, take)
 
 
 factory.connect("media-configure", film)

@@ -54,6 +54,8 @@ class People(QObject):
         self.persons: dict[int, Person] = {}
         self.labels: tuple[str, ...] = ()
         self.now_s = 0.0
+        self.no_signal = ""
+        """Where the signal was lost since the newest scene, a line that says so: nothing here is new then."""
         self._selected: int | None = None
 
     @property
@@ -102,8 +104,9 @@ class People(QObject):
     def hidden(self) -> frozenset[int]:
         return frozenset(key for key, person in self.persons.items() if person.hidden)
 
-    def take(self, scene: Scene) -> None:
-        """Take in a scene; scenes of the source may be left out."""
+    def take(self, scene: Scene, *, no_signal: str = "") -> None:
+        """Take in a scene; scenes of the source may be left out. `no_signal`: see the attribute."""
+        self.no_signal = no_signal
         now = scene.frame.time_s
         if now < self.now_s - 1:  # the source began again
             self.reset()

@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mien.app.gui.live.people import Person
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import column, label
-from mien.engine.types import Status
+from mien.engine.types import Prediction, Status
 
 _ROW: Final = 26
 
@@ -97,7 +97,12 @@ class PredictionCard(QWidget):
         """The expression shown large."""
         return self._word.text()
 
-    def show_person(self, person: Person | None, labels: tuple[str, ...]) -> None:
+    @property
+    def note(self) -> str:
+        """What is said below it."""
+        return self._state.text()
+
+    def show_person(self, person: Person | None, labels: tuple[str, ...], *, no_signal: str = "") -> None:
         """Show the newest prediction for `person`."""
         if person is None:
             self._who.setText(self.tr("EXPRESSION"))
@@ -109,14 +114,22 @@ class PredictionCard(QWidget):
         self._who.setText(name.upper() if not person.name else name)
         prediction = person.prediction
         word, state = self._in_words(person, labels)
+        if no_signal and person.here:
+            word, state = "—", self._last_seen(prediction, labels, no_signal)
         self._word.setText(self._word.fontMetrics().elidedText(word, Qt.TextElideMode.ElideRight, self.width()))
         self._state.setText(state)
         if prediction is None or not person.here:
             self._bars.show_values(labels, [], best=-1, sure=False)
         else:
-            sure = person.status in {Status.OK, Status.UNCERTAIN}
+            sure = person.status in {Status.OK, Status.UNCERTAIN} and not no_signal
             values = [float(value) for value in prediction.probabilities]
-            self._bars.show_values(labels, values, best=prediction.label, sure=sure)
+            self._bars.show_values(labels, values, best=-1 if no_signal else prediction.label, sure=sure)
+
+    def _last_seen(self, prediction: Prediction | None, labels: tuple[str, ...], no_signal: str) -> str:
+        said = no_signal[:1].upper() + no_signal[1:]
+        if prediction is None:
+            return said
+        return self.tr("{said}; last seen as {word}").format(said=said, word=labels[prediction.label])
 
     def _in_words(self, person: Person, labels: tuple[str, ...]) -> tuple[str, str]:
         prediction = person.prediction

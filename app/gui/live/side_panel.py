@@ -65,6 +65,11 @@ class PersonRow(QWidget):
         self.setLayout(inner)
         self.refresh()
 
+    @property
+    def word(self) -> str:
+        """What is said of the person."""
+        return self._word.text()
+
     def refresh(self) -> None:
         """Show the newest."""
         person, labels = self._person, self._people.labels
@@ -97,6 +102,8 @@ class PersonRow(QWidget):
     def _in_a_word(self, person: Person, labels: tuple[str, ...]) -> str:
         if not person.here:
             return self.tr("away")
+        if self._people.no_signal:
+            return self.tr("no signal")
         if person.status is Status.OCCLUDED:
             return self.tr("occluded")
         if person.prediction is None or person.status is Status.WARMING:
@@ -153,7 +160,7 @@ class SidePanel(QWidget):
         for item in self._rows.values():
             item.refresh()
         person, labels = self._people.selected, self._people.labels
-        self.card.show_person(person, labels)
+        self.card.show_person(person, labels, no_signal=self._people.no_signal)
         self.timeline.show_person(person, self._people.now_s)
 
     def rename_selected(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import Qt
@@ -99,6 +100,9 @@ class StatusBar(QWidget):
             SourceState.STALLED: self.tr("no signal"), SourceState.RECONNECTING: self.tr("reconnecting"),
             SourceState.ENDED: self.tr("ended"), SourceState.FAILED: self.tr("failed"),
         }  # fmt: skip
+        if status.no_signal_since is not None:
+            since = time.strftime("%H:%M:%S", time.localtime(status.no_signal_since))
+            words[status.condition.state] = self.tr("no signal since {time}").format(time=since)
         size = f" · {status.info.width} × {status.info.height}" if status.info else ""
         return f"{status.source_name} · {words[status.condition.state]}{size}"
 

@@ -168,3 +168,30 @@ def test_a_name_stands_in_place_of_the_id() -> None:
     assert len(changed)
     assert changed[:, 0].max() < 100  # the tag above the box, nothing else
     assert (one.frame.image == 120).all()
+
+
+def test_a_lost_signal_dims_frame_and_numbers_and_says_since_when() -> None:
+    one = scene([face(1, 300, 150, 120)], {1: prediction()})
+    overlay = Overlay(LABELS, steps=16)
+    usual, lost = overlay.draw(one), one.frame.image.copy()
+    overlay.draw_over(lost, one, no_signal="no signal since 18:03:11")
+    assert lost[-20:, :200].max() < 0.5 * usual[-20:, :200].max()  # where nothing is drawn
+    panel = np.s_[150:350, 425:]
+
+    def coloured(image: np.ndarray) -> int:
+        return int((np.abs(image[panel].astype(int) - track_colour(1)).max(axis=-1) < 3).sum())
+
+    assert coloured(usual) > 200 and coloured(lost) == 0
+    # The line is the brightest thing at the top, in the middle, and it is there without the numbers, too.
+    assert (lost[:40, 200:440] > 250).sum() > 100
+    bare = one.frame.image.copy()
+    overlay.draw_no_signal(bare, "no signal since 18:03:11")
+    assert (bare[:40] == lost[:40]).all() and bare[100:].max() < 60
+
+
+@pytest.mark.parametrize(("width", "height"), [(64, 48), (16, 16), (1920, 1080)])
+def test_a_lost_signal_is_said_at_any_size(width: int, height: int) -> None:
+    one = scene([face(1, width * 0.3, height * 0.3, height * 0.4)], {1: prediction()}, width=width, height=height)
+    image = one.frame.image.copy()
+    Overlay(LABELS, steps=16).draw_over(image, one, no_signal="no signal since 18:03:11")
+    assert (image > 200).any()

@@ -18,8 +18,9 @@ import pytest
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.recording.disk_watch import DiskFullError, DiskWatch
 from mien.engine.recording.files import Outputs, file_name
-from mien.engine.recording.live_recorder import DiskFullError, LiveRecorder
+from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.recording.pre_roll import PreRoll
 from mien.engine.types import Box, Scene
@@ -245,8 +246,7 @@ def test_too_little_space_ends_the_recording_in_order(tmp_path: Path) -> None:
     for _ in range(20):
         recording.write(next(taken), names={}, selected=NOBODY)
     # From now on more is asked for than any disk has.
-    recording._plan = replace(recording._plan, min_free_bytes=1 << 62)
-    recording._looked = float("-inf")
+    recording._disk = DiskWatch(tmp_path, 1 << 62)
     with pytest.raises(DiskFullError, match="MB are free"):
         recording.write(next(taken), names={}, selected=NOBODY)
     assert probe(recording.finish({})[0])["frames"] == 20
@@ -304,11 +304,11 @@ def test_pre_roll_keeps_the_last_seconds_in_little_memory() -> None:
         raw = scene.frame.image.nbytes
     assert len(pre_roll) == 51
     assert pre_roll.bytes_used < 51 * raw / 8
-    taken = [*pre_roll.take()]
+    taken = pre_roll.take()
     assert len(pre_roll) == pre_roll.bytes_used == 0
-    assert [scene.frame.time_s for scene in taken] == pytest.approx(np.arange(99, 150) / 25)
+    assert [item.time_s for item in taken] == pytest.approx(np.arange(99, 150) / 25)
     original = [*scenes(6, width=640, height=480)][99]
-    assert np.abs(taken[0].frame.image.astype(int) - original.frame.image).mean() < 3
+    assert np.abs(taken[0].unpacked().frame.image.astype(int) - original.frame.image).mean() < 3
 
 
 def test_pre_roll_memory_is_bounded() -> None:

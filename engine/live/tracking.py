@@ -1,0 +1,58 @@
+"""Follows the faces of whatever source is shown, and cuts them out for whatever model is in use."""
+
+from __future__ import annotations
+
+from mien.engine.errors import explained
+from mien.engine.faces.tracker import Tracker
+from mien.engine.live.capture import Capture
+from mien.engine.live.models import ModelStage
+from mien.engine.live.prediction import LivePredictor, Model
+from mien.engine.settings import Settings
+from mien.engine.threads import Latest
+from mien.engine.types import Face, Frame, Prediction, Scene
+
+
+class LiveTracker:
+    """Each source has its own tracker, each source and model their own predictions. For one thread at a time.
+
+    Args:
+        models: detector and model in use.
+        settings: of the tracker.
+        due: is handed the predictor as soon as there is something to predict.
+    """
+
+    def __init__(self, models: ModelStage, settings: Settings, due: Latest[LivePredictor]) -> None:
+        self._models = models
+        self._settings = settings
+        self._due = due
+        self._capture: Capture | None = None
+        self._tracker = self._new_tracker(1)
+        self._predictor = LivePredictor(models.model)
+
+    def look(self, capture: Capture, frame: Frame) -> tuple[Scene, Model]:
+        """The scene that `frame` of `capture` shows, and the model whose predictions it holds.
+
+        Frames of one source come in order of time. No track id is given twice, whatever the source.
+        """
+        model = self._models.model
+        if capture is not self._capture:
+            self._capture, self._tracker = capture, self._new_tracker(self._tracker.next_id)
+            self._predictor = LivePredictor(model)
+        elif self._predictor.model is not model:
+            self._predictor = LivePredictor(model)
+        faces: tuple[Face, ...] = ()
+        predictions: dict[int, Prediction] = {}
+        detector = self._models.detector
+        if detector is not None:
+            try:
+                faces = self._tracker.update(detector.detect(frame.image), frame.time_s)
+            except (ValueError, RuntimeError) as error:
+                self._models.failed(explained(error, "the face detector failed on a frame"))
+            if self._predictor.cut(frame, faces):
+                self._due.put(self._predictor)
+            predictions = self._predictor.predictions(faces)
+        return Scene(frame, faces, predictions), model
+
+    def _new_tracker(self, first_id: int) -> Tracker:
+        s = self._settings
+        return Tracker(min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces, first_id=first_id)
