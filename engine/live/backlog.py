@@ -12,7 +12,7 @@ from mien.engine.recording.pre_roll import PackedScene, size_of
 from mien.engine.types import AudioChunk, Scene
 
 _RAW_BYTES: Final = 64 * 1024 * 1024  # of frames that wait as they are: 24 of 720p; more are compressed
-_MOST_BYTES: Final = 512 * 1024 * 1024  # of compressed frames and of audio: a pre-roll of 256 MB, and as much again
+_MOST_BYTES: Final = 384 * 1024 * 1024  # of compressed frames and of audio: a pre-roll of 256 MB, and half as much
 
 Other = TypeVar("Other")
 
