@@ -21,6 +21,7 @@ from mien.app.commands.review import review
 from mien.app.commands.sections import Sections
 from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
+from mien.app.terminal import echo
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
@@ -61,7 +62,7 @@ def mien(context: click.Context, source: str | None) -> None:
 
         with suppress(MienError):  # the window will say what is wrong
             address = SourceAddress.parse(source)
-            warn_of_visible_login(address, lambda text: click.echo(f"mien: warning: {text}", err=True))
+            warn_of_visible_login(address, lambda text: echo(f"mien: warning: {text}", err=True))
     from mien.app.gui.start import run
 
     context.exit(run(source))
@@ -76,7 +77,7 @@ for _name in ("import", "export", "train", "evaluate", "recipe"):
 def main() -> NoReturn:
     """Run the command line and leave with its exit code.
 
-    0: done; 2: something the user can mend; 70: an error that nobody foresaw, with a report; 130: interrupted.
+    0: done; 2: an error that the user can fix; 70: an error that nobody foresaw, with a report; 130: interrupted.
     """
     signals = _Signals()
     try:

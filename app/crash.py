@@ -13,9 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final
 
-import click
 import platformdirs
 
+from mien.app.terminal import echo
 from mien.app.versions import in_one_line
 from mien.engine.sources.address import secrets_of, without_secrets
 
@@ -115,4 +115,4 @@ def _write(text: str) -> Path:
 
 def complain(message: str) -> None:
     """Show a line on standard error, as the command line does."""
-    click.echo(f"mien: {' '.join(message.split())}", err=True)
+    echo(f"mien: {' '.join(message.split())}", err=True)

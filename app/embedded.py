@@ -1,4 +1,4 @@
-"""Where the model lies that ships with the application."""
+"""Where the model is that ships with the application."""
 
 from __future__ import annotations
 

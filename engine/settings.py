@@ -11,6 +11,10 @@ DetectorRange = Literal["short", "full"]
 Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
+MAX_PIXELS: Final = 8192 * 4320
+"""The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
+A small file can announce frames that fill any memory."""
+
 PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
 
 
@@ -26,6 +30,7 @@ class Settings:
         provider: what runs the model; "auto" takes the fastest that really works.
         crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
         threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
+        max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
 
     Raises:
         SettingsError: a value is out of its range; the message names field, value and range.
@@ -38,6 +43,7 @@ class Settings:
     provider: Provider = "auto"
     crf: int = 20
     threads: int = 0
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         _one_of("detector_range", self.detector_range, DETECTOR_RANGES)
@@ -47,6 +53,7 @@ class Settings:
         _between("max_faces", self.max_faces, 1, 64)
         _between("crf", self.crf, 0, 51)
         _between("threads", self.threads, 0, 256)
+        _between("max_pixels", self.max_pixels, 256, 2**30)
 
 
 def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:

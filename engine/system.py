@@ -156,6 +156,17 @@ def _peer(field: str) -> tuple[ipaddress.IPv4Address | ipaddress.IPv6Address, in
     return mapped or host, int(port, 16)
 
 
+def printable(text: str) -> str:
+    """`text` with everything that is no letter, sign or space of its line shown as an escape.
+
+    File names, labels and what servers say come from others: sent to a terminal as they are, they could clear it,
+    rename it, add lines that look like Mien's, or turn the direction of what follows.
+    """
+    return "".join(c if c.isprintable() or c in _HARMLESS else c.encode("unicode_escape").decode() for c in text)
+
+
+_HARMLESS: Final = "\u00a0\u202f\u3000\u200c\u200d"  # spaces and joiners that languages need
+
 _M_ARENA_MAX: Final = -8  # of glibc's malloc.h
 
 

@@ -6,7 +6,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
-from typing import Generic, TypeVar
+from types import TracebackType
+from typing import Generic, Self, TypeVar
 
 T = TypeVar("T")
 
@@ -140,6 +141,39 @@ class Latest(Generic[T]):
         """How many items were replaced before anyone took them."""
         with self._changed:
             return self._dropped
+
+
+class Deadline:
+    """Calls `on_late`, in a thread of its own, if the `with` block is not left within `limit_s` seconds.
+
+    What `on_late` does must make the block end: nothing else can end a call into native code. Entering costs about a
+    tenth of a millisecond.
+    """
+
+    def __init__(self, limit_s: float, on_late: Callable[[], None]) -> None:
+        self._limit_s = limit_s
+        self._on_late = on_late
+        self._left = threading.Event()
+        self._late = False
+        self._thread = threading.Thread(target=self._watch, name="mien-deadline", daemon=True)
+
+    @property
+    def late(self) -> bool:
+        """Whether `on_late` was called."""
+        return self._late
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._left.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        if not self._left.wait(self._limit_s):
+            self._late = True
+            self._on_late()
 
 
 class Stages:

@@ -107,6 +107,23 @@ class AudioChunk:
     samples: FloatArray
 
 
+@dataclass(frozen=True, slots=True)
+class Discontinuity:
+    """A place where the times of a file jump though its frames go on: see `mien.engine.media.timeline`.
+
+    Attributes:
+        frame: index of the first frame after it.
+        source_s: the PTS that the file gives to that frame, seconds.
+        time_s: the PTS that the frame gets, seconds.
+        shift_s: what is added to the PTS of the file from this frame on, seconds.
+    """
+
+    frame: int
+    source_s: float
+    time_s: float
+    shift_s: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Frame:
     """One frame of a source. Its times are given once, where it is captured; what later stages know goes beside it.
@@ -119,6 +136,7 @@ class Frame:
         image: (H,W,3) uint8 RGB.
         captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
         gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
+        discontinuity: of a file, where its times jump just before this frame.
     """
 
     index: int
@@ -128,6 +146,7 @@ class Frame:
     image: RgbImage
     captured_s: float = 0.0
     gap_s: float = 0.0
+    discontinuity: Discontinuity | None = None
 
 
 class SourceState(StrEnum):

@@ -21,6 +21,7 @@ from mien.engine.faces import detection
 from mien.engine.faces.detection import open_detector
 from mien.engine.outputs import base as outputs
 from mien.engine.outputs.base import LiveScene, OutputStage
+from mien.engine.review import exports
 from mien.engine.sources import address as sources
 from mien.engine.types import Frame, Scene
 from tests.videos import portrait, write_video
@@ -105,6 +106,17 @@ def test_a_temporal_aggregator(example: Example, monkeypatch: pytest.MonkeyPatch
     network = build_aggregator(12, ModelConfig(aggregator="gru", aggregator_options={"hidden": 5}))
     assert network(torch.zeros(3, 16, 12)).shape == (3, 12)
     assert network.gru.hidden_size == 5
+
+
+def test_an_export(example: Example, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, detector_file: Path) -> None:
+    export = exports.Export(f"{example('export')}:write", "subtitles (SubRip)", ".srt")
+    monkeypatch.setitem(exports.EXPORTERS, "srt", export)
+    recorded = mien.annotate("demo", tmp_path / "demo.mp4", provider="cpu")
+    session = mien.review(recorded.mp4).session
+    exports.exporter("srt")(session, tmp_path / "demo.srt")
+    lines = (tmp_path / "demo.srt").read_text(encoding="utf-8").splitlines()
+    assert lines[0] == "1" and re.fullmatch(r"00:00:0\d,\d{3} --> 00:00:\d\d,\d{3}", lines[1])
+    assert lines[2] == f"Person 1: {session.segments(1)[0].label}"
 
 
 def test_the_script_of_a_new_user(tmp_path: Path, detector_file: Path) -> None:

@@ -81,3 +81,42 @@ def probe(path: Path) -> dict[str, Any]:
     found["frames"] = len(images)
     found["size"] = images[0][1:] if images else None
     return found
+
+
+def joined(path: Path, *parts: Path) -> Path:
+    """The bytes of `parts` one after the other, as people join transport streams."""
+    path.write_bytes(b"".join(part.read_bytes() for part in parts))
+    return path
+
+
+def without_times(path: Path, source: Path, count: int) -> Path:
+    """A copy of a transport stream whose first `count` frames have no PTS and no DTS."""
+    data = bytearray(source.read_bytes())
+    left = count
+    for at in range(0, len(data), 188):
+        pid = (data[at + 1] & 0x1F) << 8 | data[at + 2]
+        if pid != 0x100 or not data[at + 1] & 0x40 or not left:  # not the begin of a packet of FFmpeg's first stream
+            continue
+        begin = at + 4 + (1 + data[at + 4] if data[at + 3] & 0x20 else 0)
+        data[begin + 7] &= 0x3F  # the flags that say which times follow
+        length = data[begin + 8]
+        data[begin + 9 : begin + 9 + length] = b"\xff" * length  # stuffing
+        left -= 1
+    path.write_bytes(data)
+    return path
+
+
+def cut_without_encoding(path: Path, source: Path, *, start_s: float) -> Path:
+    """What ``ffmpeg -ss START -i SOURCE -c copy PATH`` makes: the packets from the key frame before on, shifted."""
+    with av.open(str(source)) as old, av.open(str(path), "w") as new:
+        streams = {stream.index: new.add_stream_from_template(stream) for stream in old.streams}
+        for packet in old.demux():
+            if packet.dts is None:
+                continue
+            shift = round(start_s / packet.time_base)
+            if packet.stream.type == "audio" and packet.pts < shift:
+                continue
+            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
+            packet.stream = streams[packet.stream.index]
+            new.mux(packet)
+    return path

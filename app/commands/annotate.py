@@ -1,4 +1,4 @@
-"""`mien annotate`: videos in, annotated MP4s with their data out."""
+"""`mien annotate`: turns videos into annotated MP4s with their data."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
@@ -55,7 +56,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
     "--labels",
     type=click.Path(path_type=Path),
     metavar="LABELS.toml",
-    help="Labels of your own: [[labels]] tables with name and descriptions. The model needs a text encoder.",
+    help="Zero-shot labels: [[labels]] tables with name and descriptions. The model needs a text encoder.",
 )
 @detector_option
 @range_option
@@ -65,17 +66,18 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
     "--neutral",
     metavar="START-END",
     callback=_neutral_period,
-    help="Seconds in which all faces are neutral, for example 0-3: later predictions of each face are corrected so.",
+    help="Seconds in which all faces are neutral, e.g. 0-3: later predictions of each face are corrected by them.",
 )
 @provider_option
 @crf_option
+@max_pixels_option
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
     metavar="N",
     help="Annotate N videos at once, each in a process of its own. Default: one for every two CPU cores.",
 )
-@click.option("--resume", is_flag=True, help="Leave out videos that an earlier run has finished with the same model.")
+@click.option("--resume", is_flag=True, help="Skip videos that an earlier run has finished with the same model.")
 @click.option(
     "--ray",
     "cluster",

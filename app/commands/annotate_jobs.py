@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mien.engine.errors import MienError
+from mien.engine.system import printable
 
 if TYPE_CHECKING:
     from mien.app.commands.console import Console
@@ -26,9 +27,12 @@ def run_one(job: Job, work: Work, console: Console) -> None:
 
     with work.annotator() as annotator:
         with nullcontext(None) if console.quiet else progress_bar(Path(job.spec).name) as progress:
-            follow = {} if progress is None else {"progress": progress}
             report = annotator.annotate(
-                job.spec, job.mp4, overwrite=work.overwrite, interrupted=console.interrupted_here, **follow
+                job.spec,
+                job.mp4,
+                overwrite=work.overwrite,
+                progress=progress or (lambda info, stats: None),
+                interrupted=console.interrupted_here,
             )
         console.tell(report)
     if report.stopped:
@@ -91,11 +95,14 @@ def _tell(outcome: Outcome, console: Console) -> None:
 def _summarise(outcomes: Sequence[Outcome]) -> None:
     from rich.console import Console as Terminal
     from rich.table import Table
+    from rich.text import Text
 
     table = Table()
     for title in ("video", "result", "frames", "with a face", "seconds"):
         table.add_column(title, justify="left" if title in {"video", "result"} else "right")
     for outcome in sorted(outcomes, key=lambda outcome: outcome.job.spec):
         figures = [str(outcome.frames), str(outcome.frames_with_face), f"{outcome.elapsed_s:.1f}"]
-        table.add_row(Path(outcome.job.spec).name, outcome.state, *(figures if outcome.frames else ["", "", ""]))
+        table.add_row(
+            Text(printable(Path(outcome.job.spec).name)), outcome.state, *(figures if outcome.frames else ["", "", ""])
+        )
     Terminal(stderr=True).print(table)

@@ -13,6 +13,7 @@ from mien.app.embedded import embedded_bundle
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.settings import DETECTOR_RANGES, PROVIDERS, Settings
+from mien.engine.system import printable
 
 
 @click.command(short_help="Measure how fast this machine is.")
@@ -39,7 +40,7 @@ def bench(model: Path | None, detector: Path | None, detector_range: str, provid
     bundle = load_bundle(model or embedded_bundle())
     console, progress = Console(), Console(stderr=True)
     detector_file = resolve_detector(
-        settings.detector_range, explicit=detector, report=lambda text: progress.print(text, markup=False)
+        settings.detector_range, explicit=detector, report=lambda text: progress.print(printable(text), markup=False)
     )
     machine = f"{platform.system()} {platform.machine()}, {os.cpu_count()} CPU cores"
     with progress.status("measuring the model on each provider") as status:
@@ -54,7 +55,7 @@ def bench(model: Path | None, detector: Path | None, detector_range: str, provid
 
     manifest = bundle.manifest
     console.print(
-        f"Mien {version()}, ONNX Runtime {runtime_version()}, {machine}; {manifest.name} {manifest.version}",
+        printable(f"Mien {version()}, ONNX Runtime {runtime_version()}, {machine}; {manifest.name} {manifest.version}"),
         markup=False,
         highlight=False,
         soft_wrap=True,
@@ -71,7 +72,7 @@ def bench(model: Path | None, detector: Path | None, detector_range: str, provid
     for speed in speeds:
         if speed.problem:
             line = f"{short_name(speed.name)} does not run here: {speed.problem}"
-            console.print(line, markup=False, highlight=False, soft_wrap=True)
+            console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
     console.print("The demo (640x480, one face), frames per second:")
     table = Table()
     table.add_column("stage")

@@ -1,4 +1,4 @@
-"""Progress and messages on standard error, so that standard output stays free."""
+"""Messages on standard error, so that standard output stays free."""
 
 from __future__ import annotations
 
@@ -6,8 +6,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Final
 
-import click
-
+from mien.app.terminal import echo
 from mien.engine.interrupts import LEAVE, leave
 
 if TYPE_CHECKING:
@@ -21,19 +20,19 @@ LEFT: Final = "mien: left at once; mien repair finishes the .part files\n"
 
 
 class Console:
-    """What a command says; with `quiet`, warnings and errors only."""
+    """The messages of a command; with `quiet`, warnings and errors only."""
 
     def __init__(self, quiet: bool) -> None:
         self.quiet = quiet
 
     def say(self, message: str) -> None:
-        """Something good to know."""
+        """Print a message."""
         if not self.quiet:
-            click.echo(message, err=True)
+            echo(message, err=True)
 
     def warn(self, message: str) -> None:
-        """Something that should be looked at."""
-        click.echo(f"mien: warning: {message}", err=True)
+        """Print a warning."""
+        echo(f"mien: warning: {message}", err=True)
 
     def interrupted(self, count: int) -> None:
         """What to say at the second Ctrl-C; called from a signal handler, so it writes past all buffers."""
@@ -47,7 +46,7 @@ class Console:
             leave(EXIT_INTERRUPTED, LEFT)
 
     def tell(self, report: Report) -> None:
-        """The result of one video in one line, after the warnings."""
+        """Print the result of one video in one line, after the warnings."""
         stats, outputs = report.stats, report.outputs
         self.result(
             outputs.mp4, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped

@@ -13,6 +13,7 @@ import click
 
 from mien.app.crash import report
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.app.versions import LIBRARIES, installed, releases_seen, untested
 from mien.engine import version
 from mien.engine.errors import MienError
@@ -61,7 +62,7 @@ def doctor(model: Path | None, detector: Path | None) -> None:
         _try(problems, "sends nothing", connections.judge)
     if problems:
         raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))
-    click.echo("all is well" + (", as far as this machine shows; see the warnings above" if warnings else ""))
+    echo("all is well" + (", as far as this machine shows; see the warnings above" if warnings else ""))
 
 
 class _Connections:
@@ -105,7 +106,7 @@ class _Connections:
 
 
 def _line(name: str, value: str) -> None:
-    click.echo(f"{name + ':':<28}{value}")
+    echo(f"{name + ':':<28}{value}")
 
 
 def _try(problems: list[str], name: str, check: Callable[[], _T]) -> _T | None:
@@ -213,8 +214,8 @@ def _write_video(path: Path) -> _Video:
         for frame in demo.frames():
             writer.write(frame.image, frame.pts, frame.duration)
             times.append(frame.time_s)
-        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)).astype(np.float32)
-        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]) / 4), 0.0)
+        tone = np.sin(np.arange(round(_CHECK_S * _TONE_RATE)) * (2 * np.pi * 440 / _TONE_RATE)) / 4
+        writer.write_audio(AudioChunk(0.0, _TONE_RATE, np.stack([tone, tone]).astype(np.float32)), 0.0)
         writer.close()
     return _Video(times, "aac", _CHECK_S)
 

@@ -1,4 +1,4 @@
-"""Options that mean the same to `mien annotate` and `mien watch`: what finds the faces, reads them, and records."""
+"""Options that `mien annotate` and `mien watch` share: detector, model, recording."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mien.engine.settings import DETECTOR_RANGES, PROVIDERS
+from mien.engine.settings import DETECTOR_RANGES, MAX_PIXELS, PROVIDERS
 
 model_option = click.option(
     "--model",
@@ -29,15 +29,26 @@ range_option = click.option(
     help="short: faces within about 2 m of the camera; full: within about 5 m.",
 )
 min_score_option = click.option(
-    "--min-score", type=float, default=0.5, show_default=True, help="Smallest detector confidence of a face."
+    "--min-score", type=float, default=0.5, show_default=True, help="Lowest detector confidence that counts as a face."
 )
 max_faces_option = click.option(
     "--max-faces", type=int, default=16, show_default=True, help="Follow at most this many faces at once."
 )
 provider_option = click.option(
-    "--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True, help="What runs the model."
+    "--provider",
+    type=click.Choice(PROVIDERS),
+    default="auto",
+    show_default=True,
+    help="Execution provider of the model.",
 )
 crf_option = click.option(
     "--crf", type=int, default=20, show_default=True, help="Quality of the MP4: 0 is lossless, 51 the smallest file."
+)
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=int,
+    default=MAX_PIXELS,
+    show_default=True,
+    help="Decode no frame of more pixels, width times height: a small file can announce frames that fill the memory.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
 from mien.engine.batch.workers import BatchProgress
+from mien.engine.system import printable
 from mien.engine.types import SourceInfo, Stats
 
 _LINE_S: Final = 10.0
@@ -36,7 +37,7 @@ def progress_bar(title: str) -> Iterator[Callable[[SourceInfo, Stats], None]]:
         yield _lines(title, console)
         return
     with _bar(console) as bar:
-        task = bar.add_task(title, total=None, speed="")
+        task = bar.add_task(printable(title), total=None, speed="")
 
         def update(info: SourceInfo, stats: Stats) -> None:
             bar.update(
@@ -59,7 +60,7 @@ def _lines(title: str, console: Console) -> Callable[[SourceInfo, Stats], None]:
         if info.frames and stats.frames_per_second > 0:
             left = f", about {max(info.frames - stats.frames_done, 0) / stats.frames_per_second:.0f} s left"
         text = f"{title}: {stats.frames_done}{total} frames, {stats.frames_per_second:.0f} frames/s{left}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     return update
 
@@ -98,6 +99,6 @@ def _overall_lines(console: Console) -> Callable[[BatchProgress], None]:
         )
         speed = f", {overall.frames_per_second:.0f} frames/s" if overall.frames_per_second else ""
         text = f"{overall.done:.1f} of {overall.total} videos{speed}{left}"
-        console.print(text, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     return update

@@ -1,4 +1,4 @@
-"""`mien repair`: finish what a killed run left."""
+"""`mien repair`: finishes recordings of a run that was killed."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import MienError
 
 
@@ -14,8 +15,8 @@ from mien.engine.errors import MienError
 def repair(files: tuple[Path, ...]) -> None:
     """Finish recordings that were cut off: NAME.part.mp4 with the data beside it.
 
-    The frame is copied as it is into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
-    JSON says what happened. The unfinished files are removed once the new ones were checked.
+    The video is copied unchanged into a plain MP4 in which every player can seek; the CSV is cut to whole rows; the
+    JSON says what happened. The unfinished files are removed once the new ones are checked.
     """
     from mien.engine.recording.repair import repair as finish  # PyAV is slow to load
     from mien.engine.recording.repair import unfinished_name
@@ -31,12 +32,12 @@ def repair(files: tuple[Path, ...]) -> None:
             result = finish(file)
         except MienError as error:
             failed += 1
-            click.echo(f"mien: {' '.join(str(error).split())}", err=True)
+            echo(f"mien: {' '.join(str(error).split())}", err=True)
             continue
         for path in result.files:
-            click.echo(f"{path}")
-        click.echo(f"  {result.frames} frames, {result.duration_s:.2f} s, {result.rows} rows")
+            echo(f"{path}")
+        echo(f"  {result.frames} frames, {result.duration_s:.2f} s, {result.rows} rows")
         for note in result.notes:
-            click.echo(f"  {note}")
+            echo(f"  {note}")
     if failed:
         raise click.exceptions.Exit(2)

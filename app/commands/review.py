@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from mien.app.commands.console import Console
 from mien.app.commands.options import quiet_option
 from mien.engine.errors import MienError, ReviewError
+from mien.engine.review.exports import EXPORTERS, Selection, exporter
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession
@@ -19,11 +20,17 @@ if TYPE_CHECKING:
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
+def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each kind of export."""
+    for kind, export in reversed(EXPORTERS.items()):
+        help = f"Write {export.title}."
+        command = click.option(f"--{kind}", type=_FILE, metavar=f"FILE{export.suffix}", help=help)(command)
+    return command
+
+
 @click.command(short_help="Look at a recording, or write it out for other programs.")
 @click.argument("recording", type=click.Path(path_type=Path))
-@click.option("--csv", type=_FILE, metavar="FILE", help="Write the predictions, a row for each frame and face.")
-@click.option("--elan", type=_FILE, metavar="FILE", help="Write an ELAN file (.eaf).")
-@click.option("--vtt", type=_FILE, metavar="FILE", help="Write subtitles (WebVTT).")
+@_export_options
 @click.option("--report", type=_FILE, metavar="FILE", help="Write a report of one page: PDF, or PNG by its ending.")
 @click.option(
     "--person", "people", type=int, multiple=True, metavar="ID",
@@ -33,13 +40,11 @@ _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 @quiet_option
 def review(
     recording: Path,
-    csv: Path | None,
-    elan: Path | None,
-    vtt: Path | None,
     report: Path | None,
     people: tuple[int, ...],
     overwrite: bool,
     quiet: bool,
+    **exports: Path | None,
 ) -> None:
     """Look at RECORDING, given by its MP4, CSV or JSON file; with options, write it out for other programs instead.
 
@@ -47,7 +52,8 @@ def review(
     """
     from mien.engine.review.files import SessionFiles
 
-    files = [path for path in (csv, elan, vtt, report) if path is not None]
+    wanted = {kind: path for kind, path in exports.items() if path is not None}
+    files = [*wanted.values(), *([report] if report is not None else [])]
     if not files:
         SessionFiles.of(recording)
         _open(recording)
@@ -58,7 +64,6 @@ def review(
     if report is not None and report.suffix.lower() not in {".pdf", ".png"}:
         raise ReviewError(f"{report}: a report ends in .pdf or .png")
 
-    from mien.engine.review.exports import Selection, export_csv, export_elan, export_webvtt
     from mien.engine.review.session import read_session
 
     console = Console(quiet)
@@ -68,13 +73,9 @@ def review(
     for person in people:
         session.track(person)
     selection = Selection(tracks=frozenset(people) or None)
-    exports: list[tuple[Path | None, Callable[[RecordedSession, Path, Selection], object]]] = [
-        (csv, export_csv), (elan, export_elan), (vtt, export_webvtt),
-    ]  # fmt: skip
-    for file, write in exports:
-        if file is not None:
-            write(session, file, selection)
-            console.say(f"written: {file}")
+    for kind, file in wanted.items():
+        exporter(kind)(session, file, selection)
+        console.say(f"written: {file}")
     if report is not None:
         _report(session, recording.stem, report)
         console.say(f"written: {report}")

@@ -7,6 +7,8 @@ from typing import Any
 
 import click
 
+from mien.app.terminal import echo
+
 
 class Sections(click.Group):
     """A group whose help lists its commands under headings, and which still takes the names they had before."""
@@ -31,7 +33,7 @@ class Sections(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         new = self._moved.get(args[0])
         if new is not None:
-            click.echo(f"mien: note: mien {args[0]} is now mien {new}", err=True)
+            echo(f"mien: note: mien {args[0]} is now mien {new}", err=True)
             args = [*new.split(), *args[1:]]
         return super().resolve_command(ctx, args)
 

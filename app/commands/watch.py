@@ -1,4 +1,4 @@
-"""`mien watch`: the live job without a screen."""
+"""`mien watch`: a live session without a window."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     max_faces_option,
+    max_pixels_option,
     min_score_option,
     model_option,
     provider_option,
@@ -22,6 +23,7 @@ from mien.app.commands.options import (
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import embedded_bundle
+from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
@@ -44,9 +46,9 @@ _NAME: Final = "{source} {time}"
     metavar="FOLDER",
     help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
 )
-@click.option("--clean", is_flag=True, help="Record the frame without anything drawn on it as well.")
+@click.option("--clean", is_flag=True, help="Also record the video with nothing drawn on it.")
 @click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
-@click.option("--no-audio", is_flag=True, help="Leave the audio of a network stream out of the recording.")
+@click.option("--no-audio", is_flag=True, help="Do not record the audio of a network stream.")
 @click.option(
     "--privacy",
     type=click.Choice(("none", "blur", "pixelate")),
@@ -61,7 +63,7 @@ _NAME: Final = "{source} {time}"
     "--labels",
     type=click.Path(path_type=Path),
     metavar="LABELS.toml",
-    help="Labels of your own, as for annotate.",
+    help="Zero-shot labels, as for annotate.",
 )
 @detector_option
 @range_option
@@ -69,6 +71,7 @@ _NAME: Final = "{source} {time}"
 @max_faces_option
 @provider_option
 @crf_option
+@max_pixels_option
 @quiet_option
 def watch(
     source: str,
@@ -215,4 +218,4 @@ class _Warned:
 
 
 def _warn(message: str) -> None:
-    click.echo(f"mien: warning: {message}", err=True)
+    echo(f"mien: warning: {message}", err=True)

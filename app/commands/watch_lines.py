@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
+from mien.engine.system import printable
+
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
     from mien.engine.types import Scene
@@ -29,7 +31,7 @@ def live_lines(quiet: bool) -> Iterator[Show]:
     if quiet:
         yield lambda status, scene, *, last=False: None
     elif not console.is_terminal:
-        yield _now_and_then(lambda text: console.print(text, markup=False, highlight=False, soft_wrap=True))
+        yield _now_and_then(lambda text: console.print(printable(text), markup=False, highlight=False, soft_wrap=True))
     else:
         from rich.live import Live
         from rich.text import Text
@@ -37,7 +39,7 @@ def live_lines(quiet: bool) -> Iterator[Show]:
         with Live(console=console, refresh_per_second=8) as live:
 
             def show(status: LiveStatus, scene: Scene | None, *, last: bool = False) -> None:
-                live.update(Text(describe(status, scene)))
+                live.update(Text(printable(describe(status, scene))))
 
             yield show
 
@@ -87,7 +89,7 @@ def _person(status: LiveStatus, scene: Scene) -> Iterator[str]:
         name = status.names.get(face.track_id, str(face.track_id))
         prediction, state = scene.predictions.get(face.track_id), scene.status(face)
         if state is Status.OCCLUDED:
-            yield f"{name}: hidden"
+            yield f"{name}: occluded"
         elif prediction is None or state is Status.WARMING or len(prediction.probabilities) != len(status.labels):
             yield f"{name}: warming up"
         elif prediction.flaws:

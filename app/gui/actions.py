@@ -34,7 +34,7 @@ def make_actions(owner: QWidget) -> dict[str, QAction]:
     add("open_file", _tr("Open &file…"), "Ctrl+O", "file")
     add("open_stream", _tr("&Network stream…"), "Ctrl+N", "network")
     add("open_source", _tr("&Choose a source…"), "Ctrl+L", "camera")
-    add("close_source", _tr("C&lose the source"), "Ctrl+W")
+    add("close_source", _tr("C&lose source"), "Ctrl+W")
     add("annotate", _tr("&Annotate files…"), "Ctrl+J", "list")
     add("review", _tr("&Review a recording…"), "Ctrl+R", "play")
     add("quit", _tr("&Quit"), "Ctrl+Q").setMenuRole(QAction.MenuRole.QuitRole)
@@ -48,9 +48,9 @@ def make_actions(owner: QWidget) -> dict[str, QAction]:
     add("mark", _tr("Set a &marker"), "M", "marker").setEnabled(False)
     add("snapshot", _tr("&Snapshot"), "S", "snapshot")
     add("options", _tr("Recording &options…"), "", "settings")
-    add("open_folder", _tr("Open the &folder of recordings"), "", "folder")
+    add("open_folder", _tr("Open recordings &folder"), "", "folder")
     add("model", _tr("&Model…"), "Ctrl+E", "model")
-    add("rename", _tr("Re&name the chosen person"), "F2")
+    add("rename", _tr("Re&name the selected person"), "F2")
     add("next_person", _tr("Next person"), "Down")
     add("previous_person", _tr("Previous person"), "Up")
     add("first_person", _tr("First person"), "Home")
@@ -99,7 +99,7 @@ class Menus(QObject):
         view.addSeparator()
         view.addActions([a["panel"], a["fullscreen"]])
         names = (
-            _tr("As the system"), _tr("Light"), _tr("Dark"), _tr("High contrast, light"), _tr("High contrast, dark"),
+            _tr("System"), _tr("Light"), _tr("Dark"), _tr("High contrast, light"), _tr("High contrast, dark"),
         )  # fmt: skip
         themes = dict(zip(CHOICES, names, strict=True))
         _choices(view.addMenu(_tr("Theme")), themes, theme, self.theme_chosen.emit)

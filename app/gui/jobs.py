@@ -11,7 +11,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, Q
 
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder, ask_videos
-from mien.app.gui.look.widgets import button, clock, column, label, line, open_folder, row, tool
+from mien.app.gui.look.widgets import button, clock, column, label, line, open_folder, row, tip, tool
 from mien.app.gui.preferences import Preferences
 from mien.engine.batch.inputs import plan
 from mien.engine.errors import MienError
@@ -23,14 +23,14 @@ _LOOK_MS = 300
 
 
 class JobRow(QWidget):
-    """One file: name, progress, what came out of it."""
+    """One file: name, progress, result."""
 
     def __init__(self, panel: JobsPanel, job: QueuedJob) -> None:
         super().__init__()
         self.job = job
         self._panel = panel
         self._name = label(job.source.name)
-        self._name.setToolTip(str(job.source))
+        tip(self._name, str(job.source))
         self._state = label("", "small", wrap=True)
         self._state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self._progress = QProgressBar()
@@ -83,14 +83,14 @@ class JobRow(QWidget):
             parts = [] if job.share is None else [f"{job.share * 100:.0f} %"]
             if job.rest_s is not None:
                 parts.append(self.tr("{time} left").format(time=clock(job.rest_s)))
-            return " · ".join(parts) or self.tr("beginning…")
+            return " · ".join(parts) or self.tr("starting…")
         if job.state is JobState.DONE:
             return f"{job.output.name} · {job.message}"
         return job.message
 
 
 class JobsPanel(QDialog):
-    """The list of files; not modal, so that the live view can be used meanwhile."""
+    """The list of files; not modal, so that the live view stays usable."""
 
     review_wanted = Signal(object)
     """The `Path` of an annotated video that the user wants to look at."""
@@ -164,7 +164,7 @@ class JobsPanel(QDialog):
         if not paths:
             return
         if link.bundle is None or link.detector_file is None:
-            self._complain(self.tr("The model is still being loaded; try again in a moment."))
+            self._complain(self.tr("The model is still loading; try again in a moment."))
             return
         files = []
         self._problem.hide()
@@ -251,7 +251,7 @@ class JobsPanel(QDialog):
 
     def _choose_output(self) -> None:
         start = self._preferences.jobs_folder
-        folder = QFileDialog.getExistingDirectory(self, self.tr("Where results go"), start)
+        folder = QFileDialog.getExistingDirectory(self, self.tr("Output folder"), start)
         if folder:
             self._preferences.jobs_folder = folder
             self._preferences.save()
@@ -259,8 +259,8 @@ class JobsPanel(QDialog):
 
     def _show_output(self) -> None:
         folder = self._preferences.jobs_folder
-        place = folder or self.tr("beside each video")
-        self._where.setText(self.tr("Results go: {place}").format(place=place))
+        place = folder or self.tr("next to each video")
+        self._where.setText(self.tr("Output: {place}").format(place=place))
 
 
 def _free_name(path: Path, taken: set[Path]) -> Path:

@@ -42,7 +42,7 @@ def _images() -> str:
 
 @dataclass(slots=True)
 class Preferences:
-    """The user's choices; every field has a default, and what a file holds beyond them is skipped.
+    """The user's choices; every field has a default; unknown entries of the file are skipped.
 
     Attributes:
         theme: one of `mien.app.gui.look.theme.CHOICES`.
@@ -51,11 +51,11 @@ class Preferences:
         screen_privacy: "none", "blur" or "pixelate" in the live view.
         source: the last source's address without its login; recent: those before.
         model: folder of the bundle, "" for the one that ships with Mien; models: other bundles used.
-        provider: what should run the model.
-        labels_file: typed labels in use, "" for none.
+        provider: execution provider of the model.
+        labels_file: file of the zero-shot labels in use, "" for none.
         record_*: the options of recording.
         snapshot_folder: where snapshots go.
-        jobs_folder: where annotated files go, "" for beside the source.
+        jobs_folder: where annotated files go, "" for next to the source.
         welcomed: the first-run note was read.
     """
 
@@ -101,7 +101,7 @@ class Preferences:
         return Settings(provider=self.provider)
 
     def save(self) -> None:
-        """Write the file; where that is impossible, nothing is remembered, which is no reason to disturb anyone."""
+        """Write the file; where that is impossible, nothing is remembered and nobody is disturbed."""
         try:
             folder().mkdir(parents=True, exist_ok=True)
             part = folder() / f"{FILE}.{os.getpid()}.part"

@@ -17,6 +17,7 @@ from mien.app.gui.look.icons import app_icon
 from mien.app.gui.look.theme import Theme
 from mien.app.gui.review.window import ReviewWindow
 from mien.app.gui.window import MainWindow
+from mien.app.terminal import echo
 from mien.engine import version
 
 
@@ -83,7 +84,7 @@ def _tell_startup(window: MainWindow) -> None:
         }.items():
             if there and what not in said:
                 said.add(what)
-                print(f"{what}: {now:.2f} s", flush=True)
+                echo(f"{what}: {now:.2f} s")
         if "first bars" in said:
             timer.stop()
 

@@ -1,4 +1,4 @@
-"""Work that would hold up the window, done beside it; the result is fetched by a timer in the window's own thread."""
+"""Runs work that would block the window in a thread; a timer fetches the result in the window's own thread."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The main window: puts the parts together. What it shows comes from the engine; what it decides is little."""
+"""The main window: makes the parts and connects them."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 
 class MainWindow(QMainWindow):
-    """Live view, side panel, controls, status; holds the one link to the engine."""
+    """Live view, side panel, controls and status bar, over the one link to the engine."""
 
     def __init__(self, theme: Theme, preferences: Preferences) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class MainWindow(QMainWindow):
         if preferences.geometry:
             self.restoreGeometry(QByteArray.fromHex(preferences.geometry.encode()))
         self.show_panel(preferences.side_panel)
-        self.canvas.show_message("model", self.tr("Starting…"), self.tr("The networks are being loaded."))
+        self.canvas.show_message("model", self.tr("Starting…"), self.tr("The models are being loaded."))
 
     # Building
 
@@ -164,7 +164,7 @@ class MainWindow(QMainWindow):
         self.link.ask(overlay=p.overlay, mirrored=bool(p.mirrored), privacy=p.screen_privacy)
 
     def start(self, source: str | None = None) -> None:
-        """Load everything in the background and open `source`, or the last one, or the demo."""
+        """Load everything in the background and open `source`; else the last one; else the demo."""
         p = self.preferences
         model = Path(p.model) if p.model else None
         labels = Path(p.labels_file) if p.labels_file else None
@@ -273,7 +273,7 @@ class MainWindow(QMainWindow):
         self.side.setVisible(on and not self.isFullScreen())
 
     def show_fullscreen(self, on: bool) -> None:
-        """Only the frame; Escape or F comes back."""
+        """Show the frame alone; Escape or F leaves."""
         if on == self.isFullScreen():
             return
         self.actions_by_name["fullscreen"].setChecked(on)
@@ -288,7 +288,7 @@ class MainWindow(QMainWindow):
         self.theme.choose(choice)
 
     def snapshot(self) -> None:
-        """Save the frame as it is on the screen."""
+        """Save the frame as shown on the screen."""
         image = self.canvas.snapshot()
         if image is not None:
             save_snapshot(image, Path(self.preferences.snapshot_folder), self.notice)
@@ -381,11 +381,12 @@ class MainWindow(QMainWindow):
     def ask_quit(self) -> bool:
         """Whether to quit though something is being recorded."""
         box = QMessageBox(self)
+        box.setTextFormat(Qt.TextFormat.PlainText)
         box.setWindowTitle("Mien")
-        box.setText(self.tr("A recording is running."))
-        box.setInformativeText(self.tr("It will be finished and kept."))
+        box.setText(self.tr("A recording is in progress."))
+        box.setInformativeText(self.tr("It will be finished and saved."))
         stop = box.addButton(self.tr("Stop and quit"), QMessageBox.ButtonRole.AcceptRole)
-        box.addButton(self.tr("Go on recording"), QMessageBox.ButtonRole.RejectRole)
+        box.addButton(self.tr("Keep recording"), QMessageBox.ButtonRole.RejectRole)
         box.setDefaultButton(stop)
         box.exec()
         box.deleteLater()

@@ -104,7 +104,8 @@ class Annotator:
             SourceError, RecordingError, ModelError: nothing is left under the final names.
             KeyboardInterrupt: stopped before the first frame; nothing is left.
         """
-        with open_source(spec, threads=self._settings.threads) as source:
+        settings = self._settings
+        with open_source(spec, threads=settings.threads, max_pixels=settings.max_pixels) as source:
             return self.annotate_source(
                 source, mp4, path=Path(spec), overwrite=overwrite, redo=redo, progress=progress, interrupted=interrupted
             )
@@ -232,7 +233,7 @@ class Annotator:
     def _results(self, stats: Stats, source: Source, stopped: bool, warnings: tuple[str, ...]) -> dict[str, Any]:
         """What the JSON file says at the end."""
         return {
-            "complete": not stopped and not source.warnings,
+            "complete": not stopped and source.complete,
             "ended": Ended.STOPPED if stopped else Ended.END_OF_SOURCE,
             "finished": now(),
             "counts": {

@@ -35,7 +35,7 @@ _CROWDED: Final = 0.02  # a level is left when a panel must cover more than this
 _ROOMY: Final = 0.0  # and taken up again below this, so that it does not flicker
 
 
-def colour_of(track_id: int) -> Rgb:
+def track_colour(track_id: int) -> Rgb:
     """The colour of one track, the same everywhere and always."""
     return PALETTE[(track_id - 1) % len(PALETTE)]
 
@@ -243,7 +243,7 @@ class Overlay:
         x, y = round(panel.x), round(panel.y)
         _shade(image, x, y, round(panel.width), round(panel.height))
         left, top = x + m.pad, y + (m.pad if _LEVELS[self._level] else m.pad // 2)
-        colour = colour_of(face.track_id)
+        colour = track_colour(face.track_id)
         live = status in {Status.OK, Status.UNCERTAIN}
         sure = status is Status.OK and prediction is not None and not prediction.flaws
         if sure and prediction is not None and not _LEVELS[self._level]:
@@ -319,7 +319,7 @@ def _short(label: str) -> str:
 
 
 def _draw_box(image: RgbImage, face: Face, m: _Metrics, tag: str, *, solid: bool) -> None:
-    colour = colour_of(face.track_id)
+    colour = track_colour(face.track_id)
     x0, y0 = round(face.box.x), round(face.box.y)
     x1, y1 = round(face.box.right), round(face.box.bottom)
     if solid:

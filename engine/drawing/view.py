@@ -12,7 +12,8 @@ import numpy as np
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import conceal
-from mien.engine.types import Box, Detection, Face, RgbImage, Scene
+from mien.engine.media.geometry import Placement
+from mien.engine.types import Box, Face, RgbImage, Scene
 
 Privacy = Literal["none", "blur", "pixelate"]
 
@@ -80,8 +81,7 @@ class View:
 
     def box(self, face: Face) -> Box:
         """The box of one of the scene's faces in the requested area, in device pixels."""
-        box = _scaled(face.box, self.scale, self.image.shape[1] if self.mirrored else None)
-        return Box(box.x + self.offset[0], box.y + self.offset[1], box.width, box.height)
+        return Placement(self.scale, self.offset, self.image.shape[1] if self.mirrored else None).box(face.box)
 
     def face_at(self, x: float, y: float) -> Face | None:
         """The face at the point (x, y) of the requested area; the smallest where several lie there."""
@@ -119,7 +119,8 @@ def render(
     image = _resized(scene.frame.image, width, height)
     if request.mirrored:
         image = np.asarray(cv2.flip(image, 1), dtype=np.uint8)
-    turned = _moved(scene, image, scale, request.mirrored)
+    placement = Placement(scale, mirrored_width=image.shape[1] if request.mirrored else None)
+    turned = Scene(replace(scene.frame, image=image), tuple(map(placement.face, scene.faces)), scene.predictions)
     if request.privacy != "none":
         spared = selected if request.privacy_scope == "unselected" else frozenset[int]()
         boxes = [face.box for face in turned.faces if face.track_id not in spared]
@@ -153,30 +154,3 @@ def _resized(image: RgbImage, width: int, height: int) -> RgbImage:
     # Averaging keeps fine lines when shrinking; a cubic keeps edges sharp when growing.
     way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
     return np.asarray(cv2.resize(image, (width, height), interpolation=way), dtype=np.uint8)
-
-
-def _moved(scene: Scene, image: RgbImage, scale: tuple[float, float], mirrored: bool) -> Scene:
-    """`scene` in the coordinates of `image`."""
-    mirror = image.shape[1] if mirrored else None
-    faces = tuple(
-        Face(
-            face.track_id, _scaled(face.box, scale, mirror), _scaled_detection(face.detection, scale, mirror)
-        )
-        for face in scene.faces
-    )  # fmt: skip
-    return Scene(replace(scene.frame, image=image), faces, scene.predictions)
-
-
-def _scaled(box: Box, scale: tuple[float, float], mirror: int | None) -> Box:
-    """`box` scaled and, with the frame's width in `mirror`, mirrored."""
-    x, y, width, height = box.x * scale[0], box.y * scale[1], box.width * scale[0], box.height * scale[1]
-    return Box(x if mirror is None else mirror - x - width, y, width, height)
-
-
-def _scaled_detection(detection: Detection | None, scale: tuple[float, float], mirror: int | None) -> Detection | None:
-    if detection is None:
-        return None
-    points = detection.keypoints * np.asarray(scale, np.float32)
-    if mirror is not None:
-        points[:, 0] = mirror - points[:, 0]
-    return Detection(_scaled(detection.box, scale, mirror), points, detection.score)

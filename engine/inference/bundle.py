@@ -23,6 +23,7 @@ import hashlib
 import json
 import math
 import re
+import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -39,6 +40,7 @@ FORMAT: Final = 1
 MANIFEST: Final = "bundle.json"
 REQUIRED_FILES: Final = ("encoder.onnx", "temporal.onnx", "text.npy")
 MAX_LABELS: Final = 1000
+MAX_LABEL: Final = 64  # characters; longer ones fit no frame and no column
 MAX_MANIFEST_BYTES: Final = 4 << 20
 
 Point = tuple[float, float]
@@ -139,8 +141,8 @@ def load_bundle(path: Path) -> Bundle:
     """Read the bundle in folder `path` and check it whole.
 
     Raises:
-        ModelError: the folder or a file is missing, a checksum or a shape is wrong, the manifest is
-            malformed or of a format newer than `FORMAT`.
+        ModelError: the folder or a file is missing, or is a link or a device; a checksum or a shape is wrong; the
+            manifest is malformed or of a format newer than `FORMAT`.
     """
     if not path.is_dir():
         raise ModelError(f"{path}: no such model folder; give a folder that holds {MANIFEST}")
@@ -149,6 +151,7 @@ def load_bundle(path: Path) -> Bundle:
     for name in REQUIRED_FILES:
         if name not in manifest.files:
             raise ModelError(f"{path / MANIFEST}: does not list {name}; export the model again")
+    _require_regular_files(path)
     for name, expected in manifest.files.items():
         file = path / name
         if not file.is_file():
@@ -259,9 +262,12 @@ class _Reader:
             not isinstance(value, list)
             or not 2 <= len(value) <= MAX_LABELS
             or not all(isinstance(label, str) and label.strip() and label.isprintable() for label in value)
+            or max(map(len, value)) > MAX_LABEL
             or len(set(value)) != len(value)
         ):
-            raise self.fail("labels", f"a list of 2 to {MAX_LABELS} distinct names")
+            raise self.fail(
+                "labels", f"a list of 2 to {MAX_LABELS} distinct names of 1 to {MAX_LABEL} printable letters"
+            )
         return tuple(value)
 
     def neutral_logits(self) -> tuple[float, ...] | None:
@@ -339,6 +345,15 @@ def _read_manifest(path: Path) -> bytes:
     if len(raw) > MAX_MANIFEST_BYTES:
         raise ModelError(f"{file}: too large for a manifest; export the model again")
     return raw
+
+
+def _require_regular_files(path: Path) -> None:
+    """A link could name any file of this machine as part of a model; reading a pipe would never end."""
+    for file in path.rglob("*"):
+        mode = file.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
+            raise ModelError(f"{file}: is {kind}; a model holds regular files only: copy the file itself")
 
 
 def _read_text_vectors(file: Path, manifest: Manifest) -> npt.NDArray[np.float32]:

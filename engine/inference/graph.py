@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import threading
 from collections.abc import Mapping, Sequence
-from contextlib import redirect_stdout
+from contextlib import redirect_stdout, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final
@@ -14,15 +14,19 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ModelError
+from mien.engine.inference.downloads import cache_folder
 from mien.engine.inference.providers import CPU, MAX_FACES, TENSORRT, ProviderList, options, order
 from mien.engine.settings import Provider
 from mien.engine.system import silence_telemetry
-from mien.engine.threads import Stages
+from mien.engine.threads import Deadline, Stages
 from mien.engine.types import FloatArray
 
 _ERROR_ONLY: Final = 3  # onnxruntime's logging severity
 _SAME_COSINE: Final = 0.99  # an engine in half precision that differs more from the others computes something else
 _TRIAL_ROWS: Final = 2
+LIMIT_S: Final = 120.0
+"""Loading a graph, or one run of it, may take so long: hundreds of times what the largest published models need."""
+_ENDLESS: Final = b"Loop"  # the one operation of ONNX that need not end; names of operations are plain text in the file
 _Shapes = Mapping[str, tuple[int | None, ...]]
 
 
@@ -71,13 +75,7 @@ def open_session(path: Path, provider: str, chosen: Mapping[str, str], threads: 
     Raises:
         Exception: of any type; ONNX Runtime documents none.
     """
-    runtime = _onnxruntime()
-    settings = runtime.SessionOptions()
-    settings.intra_op_num_threads = threads
-    settings.inter_op_num_threads = 1
-    settings.log_severity_level = _ERROR_ONLY
-    # Spinning threads would take the cores from decoding and encoding between two short runs.
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    runtime, settings = _onnxruntime(), _session_options(threads)
     if provider != CPU:
         _preload_cuda()
     chain: list[Any] = [(provider, dict(chosen))]
@@ -86,6 +84,36 @@ def open_session(path: Path, provider: str, chosen: Mapping[str, str], threads: 
     # By itself, ONNX Runtime would replace a failed provider by the CPU, and say so to nobody.
     session.disable_fallback()
     return session
+
+
+def open_as_written(path: Path, threads: int, limit_s: float) -> Any:
+    """A session of the graph at `path` on the CPU that computes nothing before its first run.
+
+    An optimised session computes what is constant while it is loaded, which no time limit can end.
+
+    Raises:
+        TimeoutError: it took longer than `limit_s` seconds.
+        Exception: of any type, as above.
+    """
+    runtime, settings = _onnxruntime(), _session_options(threads)
+    settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    with Deadline(limit_s, lambda: settings.set_load_cancellation_flag(True)) as deadline:
+        try:
+            return runtime.InferenceSession(str(path), settings, providers=[CPU])
+        except Exception:
+            if deadline.late:
+                raise TimeoutError(f"loading it took longer than {limit_s:g} s") from None
+            raise
+
+
+def _session_options(threads: int) -> Any:
+    settings = _onnxruntime().SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.inter_op_num_threads = 1
+    settings.log_severity_level = _ERROR_ONLY
+    # Spinning threads would take the cores from decoding and encoding between two short runs.
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return settings
 
 
 class Graph:
@@ -101,9 +129,10 @@ class Graph:
         providers: shared by the graphs of a model: a provider that fails for one is used by none.
         threads: CPU threads for one run.
         integer_inputs: the inputs are int64 instead of float32.
-        key: names the engine that TensorRT keeps on disk, see `graph_key` in `mien.engine.inference.providers`; "":
-            none is kept.
+        key: names what is kept on disk, see `graph_key` in `mien.engine.inference.providers`: the engine of TensorRT,
+            and that the graph was tried; "": nothing is kept.
         background: let the next provider serve while TensorRT builds; else wait for it.
+        limit_s: longest time for loading the graph as it is written, for its first run, and for one that may never end.
 
     `run` is for one thread at a time.
 
@@ -122,8 +151,11 @@ class Graph:
         integer_inputs: bool = False,
         key: str = "",
         background: bool = True,
+        limit_s: float = LIMIT_S,
     ) -> None:
         self._path = path
+        self._limit_s = limit_s
+        self._may_be_endless = _mentions(path, _ENDLESS)
         self._input_type = np.dtype(np.int64 if integer_inputs else np.float32)
         self._output_names = list(outputs)
         self._input_shapes = dict(inputs)
@@ -136,6 +168,7 @@ class Graph:
         self._builder: Stages | None = None
         names = providers.names()
         later = names[0] == TENSORRT and background and len(names) > 1
+        self._require_end()
         self._session = self._open(skip=TENSORRT if later else "")
         self._check("input", self._session.get_inputs(), inputs)
         self._check("output", self._session.get_outputs(), outputs)
@@ -170,12 +203,30 @@ class Graph:
         # An engine takes no more than what it was built for.
         most = MAX_FACES if session.get_providers()[0] == TENSORRT else max(count, 1)
         parts = [
-            session.run(self._output_names, {name: array[at : at + most] for name, array in arrays.items()})
+            self._run_part(session, {name: array[at : at + most] for name, array in arrays.items()})
             for at in range(0, max(count, 1), most)
         ]
         if len(parts) == 1:
             return [np.asarray(value, dtype=np.float32) for value in parts[0]]
         return [np.concatenate(values).astype(np.float32, copy=False) for values in zip(*parts, strict=True)]
+
+    def _run_part(self, session: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
+        if not self._may_be_endless:
+            return list(session.run(self._output_names, arrays))
+        return self._run_limited(session, self._output_names, arrays)
+
+    def _run_limited(
+        self, session: Any, outputs: list[str] | None, arrays: Mapping[str, npt.NDArray[Any]]
+    ) -> list[Any]:
+        """One run that is ended after the time limit."""
+        chosen = _onnxruntime().RunOptions()
+        with Deadline(self._limit_s, lambda: setattr(chosen, "terminate", True)) as deadline:
+            try:
+                return list(session.run(outputs, arrays, chosen))
+            except Exception:
+                if deadline.late:
+                    raise TimeoutError(f"a run took longer than {self._limit_s:g} s") from None
+                raise
 
     def _take_up(self) -> None:
         """Change to a session that was built meanwhile; leave a provider that failed for another graph."""
@@ -215,6 +266,27 @@ class Graph:
             cosine = float(((a * b).sum(axis=1) / np.maximum(norms, 1e-12)).min())
             if not cosine >= _SAME_COSINE:  # NaN, too
                 raise ValueError(f"its results differ: cosine {cosine:.3f}")
+
+    def _require_end(self) -> None:
+        """Models come from other people: one that takes for ever must not reach the steps that nothing can end.
+
+        A tenth of a second for the embedded model: those with a key are tried once and remembered.
+        """
+        tried = cache_folder() / "tried" / self._key if self._key else None
+        if tried is not None and tried.is_file():
+            return
+        try:
+            session = open_as_written(self._path, self._threads, self._limit_s)
+            if {node.name for node in session.get_inputs()} == set(self._input_shapes):
+                self._run_limited(session, None, self._trial_of(session))
+        except TimeoutError as error:
+            raise ModelError(f"{self._path}: cannot be run ({error}); choose another model") from None
+        except Exception:
+            return  # whatever else is wrong, opening it for good says clearly
+        if tried is not None:
+            with suppress(OSError):  # a cache that cannot be written costs time only
+                tried.parent.mkdir(parents=True, exist_ok=True)
+                tried.touch()
 
     def _open(self, *, skip: str = "") -> Any:
         """A session on the first provider that really runs the graph."""
@@ -271,6 +343,20 @@ class Graph:
                     f"{self._path}: {kind} {name!r} is {node.type} {list(node.shape)}, expected {wanted} with "
                     f"{list(shape)} after the batch axis; export the model again"
                 )
+
+
+def _mentions(path: Path, word: bytes) -> bool:
+    """Whether a file holds `word`, read piece by piece."""
+    before = b""
+    try:
+        with path.open("rb") as stream:
+            while piece := stream.read(1 << 20):
+                if word in before + piece:
+                    return True
+                before = piece[-len(word) :]
+    except OSError:
+        return True  # opening it says what is wrong
+    return False
 
 
 def _one_line(error: Exception) -> str:

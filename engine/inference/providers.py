@@ -14,9 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-import platformdirs
-
 from mien.engine.errors import ModelError
+from mien.engine.inference.downloads import cache_folder
 from mien.engine.settings import Provider
 
 CPU: Final = "CPUExecutionProvider"
@@ -102,7 +101,7 @@ def engine_cache(key: str) -> Path:
     An engine runs on nothing but the kind of device and the version that it was built for.
     """
     machine = f"{device_key()}-tensorrt{tensorrt_version()}"
-    return platformdirs.user_cache_path("mien", appauthor=False) / "tensorrt" / machine / key
+    return cache_folder() / "tensorrt" / machine / key
 
 
 def graph_key(bundle_sha256: str, graph: str) -> str:

@@ -104,9 +104,10 @@ class LiveSession:
 
     def open(self, address: SourceAddress) -> None:
         """Leave the present source, if any, and open another; `status` tells how that goes."""
+        from mien.engine.sources.base import LiveSettings
         from mien.engine.sources.open import open_live
 
-        self.play(open_live(address))
+        self.play(open_live(address, LiveSettings(max_pixels=self._settings.max_pixels)))
 
     def play(self, source: LiveSource) -> None:
         """As `open`, with a source that was made elsewhere."""

@@ -12,6 +12,7 @@ from av.container import InputContainer
 
 from mien.engine.errors import SourceError
 from mien.engine.media.rationals import time_base
+from mien.engine.settings import MAX_PIXELS
 
 av.logging.set_level(av.logging.PANIC)  # what matters is raised; FFmpeg's own lines would litter the terminal
 
@@ -19,8 +20,16 @@ av.logging.set_level(av.logging.PANIC)  # what matters is raised; FFmpeg's own l
 OPEN_OPTIONS: Final = {"protocol_whitelist": "file,crypto,data"}
 
 
-def open_container(path: Path) -> InputContainer:
-    """Open a file with FFmpeg's demuxers.
+def decoder_limit(max_pixels: int) -> dict[str, str]:
+    """FFmpeg's options by which its decoders refuse frames of many more than `max_pixels` before they take memory.
+
+    Decoders count in whole blocks, so they are given a little more: what they let through is to be checked again.
+    """
+    return {"max_pixels": str(max_pixels + max_pixels // 8 + (1 << 16))}
+
+
+def open_container(path: Path, *, max_pixels: int = MAX_PIXELS) -> InputContainer:
+    """Open a file with FFmpeg's demuxers, which may decode a frame to learn what it holds.
 
     Raises:
         SourceError: it does not exist, may not be read, is a still image, or is no video at all.
@@ -33,7 +42,7 @@ def open_container(path: Path) -> InputContainer:
         raise SourceError(f"{path}: the file is empty")
     try:
         # "file:" keeps FFmpeg from taking a name like "a:b.mp4" for a protocol.
-        container = av.open(f"file:{path}", options=OPEN_OPTIONS)
+        container = av.open(f"file:{path}", options={**OPEN_OPTIONS, **decoder_limit(max_pixels)})
     except PermissionError:
         raise SourceError(f"{path}: may not be read; check its permissions") from None
     except (av.error.FFmpegError, OSError, ValueError):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 
-from mien.engine.types import Box, Face, RgbImage, Scene
+from mien.engine.types import Box, Face, FloatArray, RgbImage, Scene
 
 _TURNS: Final = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
 
@@ -22,14 +22,50 @@ def upright(image: RgbImage, rotation: float) -> RgbImage:
 def letterbox(image: RgbImage, width: int, height: int) -> RgbImage:
     """Fit `image` into `width` x `height` pixels, aspect kept, black around."""
     have_height, have_width = image.shape[:2]
-    scale = min(width / have_width, height / have_height)
-    fitted_width, fitted_height = max(1, round(have_width * scale)), max(1, round(have_height * scale))
+    scale, (fitted_width, fitted_height), (x, y) = _inside(have_width, have_height, width, height)
     out = np.zeros((height, width, 3), np.uint8)
-    x, y = (width - fitted_width) // 2, (height - fitted_height) // 2
     out[y : y + fitted_height, x : x + fitted_width] = cv2.resize(
         image, (fitted_width, fitted_height), interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
     )
     return out
+
+
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the pixels of a frame lie in an image made from it: scaled, then mirrored where asked, then moved.
+
+    Attributes:
+        scale: pixels of the image per pixel of the frame, across and down.
+        offset: (x, y) of the frame's top left corner in the image.
+        mirrored_width: of the scaled frame, where left and right are exchanged; None: they are not.
+    """
+
+    scale: tuple[float, float] = (1.0, 1.0)
+    offset: tuple[float, float] = (0.0, 0.0)
+    mirrored_width: float | None = None
+
+    def box(self, box: Box) -> Box:
+        """`box` of the frame in the image."""
+        width, height = box.width * self.scale[0], box.height * self.scale[1]
+        x = box.x * self.scale[0]
+        if self.mirrored_width is not None:
+            x = self.mirrored_width - x - width
+        return Box(self.offset[0] + x, self.offset[1] + box.y * self.scale[1], width, height)
+
+    def points(self, points: FloatArray) -> FloatArray:
+        """(n,2) float32 `points` of the frame in the image."""
+        placed = points * np.asarray(self.scale, np.float32)
+        if self.mirrored_width is not None:
+            placed[:, 0] = self.mirrored_width - placed[:, 0]
+        return np.asarray(placed + np.asarray(self.offset, np.float32), dtype=np.float32)
+
+    def face(self, face: Face) -> Face:
+        """`face` of the frame in the image, with its detection."""
+        detection = face.detection
+        if detection is not None:
+            box, keypoints = self.box(detection.box), self.points(detection.keypoints)
+            detection = replace(detection, box=box, keypoints=keypoints)
+        return replace(face, box=self.box(face.box), detection=detection)
 
 
 def fitted(scene: Scene, width: int, height: int) -> Scene:
@@ -37,20 +73,16 @@ def fitted(scene: Scene, width: int, height: int) -> Scene:
     have_height, have_width = scene.frame.image.shape[:2]
     if (have_width, have_height) == (width, height):
         return scene
-    # The same arithmetic as in `letterbox`.
-    scale = min(width / have_width, height / have_height)
-    x = (width - max(1, round(have_width * scale))) // 2
-    y = (height - max(1, round(have_height * scale))) // 2
-
-    def moved(box: Box) -> Box:
-        return Box(x + box.x * scale, y + box.y * scale, box.width * scale, box.height * scale)
-
-    def placed(face: Face) -> Face:
-        detection = face.detection
-        if detection is not None:
-            keypoints = (detection.keypoints * scale + np.array([x, y])).astype(np.float32)
-            detection = replace(detection, box=moved(detection.box), keypoints=keypoints)
-        return replace(face, box=moved(face.box), detection=detection)
-
+    scale, _, offset = _inside(have_width, have_height, width, height)
+    placement = Placement((scale, scale), offset)
     frame = replace(scene.frame, image=letterbox(scene.frame.image, width, height))
-    return replace(scene, frame=frame, faces=tuple(placed(face) for face in scene.faces))
+    return replace(scene, frame=frame, faces=tuple(map(placement.face, scene.faces)))
+
+
+def _inside(
+    have_width: int, have_height: int, width: int, height: int
+) -> tuple[float, tuple[int, int], tuple[int, int]]:
+    """Scale, size and top left corner of a frame that fills `width` x `height` pixels as far as its aspect lets it."""
+    scale = min(width / have_width, height / have_height)
+    size = max(1, round(have_width * scale)), max(1, round(have_height * scale))
+    return scale, size, ((width - size[0]) // 2, (height - size[1]) // 2)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -12,7 +12,6 @@ import av
 import av.error
 import cv2
 import numpy as np
-from av.audio.stream import AudioStream
 from av.packet import Packet
 from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
@@ -20,8 +19,7 @@ from av.video.reformatter import VideoReformatter
 from mien.engine.errors import RecordingError
 from mien.engine.media.audio_track import AudioTrack
 from mien.engine.media.colour import recorded, to_yuv420p
-from mien.engine.media.container import OPEN_OPTIONS
-from mien.engine.media.rationals import time_base
+from mien.engine.media.file_audio import FileAudio
 from mien.engine.types import AudioChunk, RgbImage, VideoFormat
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
@@ -32,6 +30,7 @@ _CONTAINER_OPTIONS: Final = {
     "flush_packets": "1",
     # Compressed audio begins a little before the frame. Without an edit list the frame would be moved instead.
     "use_editlist": "1",
+    "movie_timescale": "90000",  # its times are those of the edit lists: milliseconds would move the first frame
 }
 _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
 # Live, a frame must leave the encoder before the next comes: threads that work on several frames at once would keep
@@ -39,7 +38,6 @@ _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
 # without it the rate control waits for the next frame to know the duration of this one.
 _LIVE_ENCODER_OPTIONS: Final = {**_ENCODER_OPTIONS, "x264-params": "sliced-threads=1:sync-lookahead=0:force-cfr=1"}
 _KEYFRAME_S: Final = 2.0  # a seek in a player lands at most this far from the place
-_COPIED_AUDIO: Final = {"aac", "mp3", "mp3float", "ac3", "eac3", "opus", "flac", "alac"}  # what MP4 players know
 _FALLBACK_RATE: Final = Fraction(30)
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 
@@ -100,17 +98,18 @@ class Mp4Writer:
             self._stream = self._add_video(crf)
             self._stream.codec_context.thread_count = threads
             self._live_audio = AudioTrack(self._container) if audio else None
-            self._audio = None if audio_path is None else _AudioTrack(audio_path, self._container, video.start_s)
+            self._audio = None if audio_path is None else FileAudio(audio_path, self._container, video.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
 
-    def write(self, image: RgbImage, pts: int, duration: int) -> None:
+    def write(self, image: RgbImage, pts: int, duration: int, *, audio_shift_s: float | None = None) -> None:
         """Add `image` ((H,W,3) uint8 RGB).
 
         Args:
             image: the frame.
             pts: its time in units of `VideoFormat.time_base`; greater than that of the frame before.
             duration: in the same units; that of the last frame decides how long the file is.
+            audio_shift_s: from this frame on, what is added to the times of the file that the audio comes from.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
@@ -132,6 +131,8 @@ class Mp4Writer:
             self._written = True
             self._mux(self._stream.encode(encoded))
             if self._audio is not None:
+                if audio_shift_s is not None:
+                    self._audio.jump(audio_shift_s)
                 self._audio.copy_until(time_s - self._format.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
@@ -210,75 +211,6 @@ def set_chapters(container: av.container.OutputContainer, chapters: Sequence[Cha
         for number, chapter in enumerate(chapters, start=1)
     ]
     container.set_chapters(named)
-
-
-class _AudioTrack:
-    """Brings the audio of a file along, a little at a time, so that it is interleaved and nothing piles up.
-
-    What MP4 players know is copied bit for bit; the rest becomes AAC.
-    """
-
-    def __init__(self, path: Path, target: av.container.OutputContainer, start_s: float) -> None:
-        self._target = target
-        self._start_s = start_s
-        self._container = av.open(f"file:{path}", options=OPEN_OPTIONS)
-        source = self._container.streams.audio[0]
-        self._copied = source.codec_context.name in _COPIED_AUDIO
-        self._out: AudioStream = (
-            target.add_stream_from_template(source)
-            if self._copied
-            else target.add_stream("aac", rate=source.codec_context.sample_rate, layout=source.codec_context.layout)
-        )
-        self._end = None if source.duration is None else (source.start_time or 0) + source.duration
-        self._packets = self._read(source)
-        self._next: Packet[Any] | None = next(self._packets, None)
-
-    def copy_until(self, time_s: float) -> None:
-        """Write all packets that begin up to `time_s` seconds after the start."""
-        while self._next is not None and self._begin(self._next) <= time_s:
-            self._write(self._next)
-            self._next = next(self._packets, None)
-
-    def finish(self, *, everything: bool) -> None:
-        """Write what is left, where `everything`, and close the source."""
-        if everything:
-            self.copy_until(float("inf"))
-        if not self._copied:
-            for packet in self._out.encode(None):
-                self._target.mux(packet)
-        self._container.close()
-
-    def _read(self, source: AudioStream) -> Iterator[Packet[Any]]:
-        try:
-            for packet in self._container.demux(source):
-                if packet.dts is not None:  # the last, empty packet only flushes the decoder
-                    yield packet
-        except av.error.FFmpegError:
-            return  # damaged: the frame goes on without audio
-
-    def _begin(self, packet: Packet[Any]) -> float:
-        return float((packet.pts if packet.pts is not None else packet.dts or 0) * time_base(packet)) - self._start_s
-
-    def _write(self, packet: Packet[Any]) -> None:
-        shift = round(self._start_s / time_base(packet))
-        if self._copied:
-            if self._end is not None and packet.pts is not None:
-                # The last packet holds more samples than are meant to be heard.
-                packet.duration = max(1, min(packet.duration or 0, self._end - packet.pts))
-            packet.stream = self._out
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.dts = None if packet.dts is None else packet.dts - shift
-            self._target.mux(packet)
-            return
-        try:
-            decoded: list[Any] = packet.decode()
-        except av.error.FFmpegError:
-            return
-        for audio in decoded:
-            if audio.pts is not None:
-                audio.pts -= shift
-            for encoded in self._out.encode(audio):
-                self._target.mux(encoded)
 
 
 def _reason(error: Exception) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.recording.files import Outputs, write_json
-from mien.engine.recording.table import TableWriter
+from mien.engine.recording.table import GAP, TableWriter
 from mien.engine.types import RgbImage, Scene, SourceInfo
 
 
@@ -51,6 +51,7 @@ class Recorder:
         self._video: Mp4Writer | None = None
         self._table: TableWriter | None = None
         self.frames_written = 0
+        self._jumps: list[dict[str, Any]] = []
         try:
             self._write_json({"complete": False})
             self._table = TableWriter(Outputs.part(outputs.csv), labels)
@@ -68,7 +69,21 @@ class Recorder:
             RecordingError: the disk is full or the encoder failed; `finish` can still save what is there.
         """
         assert self._video is not None and self._table is not None
-        self._video.write(image, scene.frame.pts, scene.frame.duration)
+        jump = scene.frame.discontinuity
+        self._video.write(
+            image, scene.frame.pts, scene.frame.duration, audio_shift_s=None if jump is None else jump.shift_s
+        )
+        if jump is not None:
+            # Nothing is missing: the recording goes on without the jump, so the gap has no length.
+            self._table.note(jump.time_s, GAP, "0")
+            self._jumps.append(
+                {
+                    "frame": jump.frame,
+                    "source_pts_s": round(jump.source_s, 6),
+                    "pts_s": round(jump.time_s, 6),
+                    "shift_s": round(jump.shift_s, 6),
+                }
+            )
         self._table.write(scene)
         self.frames_written += 1
 
@@ -87,7 +102,7 @@ class Recorder:
             self._video.close(rest_of_audio=whole)
         finally:
             self._table.close()
-        self._write_json(results)
+        self._write_json({**results, "discontinuities": self._jumps})
         self._outputs.publish(overwrite=self._overwrite)
 
     def leave(self) -> None:

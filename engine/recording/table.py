@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from mien.engine.disk import open_own
+from mien.engine.disk import open_own, whole_file
 from mien.engine.errors import RecordingError
 from mien.engine.types import Face, Scene, Status
 
@@ -76,7 +76,8 @@ class TableWriter:
     ``label``         the label shown: follows ``top_label`` once its lead is clear, so that it does not flicker
     ``top_label``     the most probable label
     ``p_...``         probability of each label; empty while the face is hidden: nothing was measured
-    ``note``          live recordings only: the text of a marker, or the seconds without signal of a gap
+    ``note``          only in live recordings and where a file has a gap: the text of a marker, or of a gap the seconds
+                      without signal; 0 where the times of a file jump, as the recording goes on without the jump
     ================  ==============================================================================
 
     Texts that a spreadsheet would run as a formula begin with an apostrophe: see `harmless`.
@@ -94,7 +95,8 @@ class TableWriter:
     def __init__(self, path: Path, labels: Sequence[str], *, notes: bool = False) -> None:
         self._path = path
         self._labels = tuple(labels)
-        self._notes = notes
+        self._at_once = notes
+        self._noted = notes  # whether there is the column
         self._waiting = io.StringIO()
         self._writer = csv.writer(self._waiting, lineterminator="\n")
         self._size = 0  # bytes of whole lines on disk
@@ -120,18 +122,22 @@ class TableWriter:
         rows = [start + self._cells(scene, face) for face in scene.faces]
         if not rows:
             rows = [self._without_face(f"{scene.frame.time_s:.6f}", scene.frame.index, str(Status.NO_FACE))]
-        if self._notes:
+        if self._noted:
             for row in rows:
                 row.append("")
         self._add(rows)
         self._flush_when_due()
 
     def note(self, time_s: float, kind: str, text: str) -> None:
-        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds; only with `notes`.
+        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds.
+
+        Without `notes` the first one adds the column to what is written already.
 
         Raises:
             RecordingError: the disk is full.
         """
+        if not self._noted:
+            self._add_note_column()
         self._add([[*self._without_face(f"{time_s:.6f}", "", kind), harmless(one_line(text))]])
         self._flush_when_due()
 
@@ -154,8 +160,22 @@ class TableWriter:
     def _add(self, rows: Iterable[Sequence[str | int]]) -> None:
         self._writer.writerows(rows)
 
+    def _add_note_column(self) -> None:
+        """Give every row an empty note. It goes by another file, so that a kill leaves the one or the other whole."""
+        try:
+            self._flush()
+            with whole_file(self._path) as wide:
+                with wide.open("wb") as copy, self._path.open("rb") as rows:
+                    for number, row in enumerate(rows):  # a row is always one line
+                        copy.write(row[:-1] + (b"," if number else f",{NOTE_COLUMN}".encode()) + b"\n")
+                self._file.close()  # Windows replaces no file that is open
+            self._file = self._path.open("ab", buffering=0)
+            self._size, self._noted = self._path.stat().st_size, True
+        except OSError as error:
+            raise RecordingError(f"{self._path}: cannot be written any further ({error.strerror})") from None
+
     def _flush_when_due(self) -> None:
-        due = self._notes or time.monotonic() - self._flushed > _FLUSH_S or self._waiting.tell() > _FLUSH_SIZE
+        due = self._at_once or time.monotonic() - self._flushed > _FLUSH_S or self._waiting.tell() > _FLUSH_SIZE
         try:
             if due:
                 self._flush()

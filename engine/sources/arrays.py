@@ -52,6 +52,10 @@ class ArraySource:
         return None
 
     @property
+    def complete(self) -> bool:
+        return True
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return ()
 

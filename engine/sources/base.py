@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Literal, Protocol, Self
 
 from mien.engine.errors import SettingsError, SourceError
+from mien.engine.settings import MAX_PIXELS
 from mien.engine.types import AudioChunk, Frame, SourceCondition, SourceInfo
 
 MIN_SIDE: Final = 16
@@ -37,6 +38,11 @@ class Source(Protocol):
         """What was wrong with the source though it could be read, each in one line; complete after the last frame."""
         ...
 
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is missing or damaged, as far as that can be told; final after the last frame."""
+        ...
+
     def frames(self) -> Iterator[Frame]:
         """The frames from the beginning.
 
@@ -56,14 +62,24 @@ class Source(Protocol):
     ) -> None: ...
 
 
-def require_usable_size(name: str, width: int, height: int) -> None:
-    """Refuse frames in which no face could be.
+def require_usable_size(name: str, width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
+    """Refuse frames in which no face could be, and those that could fill the memory.
 
     Raises:
-        SourceError: a side is shorter than `MIN_SIDE`.
+        SourceError: a side is shorter than `MIN_SIDE`, or there are more than `max_pixels`.
     """
+    if width * height > max_pixels:
+        raise SourceError(too_large(name, width, height, max_pixels))
     if min(width, height) < MIN_SIDE:
         raise SourceError(f"{name}: the frame is {width}x{height}; it must be at least {MIN_SIDE} pixels each way")
+
+
+def too_large(name: str, width: int, height: int, max_pixels: int) -> str:
+    """What to say of a frame that is not decoded for its size."""
+    return (
+        f"{name}: the frame is {width}x{height}, more than the {max_pixels} pixels that are allowed; "
+        f"if that is right, allow it with --max-pixels {width * height}"
+    )
 
 
 LIVE_TIME_BASE: Final = Fraction(1, 90_000)
@@ -82,6 +98,7 @@ class LiveSettings:
         stall_s: so long without a frame counts as lost, 1 to 600.
         backoff_min_s, backoff_max_s: bounds of the wait between two tries.
         analyse_s: how long FFmpeg may look at a camera's stream before it starts, 0 to 10.
+        max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
 
     Raises:
         SettingsError: a value is out of its range.
@@ -94,6 +111,7 @@ class LiveSettings:
     backoff_min_s: float = 0.5
     backoff_max_s: float = 10.0
     analyse_s: float = 0.2
+    max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
         if self.transport not in (None, "tcp", "udp"):
@@ -105,6 +123,7 @@ class LiveSettings:
             "backoff_min_s": (0.01, 60.0),
             "backoff_max_s": (self.backoff_min_s, 600.0),
             "analyse_s": (0.0, 10.0),
+            "max_pixels": (256, 2**30),
         }
         for name, (low, high) in bounds.items():
             value = getattr(self, name)

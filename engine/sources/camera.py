@@ -131,7 +131,7 @@ class CameraSource(ToldSource):
         arrived_s = time.monotonic()
         height, width = image.shape[:2]
         if self._info is None or (width, height) != (self._info.width, self._info.height):
-            require_usable_size(self.name, width, height)
+            require_usable_size(self.name, width, height, self._settings.max_pixels)
             self._info = SourceInfo(self.name, width, height, None, None, None, LIVE_TIME_BASE, codec="camera")
         # Cameras' own clocks are told differently by every system; when the frame was there is right everywhere.
         pts = self._clock.stamp(arrived_s - self._began_s)

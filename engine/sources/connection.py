@@ -20,10 +20,11 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
+from mien.engine.media.container import decoder_limit
 from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.audio import AudioReader, DecodedAudio
-from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
+from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, too_large
 from mien.engine.sources.certificates import (
     Fetcher,
     check_ca_file,
@@ -51,8 +52,9 @@ class Lost(Exception):
     """The connection is over or did not come about. The message is for people and holds no login.
 
     Attributes:
-        cause: "login" or "path" was refused, or the server's "certificate" is not trusted, so that trying again would
-            not help; the server is "gone", so that a knock will tell when it is back; "other": it may be gone or not.
+        cause: "login" or "path" was refused (or what is there, for its size), or the server's "certificate" is not
+            trusted, so that trying again would not help; the server is "gone", so that a knock will tell when it is
+            back; "other": it may be gone or not.
     """
 
     def __init__(self, message: str, cause: Literal["login", "path", "certificate", "gone", "other"] = "other") -> None:
@@ -96,6 +98,11 @@ class Connection:
             raise Lost(f"{address.name}: sends no video; check the address")
         self._stream: VideoStream = streams[0]
         self._stream.thread_type = "SLICE"  # threads by frames would hold frames back
+        context = self._stream.codec_context
+        context.options = decoder_limit(settings.max_pixels)
+        if context.width * context.height > settings.max_pixels:
+            self.close()
+            raise Lost(too_large(address.name, context.width, context.height, settings.max_pixels), "path")
         self._audio = AudioReader(self._container)
         self._read_along = [self._stream] if self._audio.stream is None else [self._stream, self._audio.stream]
         format_name = self._container.format.name
@@ -215,7 +222,8 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
     wrong = None if address.ca_file is None else check_ca_file(address.ca_file)
     if wrong:
         raise Lost(f"{address.ca_file}: {wrong}; give certificates in PEM format", "certificate")
-    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))} | tls_options(address)
+    options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
+    options |= tls_options(address) | decoder_limit(settings.max_pixels)
     more: dict[str, Any] = {}
     rtsp, web = address.scheme in ("rtsp", "rtsps"), address.scheme in ("http", "https")
     if rtsp:
@@ -253,9 +261,10 @@ def _try(
     """Any error of PyAV carries the whole address in its text: it is given back, not raised."""
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
     try:
-        return av.open(address.secret_url(), options=options, timeout=timeout, **more)
+        opened: InputContainer = av.open(address.secret_url(), options=options, timeout=timeout, **more)
     except Exception as error:
         return error
+    return opened
 
 
 def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -> Lost:
@@ -282,10 +291,11 @@ def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -
         return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
     # FFmpeg says of a bad certificate what it says of a broken connection.
     nested = error.reason if isinstance(error, URLError) else None
-    if isinstance(nested, SSLCertVerificationError):
-        reason = explained(nested)
-    else:
-        reason = distrust(address, settings.open_timeout_s)
+    reason = (
+        explained(nested)
+        if isinstance(nested, SSLCertVerificationError)
+        else distrust(address, settings.open_timeout_s)
+    )
     if reason is not None:
         return Lost(
             f"{name}: the server's certificate is not trusted ({reason}); trust its authority with --tls-ca FILE, or "

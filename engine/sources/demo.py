@@ -96,6 +96,10 @@ class DemoSource:
         return None
 
     @property
+    def complete(self) -> bool:
+        return True
+
+    @property
     def warnings(self) -> tuple[str, ...]:
         return ()
 

@@ -16,42 +16,66 @@ from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
-from mien.engine.media.container import open_container
+from mien.engine.media.container import decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
 from mien.engine.media.rationals import frame_rate, sample_aspect, time_base
-from mien.engine.sources.base import require_usable_size
-from mien.engine.types import Frame, RgbImage, SourceInfo
+from mien.engine.media.timeline import Timeline
+from mien.engine.settings import MAX_PIXELS
+from mien.engine.sources.base import require_usable_size, too_large
+from mien.engine.types import Discontinuity, Frame, RgbImage, SourceInfo
 
+_TS_DISCONT: Final = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format that may be cut and joined byte by byte
 _SHORT_BY_S: Final = 0.5  # announced lengths are rounded; less than this is not worth a warning
 
 
 class VideoFile:
     """A video file as a `Source`.
 
+    Args:
+        path: the file.
+        threads: that decode it; 0: as it likes.
+        max_pixels: larger frames, width times height, are never decoded.
+
     Raises:
-        SourceError: no such file, no video in it, or not one frame can be decoded.
+        SourceError: no such file, no video in it, frames that are too large, or not one that can be decoded.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, max_pixels: int = MAX_PIXELS) -> None:
         self._path = path
-        self._container = open_container(path)
+        self._max_pixels = max_pixels
+        self._container = open_container(path, max_pixels=max_pixels)
         try:
             self._stream = self._pick_stream()
-            self._stream.codec_context.thread_count = threads
+            context = self._stream.codec_context
+            context.thread_count = threads
+            context.options = decoder_limit(max_pixels)
+            if context.width * context.height > max_pixels:
+                raise SourceError(too_large(str(path), context.width, context.height, max_pixels))
             self._converter = VideoReformatter()
             self._damaged = 0
+            self._too_large: tuple[int, int] | None = None
+            self._doubt = ""
             self._count = 0
-            self._next_pts = 0
-            self._end_s = 0.0
+            self._passed_over = 0  # packets outside of what the file's edit list shows
+            self._jumps: list[Discontinuity] = []
+            self._end_s = 0.0  # of the last frame, on the file's own clock
             self._resized = False
+            self._complete = True
             self._warnings: tuple[str, ...] = ()
             self._decoded = self._decode()
             # The first frame is decoded here: it alone tells the true size, and whether there is one at all.
             self._first: VideoFrame | None = next(self._decoded, None)
             if self._first is None:
-                raise SourceError(f"{path}: holds no frame that can be decoded; export or copy the video again")
+                if self._too_large is not None:
+                    raise SourceError(too_large(str(path), *self._too_large, max_pixels))
+                raise SourceError(f"{path}: holds no frame that can be decoded{self._doubt}; copy it again")
             self._info = self._describe(self._first)
-            require_usable_size(str(path), self._info.width, self._info.height)
+            require_usable_size(str(path), self._info.width, self._info.height, max_pixels)
+            self._timeline = Timeline(
+                self._info.time_base,
+                start_pts=round(self._info.start_s / self._info.time_base),
+                joinable=bool(self._container.format.flags & _TS_DISCONT),
+            )
         except BaseException:
             self._container.close()
             raise
@@ -68,6 +92,10 @@ class VideoFile:
     def warnings(self) -> tuple[str, ...]:
         return self._warnings
 
+    @property
+    def complete(self) -> bool:
+        return self._complete
+
     def frames(self) -> Iterator[Frame]:
         first, self._first = self._first, None
         if first is not None:
@@ -75,7 +103,9 @@ class VideoFile:
             del first
         for decoded in self._decoded:
             yield self._convert(decoded)
-        self._warnings = tuple(self._judge())
+        faults = tuple(self._faults())
+        self._complete = not faults
+        self._warnings = (*faults, *self._remarks())
 
     def close(self) -> None:
         self._container.close()
@@ -105,26 +135,38 @@ class VideoFile:
             except (av.error.FFmpegError, OSError):
                 self._damaged += 1
                 return
+            self._passed_over += packet.is_discard
             try:
-                yield from packet.decode()
+                for decoded in packet.decode():
+                    if self._allowed(decoded.width, decoded.height):
+                        yield decoded
             except av.error.EOFError:
                 return
             except av.error.FFmpegError:
-                self._damaged += 1
+                # A decoder that refuses a frame for its size tells the size, or forgets what it knew before.
+                context = self._stream.codec_context
+                self._damaged += self._allowed(context.width, context.height)
+                if not context.width:
+                    self._doubt = f" (or they are larger than --max-pixels {self._max_pixels})"
+
+    def _allowed(self, width: int, height: int) -> bool:
+        if width * height <= self._max_pixels:
+            return True
+        self._too_large = self._too_large or (width, height)
+        return False
 
     def _describe(self, first: VideoFrame) -> SourceInfo:
         stream = self._stream
         unit_s, rate, aspect = time_base(stream), frame_rate(stream), sample_aspect(stream)
-        duration_s = None
-        if stream.duration:
-            duration_s = float(stream.duration * unit_s)
-        elif self._container.duration:
-            duration_s = self._container.duration / av.time_base
-        frames = stream.frames or (round(duration_s * rate) if duration_s and rate else None)
+        audio = next(iter(self._container.streams.audio), None)
+        start_s = (self._container.start_time or 0) / av.time_base
+        if audio is None and first.pts is not None:
+            start_s = float(first.pts * unit_s)  # nothing else can begin before
+        duration_s = self._announced_s(start_s)
+        frames = self._announced_frames() or (round(duration_s * rate) if duration_s and rate else None)
         width, height = first.width, first.height
         if first.rotation % 180:
             width, height, aspect = height, width, 1 / aspect
-        audio = next(iter(self._container.streams.audio), None)
         return SourceInfo(
             name=str(self._path),
             width=width,
@@ -133,7 +175,7 @@ class VideoFile:
             frames=frames,
             duration_s=duration_s,
             time_base=unit_s,
-            start_s=(self._container.start_time or 0) / av.time_base,
+            start_s=start_s,
             sample_aspect=aspect,
             colour=colour_of(first),
             codec=stream.codec_context.name,
@@ -142,18 +184,16 @@ class VideoFile:
 
     def _convert(self, decoded: VideoFrame) -> Frame:
         info = self._info
-        # Two frames must not share a time: the recording could not hold them both.
-        pts = self._next_pts if decoded.pts is None else decoded.pts
-        pts = max(pts, self._next_pts) if self._count else pts
         duration = int(decoded.duration or 0)
         if not duration and info.frame_rate:
             duration = round(1 / info.frame_rate / info.time_base)
+        pts, jump = self._timeline.place(decoded.pts, decoded.dts, duration)
+        if jump is not None:
+            self._jumps.append(jump)
         index, self._count = self._count, self._count + 1
-        # Without times of their own, frames follow each other at the announced rate.
-        self._next_pts = pts + (1 if decoded.pts is not None else max(duration, 1))
         time_s = float(pts * info.time_base)
-        self._end_s = time_s + float(duration * info.time_base)
-        return Frame(index, pts, duration, time_s, self._image(decoded))
+        self._end_s = time_s + float(duration * info.time_base) - self._timeline.shift_s
+        return Frame(index, pts, duration, time_s, self._image(decoded), discontinuity=jump)
 
     def _image(self, decoded: VideoFrame) -> RgbImage:
         image = upright(to_rgb(decoded, self._info.colour, self._converter), decoded.rotation)
@@ -162,16 +202,49 @@ class VideoFile:
             image = letterbox(image, self._info.width, self._info.height)
         return np.ascontiguousarray(image, dtype=np.uint8)
 
-    def _judge(self) -> Iterator[str]:
+    def _announced_s(self, start_s: float) -> float | None:
+        """The length that the file announces, in seconds."""
+        if self._stream.duration:
+            return float(self._stream.duration * time_base(self._stream))
+        if not self._container.duration:
+            return None
+        duration_s = self._container.duration / av.time_base
+        # What FFmpeg writes into Matroska is the time of the end, not the length.
+        ends = "matroska" in self._container.format.name and 0 < start_s < duration_s
+        return duration_s - start_s if ends else duration_s
+
+    def _announced_frames(self) -> int:
+        """How many packets the index of the file lists; 0: it does not say.
+
+        The number in the head of a file can be too large: it may count ticks, or what an edit list cuts away.
+        """
+        return min(self._stream.frames, len(self._stream.index_entries) or self._stream.frames)
+
+    def _faults(self) -> Iterator[str]:
+        """What is missing or damaged."""
         info = self._info
         end_s = self._end_s - info.start_s
         short_by_time = info.duration_s is not None and end_s < info.duration_s * 0.98 - _SHORT_BY_S
-        # Where the index counts its frames it is to be believed; an edit list may cut a few at either end.
-        short_by_count = self._stream.frames > 0 and self._count < self._stream.frames * 0.98 - 2
-        if short_by_time or short_by_count:
+        # Where the index counts its frames it is to be believed.
+        frames = self._announced_frames()
+        short_by_count = frames > 0 and self._count + self._passed_over < frames * 0.98 - 2
+        if self._too_large is not None:
+            yield f"{too_large(info.name, *self._too_large, self._max_pixels)}; such frames were left out"
+        elif short_by_time or short_by_count:
             announced = f" of {info.duration_s:.1f} s" if info.duration_s is not None else ""
             yield f"{info.name}: damaged or cut off; it could be read up to {end_s:.1f} s{announced}"
         elif self._damaged:
-            yield f"{info.name}: {self._damaged} damaged places were skipped"
+            yield f"{info.name}: {self._damaged} damaged places were skipped{self._doubt}"
+
+    def _remarks(self) -> Iterator[str]:
+        """What is unusual, though nothing is missing."""
+        info = self._info
+        if self._jumps:
+            places = "once" if len(self._jumps) == 1 else f"{len(self._jumps)} times"
+            first = self._jumps[0]
+            yield (
+                f"{info.name}: its times jump {places}, first to {first.source_s:.3f} s at frame {first.frame}; "
+                "the recording goes on without the jump"
+            )
         if self._resized:
             yield f"{info.name}: the frame changes its size; all was fitted into {info.width}x{info.height}"

@@ -133,7 +133,7 @@ class NetworkStream(ToldSource):
         if self._info is None or shape != self._shape:
             info = connection.describe(decoded)
             try:
-                require_usable_size(self.name, info.width, info.height)
+                require_usable_size(self.name, info.width, info.height, self._settings.max_pixels)
             except SourceError as error:
                 raise Lost(str(error)) from None
             self._info, self._shape = info, shape

@@ -5,12 +5,18 @@ from __future__ import annotations
 from importlib import import_module
 from pathlib import Path
 
+from mien.engine.settings import MAX_PIXELS
 from mien.engine.sources.address import DEMO, LIVE_SOURCES, SourceAddress
 from mien.engine.sources.base import LiveSettings, LiveSource, Source
 
 
-def open_source(spec: str, *, threads: int = 0) -> Source:
-    """Open what `spec` names: a video file, or ``demo``. A file is decoded with `threads` threads; 0: as it likes.
+def open_source(spec: str, *, threads: int = 0, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open what `spec` names: a video file, or ``demo``.
+
+    Args:
+        spec: what to open.
+        threads: that decode a file; 0: as it likes.
+        max_pixels: the largest frame that is decoded.
 
     Raises:
         SourceError: it does not exist or holds no video; the message says what to do.
@@ -22,19 +28,20 @@ def open_source(spec: str, *, threads: int = 0) -> Source:
         return DemoSource()
     from mien.engine.sources.file import VideoFile
 
-    return VideoFile(Path(spec), threads=threads)
+    return VideoFile(Path(spec), threads=threads, max_pixels=max_pixels)
 
 
 def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> LiveSource:
     """The live source for `address`. Returns at once; whatever takes time or can fail happens in `frames`."""
+    settings = settings or LiveSettings()
     if address.kind in LIVE_SOURCES:
         # Imported on demand: each kind brings its own library, and a start that needs one should not pay for all.
         module, _, name = LIVE_SOURCES[address.kind].partition(":")
-        opened: LiveSource = getattr(import_module(module), name)(address, settings or LiveSettings())
+        opened: LiveSource = getattr(import_module(module), name)(address, settings)
         return opened
     from mien.engine.sources.paced import PacedSource
 
     spec = DEMO if address.kind == "demo" else address.target
     if address.kind == "file" and spec == DEMO:
         spec = f"./{spec}"
-    return PacedSource(address, lambda: open_source(spec))
+    return PacedSource(address, lambda: open_source(spec, max_pixels=settings.max_pixels))

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from mien.engine.system import printable
 from mien.models.training.evaluate import Scores
 
 HISTORY: Final = "history.jsonl"
@@ -90,4 +91,4 @@ class RunLog:
         self._file.write(json.dumps(entry) + "\n")
 
     def _say(self, message: str) -> None:
-        sys.stderr.write(("\r\033[K" if self._lively else "") + message + "\n")
+        sys.stderr.write(("\r\033[K" if self._lively else "") + printable(message) + "\n")

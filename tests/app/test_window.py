@@ -102,7 +102,7 @@ def test_menus_and_header_do_what_they_say(open_window, qtbot, tmp_path: Path) -
     window.header.source_menu.aboutToShow.emit()
     texts = [action.text() for action in window.header.source_menu.actions()]
     assert {"/videos/talk.mp4", "&Demo", "&Quit"} <= set(texts)
-    entry(window, "Source", "Close the source").trigger()
+    entry(window, "Source", "Close source").trigger()
     qtbot.waitUntil(lambda: "No source" in window.canvas.accessibleDescription(), timeout=20_000)
     assert window.windowTitle() == "Mien"
     window.recording.toggle()

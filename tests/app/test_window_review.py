@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import xml.etree.ElementTree as ElementTree
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -43,9 +44,9 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
     qtbot.waitUntil(lambda: window.playback.now().index == 74, timeout=20_000)
     window.write(tmp_path / "report.pdf", window._report)
     window.write(tmp_path / "report.png", window._report)
-    window.write(tmp_path / "talk.csv", window._csv)
-    window.write(tmp_path / "talk.eaf", window._elan)
-    window.write(tmp_path / "talk.vtt", window._webvtt)
+    window.write(tmp_path / "talk.csv", partial(window._export_to, "csv"))
+    window.write(tmp_path / "talk.eaf", partial(window._export_to, "elan"))
+    window.write(tmp_path / "talk.vtt", partial(window._export_to, "vtt"))
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "report.png").stat().st_size > 10_000
     assert ElementTree.parse(tmp_path / "talk.eaf").getroot().tag == "ANNOTATION_DOCUMENT"

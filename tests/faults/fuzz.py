@@ -156,7 +156,7 @@ def _repair(corpus: Corpus, chance: random.Random, folder: Path) -> None:
 
 
 def _review(folder: Path) -> None:
-    from mien.engine.review.exports import Selection, export_csv, export_elan, export_webvtt
+    from mien.engine.review.exports import Selection, exporter
     from mien.engine.review.session import read_session
 
     session = read_session(folder / "take.csv")
@@ -165,9 +165,9 @@ def _review(folder: Path) -> None:
         session.segments(track_id)
         for label in session.labels:
             session.peaks(track_id, label)
-    export_csv(session, folder / "out.csv", Selection(frozenset({1}), 0.2, 1.5))
-    export_elan(session, folder / "out.eaf")
-    export_webvtt(session, folder / "out.vtt")
+    exporter("csv")(session, folder / "out.csv", Selection(frozenset({1}), 0.2, 1.5))
+    exporter("elan")(session, folder / "out.eaf")
+    exporter("vtt")(session, folder / "out.vtt")
 
 
 def _csv(corpus: Corpus, chance: random.Random, folder: Path) -> None:

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
+
 
 @click.command(short_help="Cut faces out of videos to train on.")
 @click.argument("videos", type=click.Path(path_type=Path))
@@ -21,10 +23,10 @@ def crop(videos: Path, output: Path, size: int, detector: Path | None) -> None:
     from mien.models.export.export import DATASET_FRAMING
 
     def say(message: str) -> None:
-        click.echo(message, err=True)
+        echo(message, err=True)
 
     file = resolve_detector("short", explicit=detector, report=say)
     written, problems = crop_videos(videos, output, file, DATASET_FRAMING, size, say)
     for problem in problems:
-        click.echo(f"mien: warning: {problem}", err=True)
-    click.echo(f"{output}: {written} clips written, {len(problems)} without")
+        echo(f"mien: warning: {problem}", err=True)
+    echo(f"{output}: {written} clips written, {len(problems)} without")

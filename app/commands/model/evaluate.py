@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
 
@@ -15,7 +16,7 @@ from mien.engine.errors import ModelError
     "--config", type=click.Path(path_type=Path), help="Its [data] and [training]; default: the checkpoint's own."
 )
 @click.option("--fold", type=int, help="Default: the fold that each checkpoint was trained on, else 1, 2, ...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Write scores and frame there.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Write scores and plots there.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
 def evaluate(
     checkpoints: tuple[Path, ...], config: Path | None, fold: int | None, output: Path | None, device: str
@@ -37,14 +38,14 @@ def evaluate(
         batch = run.training.test_batch or run.training.batch
         scores = score(model, dataset, batch, run.training.workers, place)
         found.append(scores)
-        click.echo(f"{path}: UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {int(scores.counts.sum())} clips")
+        echo(f"{path}: UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {int(scores.counts.sum())} clips")
         for label, recall in scores.as_table()["recall"].items():
-            click.echo(f"  {label}: {'no clips' if recall is None else f'{recall:.2f}'}")
+            echo(f"  {label}: {'no clips' if recall is None else f'{recall:.2f}'}")
         if scores.missing:
-            click.echo(f"mien: warning: no test clips of {', '.join(scores.missing)}; UAR leaves them out", err=True)
+            echo(f"mien: warning: no test clips of {', '.join(scores.missing)}; UAR leaves them out", err=True)
     if len(found) > 1:
         mean = average(found)
-        click.echo(f"mean of {len(found)} folds: UAR {mean['uar']:.2f}, WAR {mean['war']:.2f}")
+        echo(f"mean of {len(found)} folds: UAR {mean['uar']:.2f}, WAR {mean['war']:.2f}")
     if output is not None:
         write_scores(found, output)
-        click.echo(f"{output}: scores.json, confusion.png")
+        echo(f"{output}: scores.json, confusion.png")

@@ -22,14 +22,20 @@ from mien.engine.errors import ModelError
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @output_option
 @labels_option
-@click.option("--zero-shot", metavar="ARCHITECTURE", help="Without training, as ViT-B-32-quickgelu.")
+@click.option("--zero-shot", metavar="ARCHITECTURE", help="A CLIP model as it is, e.g. ViT-B-32-quickgelu.")
 @click.option(
     "--weights",
     default="openai",
     show_default=True,
-    help="Of --zero-shot: an open_clip tag or file, or random.",
+    help="For --zero-shot: an open_clip tag or file, or random.",
 )
-@click.option("--steps", type=click.IntRange(1, 256), default=16, show_default=True, help="Of --zero-shot.")
+@click.option(
+    "--steps",
+    type=click.IntRange(1, 256),
+    default=16,
+    show_default=True,
+    help="For --zero-shot: frames in a window.",
+)
 @export_options
 def export_command(
     checkpoint: Path | None,

@@ -26,12 +26,12 @@ from mien.app.commands.model.options import (
     type=click.Choice(["end", "middle", "front"]),
     default="end",
     show_default=True,
-    help="Where DFER-CLIP's learned vectors stand; the file does not tell. Released models: end.",
+    help="Position of DFER-CLIP's learned context vectors, which the file does not state. Released models: end.",
 )
 @click.option(
     "--text-from",
     metavar="ARCHITECTURE:WEIGHTS|FILE",
-    help="The CLIP that lends its text side to an EmoCLIP file without one, as ViT-B-32-quickgelu:openai.",
+    help="CLIP model whose text encoder to use for an EmoCLIP file without one, e.g. ViT-B-32-quickgelu:openai.",
 )
 @export_options
 def import_command(
@@ -43,6 +43,6 @@ def import_command(
 
     options: Any = ImportOptions(label_choice(labels), context_position, text_from)  # type: ignore[arg-type]
     model, card = load(checkpoint, options)
-    # EmoCLIP compares with plain sentences, so other sentences may be typed; DFER-CLIP's learned texts may not.
+    # EmoCLIP compares with plain sentences, so zero-shot labels are possible; DFER-CLIP has learned texts.
     bundle = export_bundle(model, card, output, options_of(chosen, card.config.text == "sentences", model.encoder.size))
     report(bundle)

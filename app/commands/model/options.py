@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
 if TYPE_CHECKING:
@@ -22,14 +23,18 @@ labels_option = click.option(
 )
 _EXPORT = (
     click.option("--precision", type=click.Choice(["fp32", "fp16", "int8"]), default="fp32", show_default=True),
-    click.option("--text-encoder/--no-text-encoder", default=None, help="Carry the text encoder, for typed labels."),
-    click.option("--window", "window_s", type=float, metavar="SECONDS", help="Time over which the frames are spread."),
-    click.option("--uncertain-below", type=float, metavar="P", help="Say uncertain where no probability reaches P."),
+    click.option(
+        "--text-encoder/--no-text-encoder",
+        default=None,
+        help="Include the text encoder, which zero-shot labels need. Default: where it can be used.",
+    ),
+    click.option("--window", "window_s", type=float, metavar="SECONDS", help="Window length."),
+    click.option("--uncertain-below", type=float, metavar="P", help="Report uncertain where no probability reaches P."),
     click.option(
         "--faces",
         type=click.Path(path_type=Path),
         metavar="VIDEO",
-        help="A video with faces on which fp16 or int8 is compared with fp32.",
+        help="Video with faces on which fp16 or int8 is compared with fp32.",
     ),
 )
 
@@ -72,14 +77,14 @@ def options_of(chosen: dict[str, Any], plain_text: bool, size: int) -> ExportOpt
 
 def report(bundle: Bundle) -> None:
     manifest = bundle.manifest
-    click.echo(f"{bundle.path}: {manifest.name}, {len(manifest.labels)} labels ({', '.join(manifest.labels)})")
-    click.echo(
+    echo(f"{bundle.path}: {manifest.name}, {len(manifest.labels)} labels ({', '.join(manifest.labels)})")
+    echo(
         f"{manifest.steps} frames over {manifest.window_s:g} s, {manifest.size} pixels, scale {manifest.logit_scale:g}"
     )
-    click.echo(f"largest logit difference from the network: {manifest.export_max_difference:.1e}")
+    echo(f"largest logit difference from the network: {manifest.export_max_difference:.1e}")
     found = manifest.metrics.get("agreement_with_fp32")
     if found:
-        click.echo(
+        echo(
             f"same label as fp32 on {found['same_label']:.1%} of {found['clips']} ({found['on']}); largest difference "
             f"of a probability {found['largest_probability_difference']:.4f}"
         )

@@ -6,6 +6,7 @@ from importlib import resources
 
 import click
 
+from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
 
@@ -16,8 +17,10 @@ def recipe(name: str | None) -> None:
     known = {item.name.removesuffix(".toml"): item for item in resources.files("mien.assets.recipes").iterdir()}
     known = {key: item for key, item in known.items() if item.name.endswith(".toml")}
     if name is None:
-        click.echo("\n".join(sorted(known)))
+        for found in sorted(known):
+            echo(found)
         return
     if name not in known:
         raise ModelError(f"no recipe is called {name!r}; there are {', '.join(sorted(known))}")
-    click.echo(known[name].read_text(encoding="utf-8"), nl=False)
+    for line in known[name].read_text(encoding="utf-8").splitlines():
+        echo(line)

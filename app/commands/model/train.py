@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from mien.app.terminal import echo
+
 
 @click.command(short_help="Train a model.")
 @click.argument("config", type=click.Path(path_type=Path))
@@ -27,5 +29,5 @@ def train(config: Path, output: Path, fold: int, resume: bool, device: str) -> N
     scores = trainer.run()
     if trainer.accelerator.is_main_process:
         clips = int(scores.counts.sum())
-        click.echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
-        click.echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")
+        echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
+        echo(f"{output / BEST}: the best epoch; {output / LAST}: the last; {output / 'confusion.png'}")

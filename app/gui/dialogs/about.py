@@ -1,4 +1,4 @@
-"""What Mien is, and whose work it stands on."""
+"""What Mien is, and what it is built with."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from mien.app.gui.look.icons import app_icon
 from mien.app.gui.look.widgets import button, column, label, row
 from mien.engine import version
 
-_STANDS_ON = (
+_BUILT_WITH = (
     ("PySide6-Essentials", "Qt for Python", "LGPL-3.0"),
     ("mediapipe", "MediaPipe, BlazeFace", "Apache-2.0"),
     ("onnxruntime", "ONNX Runtime", "MIT"),
@@ -46,15 +46,15 @@ class About(QDialog):
         wide = "style='padding: 3px 18px 3px 0'"
         rows = "".join(
             f"<tr><td {wide}>{title}</td><td {wide}>{_version(package)}</td><td {wide}>{licence}</td></tr>"
-            for package, title, licence in _STANDS_ON
+            for package, title, licence in _BUILT_WITH
             if not package or _version(package)
         )
         text.setHtml(
             "<p>" + self.tr("Reads facial expressions live: what a face shows, not what a person feels.") + "</p>"
-            "<p><b>" + self.tr("It stands on") + f"</b></p><table>{rows}</table>"
+            "<p><b>" + self.tr("Built with") + f"</b></p><table>{rows}</table>"
             "<p><b>" + self.tr("The shipped model") + "</b></p><p>"
-            + self.tr("Trained on FER2013 images with the FER+ votes (MIT). Its card says how good it is.") + "</p>"
-            "<p><b>" + self.tr("The portrait of the demo") + "</b></p><p>"
+            + self.tr("Trained on FER2013 images with the FER+ votes (MIT). See its card for its accuracy.") + "</p>"
+            "<p><b>" + self.tr("The portrait in the demo") + "</b></p><p>"
             + self.tr("Grace Hopper, photograph of the US Navy, public domain.") + "</p>"
         )  # fmt: skip
         close = button(self.tr("Close"), kind="primary")

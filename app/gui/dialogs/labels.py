@@ -1,4 +1,4 @@
-"""Labels of the user's own, each with sentences that describe it."""
+"""Zero-shot labels: names, each with sentences that describe it."""
 
 from __future__ import annotations
 
@@ -48,8 +48,8 @@ class LabelsDialog(QDialog):
             label(self.tr("Labels"), "title"),
             label(
                 self.tr(
-                    "The model compares faces with these descriptions. Nobody has measured how well your labels are "
-                    "told apart; every frame and file will say “unvalidated”."
+                    "The model compares faces with these descriptions. How well it tells your labels apart has not "
+                    "been measured; every frame and file will say “unvalidated”."
                 ),
                 "muted",
                 wrap=True,
@@ -69,7 +69,7 @@ class LabelsDialog(QDialog):
             self._add(name, "; ".join(texts) if texts else self.tr("a face that shows {name}").format(name=name))
 
     def rows(self) -> list[tuple[str, list[str]]]:
-        """What the table says."""
+        """What is in the table: names with their descriptions."""
         found = []
         for index in range(self.table.rowCount()):
             name, texts = (self._cell(index, col) for col in (0, 1))

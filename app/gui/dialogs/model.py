@@ -1,4 +1,4 @@
-"""Which model reads the faces: what it is, how good, under which licence, and what runs it."""
+"""Which model is used: what it is, how accurate, under which licence, and which provider runs it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QListWidget, QLis
 from mien.app.embedded import embedded_bundle
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder
-from mien.app.gui.look.widgets import button, column, entry, label, line, row
+from mien.app.gui.look.widgets import button, column, entry, label, line, row, tip
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
@@ -26,10 +26,10 @@ _PROVIDER_NAMES = {"auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA", "cpu"
 
 
 class ModelDialog(QDialog):
-    """Shows the bundles that were used, and changes the running one. Loading happens beside the window."""
+    """Lists the bundles used before, and chooses the one to run. Bundles are loaded in the background."""
 
     chosen = Signal(str, object, str, object)
-    """Run this from now on: folder ("" for the shipped model), `Bundle`, provider, typed labels (a `Path` or None)."""
+    """What to run: folder ("" for the shipped model), `Bundle`, provider, labels file (a `Path` or None)."""
 
     def __init__(self, parent: QWidget, link: LiveLink, preferences: Preferences) -> None:
         super().__init__(parent)
@@ -60,14 +60,14 @@ class ModelDialog(QDialog):
         area.setProperty("flat", True)
         area.setWidget(inside)
         self._provider = QComboBox()
-        self._provider.setAccessibleName(self.tr("What should run the model"))
+        self._provider.setAccessibleName(self.tr("Execution provider"))
         for name in PROVIDERS:
             self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._running = label("", "small", wrap=True)
         self._problem = label("", "danger", wrap=True)
         self._problem.hide()
-        self._labels = button(self.tr("Type labels…"), "pencil")
+        self._labels = button(self.tr("Zero-shot labels…"), "pencil")
         self._labels.clicked.connect(self._edit_labels)
         self._use = button(self.tr("Use this model"), kind="primary")
         self._use.setDefault(True)
@@ -104,7 +104,7 @@ class ModelDialog(QDialog):
         p = self._preferences
         for path in ["", *p.models]:
             name = self.tr("Shipped with Mien") if not path else Path(path).name
-            entry(self._list, "model", name, path).setToolTip(path)
+            tip(entry(self._list, "model", name, path), path)
 
     def _row_in_use(self) -> int:
         for index in range(self._list.count()):
@@ -144,24 +144,25 @@ class ModelDialog(QDialog):
         m = bundle.manifest
         self._title.setText(f"{m.name} {m.version}".strip())
         self._about.setText(
-            self.tr("Reads {steps} frames over {window:g} seconds of each face, {size} × {size} pixels.").format(
+            self.tr("Window length {window:g} s: {steps} frames of each face, {size} × {size} pixels.").format(
                 steps=m.steps, window=m.window_s, size=m.size
             )
         )
-        typed = is_unvalidated(m)
         labels = ", ".join(m.labels)
+        if is_unvalidated(m):
+            labels = self.tr("{labels} (zero-shot, unvalidated)").format(labels=labels)
         self._fill_facts([
-            (self.tr("Labels"), self.tr("{labels} (typed, unvalidated)").format(labels=labels) if typed else labels),
+            (self.tr("Labels"), labels),
             *_measured(m, self.tr),
             (self.tr("Licence"), m.licence or self.tr("not stated")),
             (self.tr("Made from"), str(m.provenance.get("data") or m.provenance.get("checkpoint") or "") or "—"),
-            (self.tr("Typed labels"), self.tr("possible") if _has_text(m) else self.tr("not with this model")),
+            (self.tr("Zero-shot labels"), self.tr("supported") if _has_text(m) else self.tr("not supported")),
             (self.tr("Folder"), str(bundle.path)),
             ("SHA-256", f"{bundle.sha256[:16]}…"),
         ])  # fmt: skip
         self._use.setEnabled(True)
         self._labels.setEnabled(_has_text(m))
-        self._labels.setToolTip("" if _has_text(m) else self.tr("This model carries no text encoder."))
+        self._labels.setToolTip("" if _has_text(m) else self.tr("This model has no text encoder."))
 
     def _fill_facts(self, facts: list[tuple[str, str]]) -> None:
         while self._facts.count():
@@ -201,7 +202,7 @@ class ModelDialog(QDialog):
         self.open_bundle(ask_folder(self, self.tr("Folder of a model bundle")))
 
     def open_bundle(self, folder: str) -> None:
-        """Look at the bundle in `folder`."""
+        """Load the bundle in `folder` and show it."""
         if not folder:
             return
 
@@ -215,7 +216,7 @@ class ModelDialog(QDialog):
 
     def _import(self) -> None:
         if find_spec("torch") is None or find_spec("open_clip") is None:
-            self._complain(self.tr("Importing needs torch: install it with pip install 'mien[train]', then try again."))
+            self._complain(self.tr("Importing needs torch; install it with pip install 'mien[train]', then try again."))
             return
         from mien.app.gui.dialogs.model_import import ModelImport
 
@@ -239,7 +240,7 @@ class ModelDialog(QDialog):
         dialog.deleteLater()
 
     def _take_labels(self, path: str, file: Path | None) -> None:
-        """Encode typed labels beside the window, then run the model with them; None: the model's own."""
+        """Encode zero-shot labels in the background, then run the model with them; None: with its own labels."""
         folder = Path(path) if path else embedded_bundle()
         provider = self._provider.currentData()
 
@@ -251,7 +252,7 @@ class ModelDialog(QDialog):
             self.chosen.emit(path, bundle, provider, file)
             self._show_bundle(path, bundle)
 
-        self._running.setText(self.tr("Reading the labels…"))
+        self._running.setText(self.tr("Encoding the labels…"))
         Task(self, work, done, self._complain)
 
 
@@ -260,12 +261,12 @@ def _has_text(manifest: Manifest) -> bool:
 
 
 def _measured(manifest: Manifest, tr: Any) -> list[tuple[str, str]]:
-    """What is known of the accuracy."""
+    """Rows about the measured accuracy."""
     found = []
     for name, numbers in manifest.metrics.items():
         if not isinstance(numbers, dict) or "war" not in numbers:
             continue
-        text = tr("{war:.1%} of all frames or clips right; {uar:.1%} as the mean over labels").format(
+        text = tr("{war:.1%} accuracy (WAR); {uar:.1%} averaged over labels (UAR)").format(
             war=float(numbers["war"]), uar=float(numbers.get("uar", "nan"))
         )
         found.append((tr("Measured on {name}").format(name=name), text))

@@ -1,4 +1,4 @@
-"""A published checkpoint becomes a bundle, in a process of its own: torch is large and would hold up the window."""
+"""Imports a published checkpoint in a process of its own: torch is large and would block the window."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class ModelImport(QDialog):
         self._process: QProcess | None = None
         self.checkpoint, self.output = QLineEdit(), QLineEdit()
         self.labels = QLineEdit()
-        self.labels.setPlaceholderText(self.tr("as the file says; else dfew, ferv39k, mafw or a labels file"))
+        self.labels.setPlaceholderText(self.tr("read from the file; or dfew, ferv39k, mafw, …"))
         first, second = button(self.tr("Choose…")), button(self.tr("Choose…"))
         first.clicked.connect(self._choose_checkpoint)
         second.clicked.connect(self._choose_output)
@@ -96,5 +96,5 @@ class ModelImport(QDialog):
             self.accept()
             return
         lines = bytes(process.readAllStandardError().data()).decode(errors="replace").strip().splitlines()
-        said = lines[-1].removeprefix("mien: ") if lines else self.tr("The import ended without saying why.")
+        said = lines[-1].removeprefix("mien: ") if lines else self.tr("The import failed without a message.")
         self._state.setText(said[:1].upper() + said[1:])

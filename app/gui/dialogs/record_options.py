@@ -13,7 +13,7 @@ from mien.engine.errors import MienError
 
 
 class RecordOptions(QDialog):
-    """Changes the recording's part of the preferences when accepted."""
+    """Changes the preferences for recordings when accepted."""
 
     def __init__(self, parent: QWidget, preferences: Preferences) -> None:
         super().__init__(parent)
@@ -28,7 +28,7 @@ class RecordOptions(QDialog):
         self._example = label("", "small")
         self.annotated = QCheckBox(self.tr("With boxes and bars"))
         self.annotated.setChecked(p.record_annotated)
-        self.clean = QCheckBox(self.tr("Clean frame, in a second file"))
+        self.clean = QCheckBox(self.tr("Clean video in a second file"))
         self.clean.setChecked(p.record_clean)
         self.audio = QCheckBox(self.tr("With the audio of a network stream"))
         self.audio.setChecked(p.record_audio)
@@ -42,16 +42,14 @@ class RecordOptions(QDialog):
             self.privacy.addItem(text, value)
         self.privacy.setCurrentIndex(max(0, self.privacy.findData(p.record_privacy)))
         self.scope = QComboBox()
-        self.scope.addItem(self.tr("of everybody"), "all")
-        self.scope.addItem(self.tr("of everybody but the chosen person"), "unselected")
+        self.scope.addItem(self.tr("of everyone"), "all")
+        self.scope.addItem(self.tr("of everyone but the selected person"), "unselected")
         self.scope.setCurrentIndex(max(0, self.scope.findData(p.record_privacy_scope)))
         self.privacy.currentIndexChanged.connect(self._check)
         self.pre_roll = QComboBox()
-        self.pre_roll.addItem(self.tr("Begin with the key"), 0.0)
+        self.pre_roll.addItem(self.tr("No pre-roll"), 0.0)
         for seconds in (2.0, 5.0, 10.0, 20.0):
-            self.pre_roll.addItem(
-                self.tr("Begin {seconds:.0f} seconds before the key").format(seconds=seconds), seconds
-            )
+            self.pre_roll.addItem(self.tr("{seconds:.0f} seconds").format(seconds=seconds), seconds)
         self.pre_roll.setCurrentIndex(max(0, self.pre_roll.findData(p.record_pre_roll_s)))
         self.quality = QComboBox()
         for crf, text in ((17, self.tr("High")), (20, self.tr("Good")), (26, self.tr("Small files"))):
@@ -59,7 +57,7 @@ class RecordOptions(QDialog):
         self.quality.setCurrentIndex(max(0, self.quality.findData(p.record_crf)))
         privacy = column(
             row(self.privacy, self.scope),
-            label(self.tr("Done before anything is written; it cannot be undone."), "small"),
+            label(self.tr("Applied before anything is written; it cannot be undone."), "small"),
             spacing=4,
         )
         for text, field in (
@@ -74,7 +72,7 @@ class RecordOptions(QDialog):
             (self.tr("Name"), column(self.name, self._example, spacing=4)),
             (self.tr("Videos"), videos),
             (self.tr("Privacy"), privacy),
-            (self.tr("Beginning"), self.pre_roll),
+            (self.tr("Pre-roll"), self.pre_roll),
             (self.tr("Quality"), self.quality),
         )
         self._ok = button(self.tr("Save"), kind="primary")
@@ -84,7 +82,7 @@ class RecordOptions(QDialog):
         cancel.clicked.connect(self.reject)
         body = column(
             label(self.tr("Recording options"), "title"),
-            label(self.tr("A CSV and a JSON with the predictions go beside every video."), "muted"),
+            label(self.tr("A CSV and a JSON file with the predictions are saved next to every video."), "muted"),
             10,
             fields,
             14,

@@ -10,7 +10,7 @@ from mien.app.gui.look.widgets import button, column, label, row
 
 
 class Key(QLabel):
-    """A key as it looks."""
+    """A key, drawn as a key cap."""
 
     def __init__(self, text: str) -> None:
         super().__init__(text)
@@ -39,25 +39,25 @@ class ShortcutsSheet(QDialog):
         self.setWindowTitle(self.tr("Keyboard shortcuts"))
         groups = (
             (self.tr("LIVE VIEW"), (
-                (self.tr("Pause and go on"), "Space"), (self.tr("Full screen"), "F"),
+                (self.tr("Pause / resume"), "Space"), (self.tr("Full screen"), "F"),
                 (self.tr("Leave full screen"), "Esc"), (self.tr("Boxes and bars"), "B"),
                 (self.tr("Mirror"), "Ctrl+M"), (self.tr("Side panel"), "F9"),
-                (self.tr("Choose a person"), "↑ ↓"), (self.tr("First and last person"), "Home End"),
-                (self.tr("Rename the chosen person"), "F2"),
+                (self.tr("Select a person"), "↑ ↓"), (self.tr("First / last person"), "Home End"),
+                (self.tr("Rename the selected person"), "F2"),
             )),
             (self.tr("RECORDING"), (
-                (self.tr("Start and stop"), "R"), (self.tr("Marker"), "M"), (self.tr("Snapshot"), "S"),
+                (self.tr("Start / stop"), "R"), (self.tr("Set a marker"), "M"), (self.tr("Snapshot"), "S"),
             )),
             (self.tr("REVIEW"), (
-                (self.tr("Play and pause"), "Space"), (self.tr("One frame back or on"), "← →"),
-                (self.tr("Five seconds back or on"), "Shift+← Shift+→"), (self.tr("Beginning and end"), "Home End"),
-                (self.tr("Next and previous marker"), "M Shift+M"),
+                (self.tr("Play / pause"), "Space"), (self.tr("Previous / next frame"), "← →"),
+                (self.tr("5 seconds back / forward"), "Shift+← Shift+→"), (self.tr("Start / end"), "Home End"),
+                (self.tr("Next / previous marker"), "M Shift+M"),
             )),
             (self.tr("SOURCES AND MORE"), (
                 (self.tr("Open a file"), "Ctrl+O"), (self.tr("Network stream"), "Ctrl+N"),
                 (self.tr("Choose a source"), "Ctrl+L"), (self.tr("Model"), "Ctrl+E"),
                 (self.tr("Annotate files"), "Ctrl+J"), (self.tr("Review a recording"), "Ctrl+R"),
-                (self.tr("This sheet"), "?"),
+                (self.tr("Keyboard shortcuts"), "?"),
             )),
         )  # fmt: skip
         left, right = (

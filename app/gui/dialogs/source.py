@@ -26,7 +26,7 @@ _PAGES = ("camera", "stream", "file", "demo")
 
 
 class SourceDialog(QDialog):
-    """Lets a source be chosen; `address` is it after the dialog was accepted."""
+    """Lets the user choose a source; `address` holds it after the dialog was accepted."""
 
     def __init__(self, parent: QWidget, page: str = "camera") -> None:
         super().__init__(parent)
@@ -70,14 +70,14 @@ class SourceDialog(QDialog):
         self._cameras = QListWidget()
         self._cameras.setAccessibleName(self.tr("Cameras"))
         self._cameras.itemDoubleClicked.connect(self._accept)
-        again = button(self.tr("Look again"), kind="quiet")
+        again = button(self.tr("Refresh"), kind="quiet")
         again.clicked.connect(self.refresh_cameras)
         self._camera_note = label(self.tr("Looking for cameras…"), "muted", wrap=True)
         self._camera_layout = column(
             row(label(self.tr("Camera"), "heading"), 0, again),
             self._camera_note,
             self._cameras,
-            label(self.tr("Film only people who know of it and agree."), "small", wrap=True),
+            label(self.tr("Film only people who know about it and agree."), "small", wrap=True),
         )
         page = QWidget()
         page.setLayout(self._camera_layout)
@@ -88,8 +88,8 @@ class SourceDialog(QDialog):
         self.place.setPlaceholderText("rtsp://192.168.1.20/stream1")
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
         self.transport = QComboBox()
-        self.transport.addItem(self.tr("TCP: nothing gets lost"), "tcp")
-        self.transport.addItem(self.tr("UDP: for cameras that know nothing else"), "udp")
+        self.transport.addItem(self.tr("TCP (reliable)"), "tcp")
+        self.transport.addItem(self.tr("UDP (for cameras without TCP)"), "udp")
         fields = form(
             (self.tr("Address"), self.place),
             (self.tr("User"), self.user),
@@ -103,7 +103,11 @@ class SourceDialog(QDialog):
                 label(self.tr("RTSP, RTMP, or HTTP (HLS, MJPEG)."), "muted"),
                 4,
                 fields,
-                label(self.tr("User and password are used for this connection and not stored."), "small", wrap=True),
+                label(
+                    self.tr("User and password are for this connection only; they are not stored."),
+                    "small",
+                    wrap=True,
+                ),
                 0,
             )
         )
@@ -123,8 +127,7 @@ class SourceDialog(QDialog):
                 label(self.tr("File or folder"), "heading"),
                 label(
                     self.tr(
-                        "A file is played at its own pace. Of a folder, every video is annotated, one after the "
-                        "other."
+                        "A file is played in real time. All videos in a folder are annotated, one after the other."
                     ),
                     "muted", wrap=True,
                 ),
@@ -143,8 +146,8 @@ class SourceDialog(QDialog):
                 label(self.tr("Demo"), "heading"),
                 label(
                     self.tr(
-                        "A portrait of Grace Hopper that moves and changes its expression. Needs no camera; good for "
-                        "looking around."
+                        "A portrait of Grace Hopper that moves and changes its expression. Needs no camera; good for a "
+                        "first look."
                     ),
                     "muted",
                     wrap=True,
@@ -172,7 +175,7 @@ class SourceDialog(QDialog):
         self._cameras.setVisible(bool(cameras))
         self._camera_note.setVisible(not cameras)
         self._camera_note.setText(
-            self.tr("No camera was found. Connect one and look again; on Linux your user must be in the group “video”.")
+            self.tr("No camera was found. Connect one and refresh; on Linux your user must be in the group “video”.")
         )
         self._camera_layout.setAlignment(Qt.AlignmentFlag.AlignTop if not cameras else Qt.AlignmentFlag(0))
 
@@ -204,7 +207,7 @@ class SourceDialog(QDialog):
         if kind == "camera":
             item = self._cameras.currentItem()
             if item is None:
-                raise SourceError(self.tr("no camera is chosen"))
+                raise SourceError(self.tr("no camera is selected"))
             return SourceAddress.parse(item.data(Qt.ItemDataRole.UserRole))
         if kind == "stream":
             user, password = self.user.text() or None, self.password.text() or None
@@ -213,7 +216,7 @@ class SourceDialog(QDialog):
             )
             if address.kind != "stream":
                 raise SourceError(
-                    self.tr("this is not the address of a stream; it begins with rtsp://, rtmp:// or http://")
+                    self.tr("this is not the address of a stream; it must begin with rtsp://, rtmp:// or http://")
                 )
             return address
         return SourceAddress.parse(self._path.text() if kind == "file" else "demo")

@@ -1,4 +1,4 @@
-"""The note that is read before the first use: consent, and what expression recognition can and cannot tell."""
+"""The note shown before the first use: consent, and what expression recognition can and cannot tell."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class FirstRun(QDialog):
                 self.tr("How sure it is"),
                 self.tr(
                     "It is often wrong. Light, glasses, beards, masks, turned heads, age, culture and a face's own "
-                    "shape change the numbers, and groups of people were not photographed equally often. The model's "
-                    "page says what was measured. Never decide about a person on these numbers."
+                    "shape change the numbers, and the training data does not show all groups of people equally. The "
+                    "model's page says what was measured. Never decide about a person on these numbers."
                 ),
             ),
             (
                 self.tr("Consent"),
                 self.tr(
-                    "Ask everyone in the frame before you film or record them. In many countries the law demands it, "
+                    "Ask everyone in the frame before you film or record them. In many countries the law requires it, "
                     "and some uses, such as reading expressions at work or in schools, are forbidden."
                 ),
             ),

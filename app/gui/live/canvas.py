@@ -1,4 +1,4 @@
-"""The live view: shows what the engine rendered for exactly this size, and tells which face was clicked."""
+"""The live view: shows what the engine rendered for exactly this size, and reports which face was clicked."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class Canvas(MessageView):
-    """Paints the newest view, centred; over it, where needed, what there is to know."""
+    """Paints the newest view, centred, and messages over it."""
 
     resized = Signal(int, int)
     """The size in device pixels for which frames should be rendered."""
@@ -61,7 +61,7 @@ class Canvas(MessageView):
         self.update()
 
     def show_badge(self, text: str) -> None:
-        """A short word in the corner, such as "Paused"."""
+        """Show a short word in the corner, such as "Paused"; "" removes it."""
         if self._badge != text:
             self._badge = text
             self.update()
@@ -70,7 +70,7 @@ class Canvas(MessageView):
         return QSize(960, 640)
 
     def snapshot(self) -> QImage | None:
-        """A copy of the frame on the screen."""
+        """A copy of the frame as shown on the screen; None without one."""
         return None if self._image is None else self._image.copy()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -97,7 +97,7 @@ class Canvas(MessageView):
             self._paint_badge(painter)
 
     def _target(self) -> QRectF:
-        """Where the frame goes, in the widget's coordinates: one pixel of it on one of the screen where it fits."""
+        """Where the frame goes, in the widget's coordinates: unscaled in device pixels, where it fits."""
         assert self._image is not None
         ratio = self.devicePixelRatioF()
         width, height = self._image.width() / ratio, self._image.height() / ratio

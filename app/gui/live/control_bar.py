@@ -1,4 +1,4 @@
-"""The controls under the frame: recording in the middle, the view at the sides."""
+"""The controls below the frame: recording in the middle, the view at the sides."""
 
 from __future__ import annotations
 
@@ -60,11 +60,11 @@ class ControlBar(QWidget):
         self.setLayout(inner)
 
     def show_paused(self, paused: bool) -> None:
-        """Turn the pause button into one that goes on."""
+        """Show the pause button as one that resumes, or as itself."""
         self._buttons["pause"].setIcon(icon("play" if paused else "pause"))
 
     def show_recording(self, status: RecordingStatus | None, free_bytes: int | None) -> None:
-        """Show how the recording goes; before one, how much room there is."""
+        """Show the state of the recording; without one, the free disk space."""
         running = status is not None and status.state == "recording"
         finishing = status is not None and status.state == "finishing"
         self.record.setText(clock(status.elapsed_s) if running and status else self.tr("Record"))

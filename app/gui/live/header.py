@@ -1,4 +1,4 @@
-"""The bar on top: what is shown, what reads it, and the ways to files and reviews."""
+"""The bar on top: the source, the model, and buttons for files and reviews."""
 
 from __future__ import annotations
 

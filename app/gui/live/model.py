@@ -1,4 +1,4 @@
-"""Which model reads the faces: choosing another, and saying when it cannot run."""
+"""The running model: changes it, and says when it cannot run."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Model(QObject):
         self._link.use(bundle, provider)
 
     def watch(self, status: LiveStatus) -> None:
-        """Say how it does."""
+        """Show its state."""
         self.named.emit(
             self.tr("{name}…").format(name=status.model) if status.model_state == "loading" else status.model
         )

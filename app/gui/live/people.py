@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QObject, Signal
 from PySide6.QtGui import QColor
 
-from mien.engine.drawing.overlay import colour_of
+from mien.engine.drawing.overlay import track_colour
 from mien.engine.types import Prediction, Scene, Status
 
 HISTORY_S: Final = 60.0
@@ -39,11 +39,11 @@ class Person:
 
     @property
     def colour(self) -> QColor:
-        return QColor(*colour_of(self.track_id))
+        return QColor(*track_colour(self.track_id))
 
 
 class People(QObject):
-    """Follows the scenes that are shown; the window's only memory of them."""
+    """Follows the scenes that are shown, and remembers the last minute of each person."""
 
     changed = Signal()
     """Somebody came, went, was renamed or hidden."""
@@ -105,7 +105,7 @@ class People(QObject):
         return frozenset(key for key, person in self.persons.items() if person.hidden)
 
     def take(self, scene: Scene, *, no_signal: str = "") -> None:
-        """Take in a scene; not every scene of the source need come by. `no_signal`: see the attribute."""
+        """Take in a scene; scenes of the source may be left out. `no_signal`: see the attribute."""
         self.no_signal = no_signal
         now = scene.frame.time_s
         if now < self.now_s - 1:  # the source began again

@@ -1,4 +1,4 @@
-"""What is read in one face now, large enough to be seen across a room."""
+"""The prediction for one face, large enough to be read across a room."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Bars(QWidget):
         self.setAccessibleName(self.tr("Probability of each expression"))
 
     def show_values(self, labels: tuple[str, ...], values: list[float], *, best: int, sure: bool) -> None:
-        """`values` from 0 to 1, empty where there are none; `sure`: they rest on a whole window."""
+        """`values` from 0 to 1, empty where there are none; `sure`: they are based on a whole window."""
         if labels != self._labels:
             self._labels = labels
             self.updateGeometry()
@@ -81,7 +81,7 @@ class Bars(QWidget):
 
 
 class PredictionCard(QWidget):
-    """The chosen person's expression: in one large word, and as bars."""
+    """The selected person's expression: one large word, and bars."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ class PredictionCard(QWidget):
         return self._state.text()
 
     def show_person(self, person: Person | None, labels: tuple[str, ...], *, no_signal: str = "") -> None:
-        """Show the newest reading of `person`."""
+        """Show the newest prediction for `person`; `no_signal`: the line to say where it is old."""
         if person is None:
             self._who.setText(self.tr("EXPRESSION"))
             self._word.setText("—")
@@ -136,16 +136,16 @@ class PredictionCard(QWidget):
         if not person.here:
             return "—", self.tr("Not in the frame")
         if prediction is None:
-            return "—", self.tr("Warming up: the first two seconds are being read")
+            return "—", self.tr("Warming up: waiting for the first prediction")
         word = labels[prediction.label]
         share = f"{prediction.probabilities[prediction.label] * 100:.0f} %"
         if person.status is Status.OCCLUDED:
-            return "—", self.tr("Face hidden; last seen as {word}").format(word=word)
+            return "—", self.tr("Face occluded; last prediction: {word}").format(word=word)
         if person.status is Status.WARMING:
-            return word, self.tr("Warming up: not a whole window yet")
+            return word, self.tr("Warming up: the window is not full yet")
         if prediction.flaws:
             flaws = ", ".join(prediction.flaws)
-            return word, self.tr("{share} · hard to read: {flaws}").format(share=share, flaws=flaws)
+            return word, self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=flaws)
         if person.status is Status.UNCERTAIN:
             return self.tr("uncertain"), self.tr("most probable: {word}, {share}").format(word=word, share=share)
         return word, share

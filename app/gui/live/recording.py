@@ -1,4 +1,4 @@
-"""Starting, watching and ending a recording from the window."""
+"""Starts, watches and ends recordings from the window."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Recording(QObject):
 
     @property
     def busy(self) -> bool:
-        """Whether something is being written."""
+        """Whether a recording runs or is being finished."""
         return self._last is not None and self._last.state in {"recording", "finishing"}
 
     @property
@@ -78,7 +78,7 @@ class Recording(QObject):
             self.watch(session.status())
 
     def mark(self) -> None:
-        """A marker at the newest frame."""
+        """Set a marker at the newest frame."""
         session = self._link.session
         if session is None or not self._now_running():
             return

@@ -1,4 +1,4 @@
-"""The panel beside the frame: who is there, what is read in the chosen face, its last minute."""
+"""The panel beside the frame: the people, the selected one's prediction, and the last minute."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Dot(QWidget):
 
 
 class PersonRow(QWidget):
-    """One person of the list: colour, name, expression, whether the bars are drawn."""
+    """A person in the list: colour, name, expression, and whether their bars are drawn."""
 
     def __init__(self, people: People, person: Person) -> None:
         super().__init__()
@@ -83,7 +83,7 @@ class PersonRow(QWidget):
         self._eye.setAccessibleName(f"{hint}: {name}")
 
     def rename(self) -> None:
-        """Let the name be typed."""
+        """Edit the name."""
         self._edit.setText(self._person.name)
         for part in (self._name, self._word, self._pencil):
             part.hide()
@@ -105,7 +105,7 @@ class PersonRow(QWidget):
         if self._people.no_signal:
             return self.tr("no signal")
         if person.status is Status.OCCLUDED:
-            return self.tr("hidden")
+            return self.tr("occluded")
         if person.prediction is None or person.status is Status.WARMING:
             return self.tr("warming up")
         if person.status is Status.UNCERTAIN:
@@ -114,7 +114,7 @@ class PersonRow(QWidget):
 
 
 class SidePanel(QWidget):
-    """People, reading, timeline."""
+    """People, prediction, timeline."""
 
     def __init__(self, people: People) -> None:
         super().__init__()
@@ -134,15 +134,15 @@ class SidePanel(QWidget):
         self._count.setContentsMargins(16, 12, 16, 2)
         self.card = PredictionCard()
         self.timeline = Timeline()
-        reading = QWidget()
-        reading.setLayout(column(self.card, margins=16))
+        prediction = QWidget()
+        prediction.setLayout(column(self.card, margins=16))
         section = label(self.tr("LAST MINUTE"), "section")
         chart = QWidget()
         inside = column(section, self.timeline, spacing=6)
         inside.setContentsMargins(16, 10, 16, 12)
         inside.setStretch(1, 1)
         chart.setLayout(inside)
-        layout = column(self._count, self._nobody, self._list, 6, line(), reading, line(), chart, spacing=0)
+        layout = column(self._count, self._nobody, self._list, 6, line(), prediction, line(), chart, spacing=0)
         layout.setStretchFactor(chart, 1)
         self.setLayout(layout)
         people.changed.connect(self._rebuild)
@@ -164,7 +164,7 @@ class SidePanel(QWidget):
         self.timeline.show_person(person, self._people.now_s)
 
     def rename_selected(self) -> None:
-        """Let the chosen person's name be typed."""
+        """Edit the name of the selected person."""
         if self._people.selected is not None:
             self.row(self._people.selected.track_id).rename()
 

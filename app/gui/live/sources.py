@@ -82,7 +82,7 @@ class Sources(QObject):
         self._cameras = cameras
 
     def fill_menu(self, menu: QMenu, actions: dict[str, QAction]) -> None:
-        """Put in what can be chosen now; `actions`: the window's."""
+        """Fill `menu` with what can be opened now; `actions`: the window's."""
         menu.clear()
         for camera in self._cameras:
             self._add(menu, camera.name, camera.text).setIcon(icon("camera"))
@@ -145,10 +145,10 @@ class Sources(QObject):
         elif state is SourceState.RECONNECTING:
             self._lost = True
             wait = condition.retry_in_s
-            when = self.tr(" Next try in {wait:.0f} s.").format(wait=wait) if wait and wait > 0.5 else ""
+            when = self.tr(" Retrying in {wait:.0f} s.").format(wait=wait) if wait and wait > 0.5 else ""
             say("network", self.tr("Signal lost, reconnecting…"), message + when)
         elif state is SourceState.ENDED:
-            say("check", self.tr("The file has ended"), self.tr("Choose it again to play it once more."))
+            say("check", self.tr("The file has ended"), self.tr("Open it again to replay it."))
         else:
             say("warning", self.tr("{name} cannot be shown").format(name=status.source_name), "")
             if not self._lost:

@@ -1,4 +1,4 @@
-"""The line at the bottom: what the source, the model and the recording are doing."""
+"""The status bar: what the source, the model and the recording are doing."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class StatusBar(QWidget):
             name: label("", "small") for name in ("state", "camera", "processed", "latency", "drops", "model", "record")
         }
         hints = {
-            "camera": self.tr("Frames that the source gives each second"),
-            "processed": self.tr("Frames in which faces were looked for each second"),
-            "latency": self.tr("From capture to the finished frame: median, and 95 of 100 frames"),
-            "drops": self.tr("Frames skipped because a newer one was there"),
-            "model": self.tr("What runs the model, as ONNX Runtime reports it"),
+            "camera": self.tr("Frames per second from the source"),
+            "processed": self.tr("Frames analysed per second"),
+            "latency": self.tr("From capture to the finished frame: median / 95th percentile"),
+            "drops": self.tr("Frames skipped because a newer one had arrived"),
+            "model": self.tr("Execution provider of the model, as reported by ONNX Runtime"),
         }
         for name, hint in hints.items():
             self._parts[name].setToolTip(hint)
@@ -64,7 +64,7 @@ class StatusBar(QWidget):
         p["state"].setText(self.tr("Starting…"))
 
     def text(self, part: str) -> str:
-        """What one part says."""
+        """The text of one part."""
         return self._parts[part].text()
 
     def show_status(self, status: LiveStatus) -> None:

@@ -137,7 +137,7 @@ def _folder() -> Path:
 
 @cache
 def icon_file(name: str, colour: str) -> str:
-    """A file with an icon in `colour`: style sheets take frames from files only."""
+    """A file with an icon in `colour`: style sheets take images from files only."""
     path = _folder() / f"{name}-{colour[1:]}.svg"
     path.write_bytes(svg(name, colour))
     return path.as_posix()

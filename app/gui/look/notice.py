@@ -1,4 +1,4 @@
-"""The bar that says what happened and what to do, in place of message boxes."""
+"""The bar that says what happened and what to do, instead of message boxes."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ class Notice(QFrame):
         self.show()
 
     def settle(self, key: str) -> None:
-        """Take away the message about `key`: it is no longer true."""
+        """Remove the message about `key`: it is no longer true."""
         if self._key == key:
             self.hide()
 

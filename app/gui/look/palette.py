@@ -10,7 +10,7 @@ from PySide6.QtGui import QColor, QPalette
 
 @dataclass(frozen=True, slots=True)
 class Colours:
-    """One theme; every text colour reaches 4.5 : 1 on the surfaces it stands on (7 : 1 in high contrast).
+    """One theme; every text colour has a contrast of 4.5 : 1 on its surfaces (7 : 1 in high contrast).
 
     Attributes:
         window: behind everything; surface: cards, bars, dialogs; inset: fields and tracks of bars.

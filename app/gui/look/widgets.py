@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import sys
 from pathlib import Path
 from typing import TypeVar
@@ -30,12 +31,22 @@ _Box = TypeVar("_Box", bound=QBoxLayout)
 
 
 def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
-    """A text in one of the style sheet's roles: title, heading, section, muted, small, large, danger."""
-    made = QLabel(text)
+    """A text in one of the style sheet's roles: title, heading, section, muted, small, large, danger.
+
+    It is shown letter by letter: names and labels come from others, and Qt would take some for HTML.
+    """
+    made = QLabel()
+    made.setTextFormat(Qt.TextFormat.PlainText)
+    made.setText(text)
     if role:
         made.setProperty("role", role)
     made.setWordWrap(wrap)
     return made
+
+
+def tip(of: QWidget | QListWidgetItem, text: str) -> None:
+    """Give a tool tip whose text comes from others; Qt knows no plain ones, and would show images that HTML names."""
+    of.setToolTip(f"<span>{html.escape(text)}</span>" if text else "")
 
 
 def tool(name: str, text: str, *, checkable: bool = False) -> QToolButton:

@@ -1,4 +1,4 @@
-"""The timeline of a recorded session: a lane for each person, markers and gaps. Painted for screen and for paper."""
+"""The timeline of a recording: a lane for each person, markers and gaps. Painted for the screen and for paper."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_time_ticks, stretches
 from mien.app.gui.look.widgets import clock
-from mien.engine.drawing.overlay import colour_of
+from mien.engine.drawing.overlay import track_colour
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession, Track
@@ -45,7 +45,7 @@ class ChartPainter:
         self._label = label
 
     def height(self) -> float:
-        """What all lanes need."""
+        """The height that all lanes need."""
         return FLAGS + LANE * max(len(self._session.tracks), 1) + AXIS
 
     def axes(self, area: QRectF) -> Axes:
@@ -71,7 +71,7 @@ class ChartPainter:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(self._ink(QPalette.ColorRole.AlternateBase))
         painter.drawRoundedRect(lane, 4, 4)
-        painter.setBrush(QColor(*colour_of(track.track_id)))
+        painter.setBrush(QColor(*track_colour(track.track_id)))
         painter.drawEllipse(QRectF(left + 2, top + LANE / 2 - 5, 10, 10))
         painter.setPen(self._ink(QPalette.ColorRole.WindowText))
         name = painter.fontMetrics().elidedText(
@@ -140,7 +140,7 @@ class ChartPainter:
 
 
 class SessionChart(QWidget):
-    """The chart on the screen: click or drag to go somewhere."""
+    """The chart on the screen; a click or drag seeks."""
 
     sought = Signal(float)
     """Seconds from the beginning of the recording."""
@@ -162,7 +162,7 @@ class SessionChart(QWidget):
         self.updateGeometry()
 
     def show_time(self, time_s: float) -> None:
-        """Put the line there."""
+        """Move the line to `time_s`."""
         self._time_s = time_s
         self.update()
 

@@ -1,4 +1,4 @@
-"""The one-page report of a recorded session: timeline and shares of expressions, as PDF or PNG."""
+"""The one-page report of a recording: timeline and shares of expressions, as PDF or PNG."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _tr(text: str) -> str:
 
 
 def save_report(session: RecordedSession, title: str, path: Path) -> None:
-    """Write the report to `path`, whose ending says how.
+    """Write the report to `path`: a PNG where it ends in .png, else a PDF.
 
     Raises:
         ReviewError: the file cannot be written, or is the recording itself.
@@ -57,7 +57,7 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
 
 
 def draw_png(session: RecordedSession, title: str) -> QImage:
-    """The page as a frame."""
+    """The page as an image."""
     image = QImage(round(_WIDTH * _SCALE_OF_PNG), round(_HEIGHT * _SCALE_OF_PNG), QImage.Format.Format_RGB32)
     image.fill(Qt.GlobalColor.white)
     painter = QPainter(image)
@@ -110,11 +110,11 @@ class _Page:
         self._p.restore()
         y += chart.height() * fit + 6
         y = self._legend(session.labels, y) + 22
-        y = self._text(_MARGIN, y, _tr("Share of the time in which the model was sure"), 15, bold=True) + 4
+        y = self._text(_MARGIN, y, _tr("Share of the time with a confident prediction"), 15, bold=True) + 4
         self._shares(session, y)
         note = _tr(
             "Mien estimates which expression a face shows, not what a person feels; it is often wrong. "
-            "No decision about a person may rest on this page."
+            "Do not base decisions about people on this page."
         )
         self._p.setPen(QPen(self._palette.color(QPalette.ColorRole.Mid), 1))
         self._p.drawLine(round(_MARGIN), round(_HEIGHT - 58), round(_WIDTH - _MARGIN), round(_HEIGHT - 58))

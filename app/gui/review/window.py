@@ -1,9 +1,11 @@
-"""Looks at a recorded session: plays it, goes to what matters, writes it out for other programs."""
+"""Reviews a recording: plays it, jumps to peaks and markers, exports it for other programs."""
 
 from __future__ import annotations
 
 import bisect
+import html
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,17 +23,18 @@ from mien.app.gui.review.chart import SessionChart
 from mien.app.gui.review.report import save_report
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.review.exports import EXPORTERS, Selection, exporter
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
-    from mien.engine.review.session import RecordedSession
+from mien.engine.review.session import RecordedSession
 
 _PULL_MS = 10
 _JUMP_S = 5.0
 
 
 class ReviewWindow(QMainWindow):
-    """One recorded session."""
+    """One recording."""
 
     closed = Signal()
 
@@ -46,7 +49,7 @@ class ReviewWindow(QMainWindow):
         self.playback: Playback | None = None
         self._serial = -1
         self.image = FrameView()
-        self.image.show_message("file", self.tr("Reading {name}…").format(name=path.name))
+        self.image.show_message("file", self.tr("Opening {name}…").format(name=path.name))
         self.chart = SessionChart()
         self.chart.sought.connect(self.seek)
         self.notice = Notice()
@@ -63,12 +66,12 @@ class ReviewWindow(QMainWindow):
     def _build(self) -> None:
         self._play = tool("play", self.tr("Play (Space)"))
         self._play.clicked.connect(self.toggle)
-        back, on = tool("previous", self.tr("One frame back (←)")), tool("next", self.tr("One frame on (→)"))
+        back, on = tool("previous", self.tr("Previous frame (←)")), tool("next", self.tr("Next frame (→)"))
         back.clicked.connect(lambda: self.step(-1))
         on.clicked.connect(lambda: self.step(1))
         self._clock = label("00:00 / 00:00")
         self._slider = QSlider(Qt.Orientation.Horizontal)
-        self._slider.setAccessibleName(self.tr("Place in the recording"))
+        self._slider.setAccessibleName(self.tr("Position in the recording"))
         self._slider.sliderMoved.connect(self._slid)
         self._slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         transport = row(back, self._play, on, 6, self._slider, 6, self._clock, spacing=2)
@@ -86,7 +89,7 @@ class ReviewWindow(QMainWindow):
         self._who = QComboBox()
         self._who.setAccessibleName(self.tr("Person"))
         self._who.setMinimumWidth(130)
-        earlier, later = button(self.tr("Peak before")), button(self.tr("Next peak"))
+        earlier, later = button(self.tr("Previous peak")), button(self.tr("Next peak"))
         earlier.clicked.connect(lambda: self.jump_to_peak(-1))
         later.clicked.connect(lambda: self.jump_to_peak(1))
         self._peak_buttons = (earlier, later)
@@ -94,9 +97,8 @@ class ReviewWindow(QMainWindow):
         menu = QMenu(self)
         menu.addAction(self.tr("Report, one page (PDF or PNG)…"), self.export_report)
         menu.addSeparator()
-        menu.addAction(self.tr("Predictions of the chosen person (CSV)…"), self.export_csv)
-        menu.addAction(self.tr("ELAN (.eaf)…"), self.export_elan)
-        menu.addAction(self.tr("Subtitles (WebVTT)…"), self.export_webvtt)
+        for kind, export in EXPORTERS.items():
+            menu.addAction(f"{export.title[0].upper()}{export.title[1:]}…", partial(self.export, kind))
         self._export.setMenu(menu)
         tools = row(
             label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0,
@@ -174,13 +176,15 @@ class ReviewWindow(QMainWindow):
         self._timer.start()
 
     def _failed(self, message: str) -> None:
-        self.image.show_message("warning", self.tr("This session cannot be opened"), message[:1].upper() + message[1:])
+        self.image.show_message(
+            "warning", self.tr("This recording cannot be opened"), message[:1].upper() + message[1:]
+        )
 
     def _show_legend(self) -> None:
         assert self.session is not None
         self._legend.setText(
             "&nbsp;&nbsp;&nbsp; ".join(
-                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{name}"
+                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{html.escape(name)}"
                 for index, name in enumerate(self.session.labels)
             )
         )
@@ -193,7 +197,7 @@ class ReviewWindow(QMainWindow):
             self.playback.play(not self.playback.playing)
 
     def step(self, by: int) -> None:
-        """Single frames."""
+        """Go `by` frames on; back where negative."""
         if self.playback is not None:
             self.playback.step(by)
 
@@ -223,7 +227,7 @@ class ReviewWindow(QMainWindow):
             self._jump([marker.time_s for marker in self.session.markers], side)
 
     def jump_to_peak(self, side: int) -> None:
-        """To the next, or last, moment at which the chosen person showed the chosen expression most clearly."""
+        """To the next or previous moment at which the selected person showed the selected expression most clearly."""
         track = self._who.currentData()
         if self.session is None or track is None:
             return
@@ -231,7 +235,7 @@ class ReviewWindow(QMainWindow):
         names = self.session.labels if chosen is None else (self.session.labels[chosen],)
         times = sorted({peak.time_s for name in names for peak in self.session.peaks(track, name)})
         if not self._jump(times, side):
-            self.notice.say(self.tr("There is no further peak of this expression."), seconds=3)
+            self.notice.say(self.tr("No further peak of this expression."), seconds=3)
 
     def _jump(self, times: list[float], side: int) -> bool:
         now = self._time_s
@@ -280,39 +284,23 @@ class ReviewWindow(QMainWindow):
     # Writing
 
     def export_report(self) -> None:
-        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Frame (*.png)"), self._report)
+        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Image (*.png)"), self._report)
 
-    def export_csv(self) -> None:
-        self._save(self.tr("Save predictions"), " selection.csv", "CSV (*.csv)", self._csv)
-
-    def export_elan(self) -> None:
-        self._save(self.tr("Save for ELAN"), ".eaf", "ELAN (*.eaf)", self._elan)
-
-    def export_webvtt(self) -> None:
-        self._save(self.tr("Save subtitles"), ".vtt", "WebVTT (*.vtt)", self._webvtt)
+    def export(self, kind: str) -> None:
+        """Ask where to, and write one of `EXPORTERS`: the chosen person, or everybody."""
+        export = EXPORTERS[kind]
+        kinds = f"{export.title} (*{export.suffix})"
+        ending = " export.csv" if export.suffix == ".csv" else export.suffix  # beside the recording's own CSV
+        self._save(self.tr("Export"), ending, kinds, partial(self._export_to, kind))
 
     def _report(self, path: Path) -> None:
         assert self.session is not None
         save_report(self.session, self._path.stem, path)
 
-    def _csv(self, path: Path) -> None:
-        from mien.engine.review.exports import Selection, export_csv
-
+    def _export_to(self, kind: str, path: Path) -> None:
         assert self.session is not None
         track = self._who.currentData()
-        export_csv(self.session, path, Selection(tracks=None if track is None else frozenset({track})))
-
-    def _elan(self, path: Path) -> None:
-        from mien.engine.review.exports import export_elan
-
-        assert self.session is not None
-        export_elan(self.session, path)
-
-    def _webvtt(self, path: Path) -> None:
-        from mien.engine.review.exports import export_webvtt
-
-        assert self.session is not None
-        export_webvtt(self.session, path)
+        exporter(kind)(self.session, path, Selection(tracks=None if track is None else frozenset({track})))
 
     def _save(self, title: str, ending: str, kinds: str, write: Callable[[Path], None]) -> None:
         name = ask_save(self, title, str(self._path.with_name(self._path.stem + ending)), kinds)

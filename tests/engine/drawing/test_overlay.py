@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mien.engine.drawing.overlay import Overlay, colour_of
+from mien.engine.drawing.overlay import Overlay, track_colour
 from mien.engine.drawing.text import draw_text, text_width
 from mien.engine.types import Box, Detection, Face, Frame, Prediction, Scene, Status
 
@@ -43,7 +43,7 @@ def test_the_source_picture_is_left_alone_and_an_empty_scene_is_unchanged() -> N
 def test_box_and_bars_carry_the_colour_of_the_track() -> None:
     for track_id in (1, 2, 7):
         drawn = Overlay(LABELS, steps=16).draw(scene([face(track_id, 300, 100, 120)], {track_id: prediction()}))
-        same = (np.abs(drawn.astype(int) - colour_of(track_id)).max(axis=-1) < 3).sum()
+        same = (np.abs(drawn.astype(int) - track_colour(track_id)).max(axis=-1) < 3).sum()
         assert same > 500
 
 
@@ -54,7 +54,7 @@ def test_a_longer_bar_for_a_larger_probability() -> None:
         shares[0] = share
         drawn = Overlay(LABELS, steps=16).draw(scene([face(1, 300, 100, 120)], {1: prediction(shares=shares)}))
         bars = drawn[:, 425:]
-        return int((np.abs(bars.astype(int) - colour_of(1)).max(axis=-1) < 3).sum(axis=1).max())
+        return int((np.abs(bars.astype(int) - track_colour(1)).max(axis=-1) < 3).sum(axis=1).max())
 
     assert coloured(0.2) < coloured(0.6) < coloured(0.95)
 
@@ -75,7 +75,7 @@ def test_states_can_be_told_apart(observed: bool, reading: Prediction | None, st
     normal = Overlay(LABELS, steps=16).draw(scene([face(1, 300, 100, 120)], {1: prediction()}))
     assert (drawn == normal).all() == (status is Status.OK)
     panel = drawn[:, 425:]
-    has_colour = (np.abs(panel.astype(int) - colour_of(1)).max(axis=-1) < 3).sum() > 100
+    has_colour = (np.abs(panel.astype(int) - track_colour(1)).max(axis=-1) < 3).sum() > 100
     assert has_colour == (status is Status.OK)
 
 
@@ -179,7 +179,7 @@ def test_a_lost_signal_dims_frame_and_numbers_and_says_since_when() -> None:
     panel = np.s_[150:350, 425:]
 
     def coloured(image: np.ndarray) -> int:
-        return int((np.abs(image[panel].astype(int) - colour_of(1)).max(axis=-1) < 3).sum())
+        return int((np.abs(image[panel].astype(int) - track_colour(1)).max(axis=-1) < 3).sum())
 
     assert coloured(usual) > 200 and coloured(lost) == 0
     # The line is the brightest thing at the top, in the middle, and it is there without the numbers, too.

@@ -30,7 +30,7 @@ def gpu_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(providers, "has_nvidia_driver", lambda: True)
     monkeypatch.setattr(providers, "tensorrt_version", lambda: 101300)
     monkeypatch.setattr(providers, "device_key", lambda: "some-gpu-sm90-cuda13000")
-    monkeypatch.setattr(providers.platformdirs, "user_cache_path", lambda *args, **rest: tmp_path)
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
     monkeypatch.setattr(graph, "offered_providers", lambda: ALL)
 
 
@@ -230,3 +230,12 @@ def test_an_engine_that_computes_something_else_is_not_used(
     predictor.embed(crops(tiny_bundle, 3))
     assert predictor.provider == CUDA
     assert len(predictor.warnings) == 1 and "TensorRT failed (its results differ" in predictor.warnings[0]
+
+
+def test_engines_are_kept_where_the_user_wants_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
+    shapes = {"frames": (3, 32, 32)}
+    chosen = providers.options(TENSORRT, shapes, key="0123-encoder")
+    folder = Path(chosen["trt_engine_cache_path"])
+    assert folder.is_relative_to(tmp_path / "tensorrt") and folder.name == "0123-encoder" and folder.is_dir()
+    assert Path(chosen["trt_timing_cache_path"]) == folder.parent

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-import json
 from pathlib import Path
-from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -14,26 +11,9 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import ReviewError
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
-from mien.engine.review.exports import Selection, export_csv, export_elan, export_webvtt
 from mien.engine.review.session import read_session
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
-
-HEAD = (
-    "pts_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,top_label,"
-    "p_glad,p_sad,note\n"
-)
-
-
-def row(time_s: float, track: int | str, status: str = "ok", label: str = "glad", glad: str = "0.9") -> str:
-    sad = "" if glad == "" else f"{1 - float(glad):.5f}"
-    return f"{time_s:.6f},0,{track},1.0,2.0,30.0,40.0,0.9,{status},good,16,{time_s:.6f},{label},{label},{glad},{sad},\n"
-
-
-def session_of(folder: Path, text: str, **document: object) -> Path:
-    path = folder / "take.csv"
-    path.write_text(HEAD + text, encoding="utf-8")
-    (folder / "take.json").write_text(json.dumps({"recording": {"start_s": 10.0}, **document}), encoding="utf-8")
-    return path
+from tests.recordings import row, session_of
 
 
 def test_a_recording_is_read_back(tmp_path: Path) -> None:
@@ -81,63 +61,6 @@ def test_times_shares_segments_and_peaks(tmp_path: Path) -> None:
         session.peaks(1, "angry")
     with pytest.raises(ReviewError, match="no face 9"):
         session.shares(9)
-
-
-def test_exports(tmp_path: Path) -> None:
-    text = "".join(row(10 + i / 10, 1 + i % 2) for i in range(40))
-    marker = f"11.000000{',' * 8}marker{',' * 8}x --> <b> & y\n"
-    session = read_session(session_of(tmp_path, text + marker, names={"1": "A & <B>", "2": "A & <B>"}))
-    assert export_csv(session, tmp_path / "part.csv", Selection(frozenset({2}), 1.0, 2.0)) == 6
-    with (tmp_path / "part.csv").open(newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    assert {line["track_id"] for line in rows} == {"2", ""}
-    assert all(11 <= float(line["pts_s"]) <= 12 for line in rows)
-    assert set((tmp_path / "part.csv").read_text().splitlines()) <= set((HEAD + text + marker).splitlines())
-    bare = read_session(session_of(tmp_path, text))
-    export_elan(bare, tmp_path / "bare.eaf")  # without markers
-    check_elan(tmp_path / "bare.eaf")
-    export_elan(session, tmp_path / "out.eaf")
-    check_elan(tmp_path / "out.eaf")
-    tiers = ElementTree.parse(tmp_path / "out.eaf").getroot().findall("TIER")
-    assert [tier.get("TIER_ID") for tier in tiers] == ["A & <B>", "A & <B> (2)", "Markers"]
-    assert [value.text for value in tiers[2].iter("ANNOTATION_VALUE")] == ["x --> <b> & y"]
-    export_webvtt(session, tmp_path / "out.vtt")
-    lines = (tmp_path / "out.vtt").read_text(encoding="utf-8").splitlines()
-    assert lines[0] == "WEBVTT"
-    assert sum("-->" in line for line in lines) == 3  # one cue for each person, one for the marker
-    assert "<v A &amp; &lt;B&gt;>A &amp; &lt;B&gt;: glad 90 %" in lines
-    with pytest.raises(ReviewError, match="the recording itself"):
-        export_csv(session, session.csv)
-
-
-def check_elan(path: Path) -> None:
-    """The structure that ELAN's schema (EAFv3.0.xsd) asks for: order of elements, required attributes, references."""
-    root = ElementTree.parse(path).getroot()
-    assert root.tag == "ANNOTATION_DOCUMENT"
-    assert {"AUTHOR", "DATE", "FORMAT", "VERSION"} <= set(root.keys())
-    order = ["HEADER", "TIME_ORDER", "TIER", "LINGUISTIC_TYPE", "CONSTRAINT"]
-    tags = [child.tag for child in root]
-    assert tags == sorted(tags, key=order.index)
-    header = root.find("HEADER")
-    assert header is not None and header.get("TIME_UNITS") == "milliseconds"
-    assert all({"MEDIA_URL", "MIME_TYPE"} <= set(media.keys()) for media in header.findall("MEDIA_DESCRIPTOR"))
-    times = {slot.get("TIME_SLOT_ID"): int(str(slot.get("TIME_VALUE"))) for slot in root.iter("TIME_SLOT")}
-    types = {kind.get("LINGUISTIC_TYPE_ID") for kind in root.findall("LINGUISTIC_TYPE")}
-    ids = [item.get("ANNOTATION_ID") for item in root.iter("ALIGNABLE_ANNOTATION")]
-    assert len(ids) == len(set(ids))
-    tiers = root.findall("TIER")
-    assert len({tier.get("TIER_ID") for tier in tiers}) == len(tiers)
-    for tier in tiers:
-        assert tier.get("LINGUISTIC_TYPE_REF") in types
-        end = 0
-        for item in tier.iter("ALIGNABLE_ANNOTATION"):
-            start, stop = times[item.get("TIME_SLOT_REF1")], times[item.get("TIME_SLOT_REF2")]
-            assert end <= start < stop
-            end = stop
-            assert [child.tag for child in item] == ["ANNOTATION_VALUE"]
-    assert {item.get("STEREOTYPE") for item in root.findall("CONSTRAINT")} == {
-        "Time_Subdivision", "Symbolic_Subdivision", "Symbolic_Association", "Included_In",
-    }  # fmt: skip
 
 
 GOOD = row(10.0, 1)
