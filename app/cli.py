@@ -6,25 +6,25 @@ import signal
 import sys
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import click
 
 from mien.app.commands.annotate import annotate
 from mien.app.commands.bench import bench
-from mien.app.commands.console import EXIT_INTERRUPTED, LEFT
+from mien.app.commands.console import EXIT_INTERRUPTED, LEFT, Console
 from mien.app.commands.data.group import data
 from mien.app.commands.doctor import doctor
 from mien.app.commands.model.group import model
 from mien.app.commands.repair import repair
 from mien.app.commands.review import review
 from mien.app.commands.sections import Sections
+from mien.app.commands.stream import NO_STREAM_OPTIONS, stream_address, stream_options
 from mien.app.commands.watch import watch
 from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody_catches
-from mien.app.terminal import echo
 from mien.engine import version
 from mien.engine.errors import MienError
-from mien.engine.interrupts import SIGNALS, Abandoned, leave, survive_hang_up
+from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts, leave, survive_hang_up
 from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
@@ -38,11 +38,13 @@ EXIT_USER_ERROR = 2
 @click.option(
     "--source",
     metavar="SOURCE",
-    help="What the window shows first: a file, camera:0, the address of a stream, or demo.",
+    help="What the window shows first: a file, camera:0, the address of a stream, or demo. Takes the options of watch "
+    "about network streams.",
 )
+@stream_options
 @click.version_option(version(), prog_name="Mien")
 @click.pass_context
-def mien(context: click.Context, source: str | None) -> None:
+def mien(context: click.Context, source: str | None, stream: dict[str, Any]) -> None:
     """Mien reads facial expressions live: what a face shows, not what a person feels.
 
     Without a command, the window opens.
@@ -50,23 +52,25 @@ def mien(context: click.Context, source: str | None) -> None:
     if context.invoked_subcommand is not None:
         if source is not None:
             raise click.UsageError("--source belongs to the window; commands name their source themselves")
+        if stream != NO_STREAM_OPTIONS:
+            raise click.UsageError("options about network streams belong behind the name of the command")
         return
+    if source is None and stream != NO_STREAM_OPTIONS:
+        raise click.UsageError("options about network streams belong to --source")
     from mien.app.display import why_no_window
 
     reason = why_no_window()
     if reason is not None:
         raise MienError(reason)
-    if source is not None:
-        from mien.app.commands.stream import warn_of_visible_login
-        from mien.engine.sources.address import SourceAddress
-
-        with suppress(MienError):  # the window will say what is wrong
-            address = SourceAddress.parse(source)
-            warn_of_visible_login(address, lambda text: echo(f"mien: warning: {text}", err=True))
+    address = None if source is None else stream_address(source, warn=Console(False).warn, **stream)
     from mien.app.gui.start import run
 
-    context.exit(run(source))
+    context.exit(run(address if address is not None and address.kind == "stream" else source))
 
+
+for _option in mien.params:
+    if isinstance(_option, click.Option) and _option.name in NO_STREAM_OPTIONS:
+        _option.hidden = True  # `mien watch --help` has them
 
 mien.add_section("For everybody", annotate, watch, review, repair, doctor, bench)
 mien.add_section("For researchers", model, data)
@@ -139,6 +143,6 @@ class _Signals:
             signal.signal(number, lambda *_: leave(code))
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
-        self.heard = True
+        self.heard = Interrupts.swallowed = True
         survive_hang_up(number)
         raise KeyboardInterrupt

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from types import FrameType, TracebackType
-from typing import Any, Final, NoReturn, Self
+from typing import Any, ClassVar, Final, NoReturn, Self
 
 SIGNALS: Final = tuple(
     getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK") if hasattr(signal, name)
@@ -36,6 +36,10 @@ class Interrupts:
             may end the program itself.
     """
 
+    swallowed: ClassVar[bool] = False
+    """A `KeyboardInterrupt` was raised before, and may have been lost in a library that was being loaded: so that it is
+    not in vain, it counts as the first signal. Set by the command line, which has no other use for it."""
+
     def __init__(self, told: Callable[[int], None] = lambda count: None) -> None:
         self._told = told
         self._before: dict[int, Any] = {}
@@ -43,6 +47,7 @@ class Interrupts:
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
+            self.count = int(self.swallowed)
             for number in SIGNALS:
                 before = signal.getsignal(number)
                 if callable(before):

@@ -20,11 +20,18 @@ SCRIPT = Path(__file__).parent / "servers" / "rtsp_server.py"
 RATE = 25
 
 
-def require_rtsp_server() -> None:
-    """Skip the test, with the reason, where the server's packages are missing."""
+def missing_rtsp_server() -> str:
+    """Why there can be no RTSP server on this machine; "" where there can."""
     check = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer"
     if not Path(PYTHON).exists() or subprocess.run([PYTHON, "-c", check], capture_output=True, check=False).returncode:
-        pytest.skip("no RTSP server on this machine: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0")
+        return "no RTSP server on this machine: apt-get install python3-gi gir1.2-gst-rtsp-server-1.0"
+    return ""
+
+
+def require_rtsp_server() -> None:
+    """Skip the test, with the reason, where the server's packages are missing."""
+    if reason := missing_rtsp_server():
+        pytest.skip(reason)
 
 
 def beeps(seconds: int, rate: int) -> NDArray[np.float32]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from mien.app.commands.console import EXIT_INTERRUPTED
 from mien.engine.errors import MienError
 from mien.engine.system import printable
 
@@ -36,7 +37,7 @@ def run_one(job: Job, work: Work, console: Console) -> None:
             )
         console.tell(report)
     if report.stopped:
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
 def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: int, cluster: str | None) -> None:
@@ -73,7 +74,7 @@ def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: in
     done = sum(outcome.state in {"done", "skipped"} for outcome in outcomes) + len(finished)
     console.say(f"{done} of {len(jobs)} videos annotated")
     if any(outcome.state == "stopped" for outcome in outcomes) or len(outcomes) < len(left):
-        raise click.exceptions.Exit(130)
+        raise click.exceptions.Exit(EXIT_INTERRUPTED)
     if failed:
         raise MienError(f"{failed} of {len(jobs)} videos could not be annotated; see the lines above")
 

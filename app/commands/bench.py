@@ -11,6 +11,7 @@ import click
 
 from mien.app.embedded import embedded_bundle
 from mien.engine import version
+from mien.engine.disk import write_whole
 from mien.engine.errors import MienError
 from mien.engine.settings import DETECTOR_RANGES, PROVIDERS, Settings
 from mien.engine.system import printable
@@ -98,6 +99,6 @@ def bench(model: Path | None, detector: Path | None, detector_range: str, provid
 
 def _write(file: Path, figures: dict[str, object]) -> None:
     try:
-        file.write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+        write_whole(file, json.dumps(figures, indent=2) + "\n")
     except OSError as error:
         raise MienError(f"{file}: cannot be written ({error.strerror})") from None

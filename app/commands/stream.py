@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -44,9 +44,11 @@ _OPTIONS: Final = (
         help="Show path and query of a network stream, which may hold a key; else only the host is shown.",
     ),
 )
-_NAMES: Final = (
-    "user", "password_prompt", "login_file", "transport", "tls_ca", "tls_insecure", "name", "show_address",
-)  # fmt: skip
+NO_STREAM_OPTIONS: Final[Mapping[str, Any]] = {
+    "user": None, "password_prompt": False, "login_file": None, "transport": "tcp", "tls_ca": None,
+    "tls_insecure": False, "name": None, "show_address": False,
+}  # fmt: skip
+"""What `stream_options` gives to a command when the user gives none of them."""
 
 
 def stream_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -54,7 +56,7 @@ def stream_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
     @functools.wraps(command)
     def with_stream(**given: Any) -> Any:
-        return command(stream={name: given.pop(name) for name in _NAMES}, **given)
+        return command(stream={name: given.pop(name) for name in NO_STREAM_OPTIONS}, **given)
 
     for option in reversed(_OPTIONS):
         with_stream = option(with_stream)

@@ -10,7 +10,10 @@ from typing import Any, Final, Literal, get_args
 
 import platformdirs
 
+from mien.engine.disk import write_whole
+from mien.engine.errors import SourceError
 from mien.engine.settings import PROVIDERS, Provider, Settings
+from mien.engine.sources.address import SourceAddress
 
 FILE: Final = "preferences.json"
 RECENT: Final = 8
@@ -104,9 +107,7 @@ class Preferences:
         """Write the file; where that is impossible, nothing is remembered and nobody is disturbed."""
         try:
             folder().mkdir(parents=True, exist_ok=True)
-            part = folder() / f"{FILE}.{os.getpid()}.part"
-            part.write_text(json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-            part.replace(folder() / FILE)
+            write_whole(folder() / FILE, json.dumps(asdict(self), indent=2, ensure_ascii=False) + "\n")
         except OSError:
             pass
 
@@ -118,7 +119,18 @@ def load() -> Preferences:
     except (OSError, ValueError):
         return Preferences()
     defaults = Preferences()
-    return Preferences(**_fitting(data, defaults)) if isinstance(data, dict) else defaults
+    found = Preferences(**_fitting(data, defaults)) if isinstance(data, dict) else defaults
+    # Earlier versions kept paths of streams, in which there may be a key.
+    found.source, found.recent = _safe(found.source), [_safe(text) for text in found.recent]
+    return found
+
+
+def _safe(text: str) -> str:
+    """A source as it may be kept."""
+    try:
+        return SourceAddress.parse(text).text
+    except SourceError:
+        return text
 
 
 def _fitting(data: dict[str, Any], defaults: Preferences) -> dict[str, Any]:

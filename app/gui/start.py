@@ -19,10 +19,11 @@ from mien.app.gui.review.window import ReviewWindow
 from mien.app.gui.window import MainWindow
 from mien.app.terminal import echo
 from mien.engine import version
+from mien.engine.sources.address import SourceAddress
 
 
-def run(source: str | None = None) -> int:
-    """Show the window and stay until it is closed; returns the exit code.
+def run(source: SourceAddress | str | None = None) -> int:
+    """Show the window, with this source, and stay until it is closed; returns the exit code.
 
     With MIEN_STARTUP=1 in the environment, prints how long it took until the window and the first boxes were painted.
     """

@@ -29,12 +29,12 @@ from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.theme import Theme
 from mien.app.gui.look.widgets import column, open_folder
 from mien.app.gui.preferences import Preferences
+from mien.engine.sources.address import SourceAddress
 
 if TYPE_CHECKING:
     from mien.engine.drawing.view import Privacy, View
     from mien.engine.live.status import LiveStatus
     from mien.engine.recording.plan import RecordingStatus
-    from mien.engine.sources.address import SourceAddress
 
 
 class MainWindow(QMainWindow):
@@ -163,13 +163,15 @@ class MainWindow(QMainWindow):
         p = self.preferences
         self.link.ask(overlay=p.overlay, mirrored=bool(p.mirrored), privacy=p.screen_privacy)
 
-    def start(self, source: str | None = None) -> None:
+    def start(self, source: SourceAddress | str | None = None) -> None:
         """Load everything in the background and open `source`; else the last one; else the demo."""
         p = self.preferences
         model = Path(p.model) if p.model else None
         labels = Path(p.labels_file) if p.labels_file else None
         self.link.load(Wanted(model, labels, p.settings()))
-        if not self.sources.open_text(source or p.source):
+        if isinstance(source, SourceAddress):
+            self.sources.open(source)
+        elif not self.sources.open_text(source or p.source):
             self.sources.open_text("demo")
         self.sources.look_for_cameras()
         if not p.welcomed:

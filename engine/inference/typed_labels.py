@@ -19,6 +19,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from mien.engine.disk import whole_file
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import Bundle, Manifest
 from mien.engine.inference.downloads import cache_folder
@@ -161,10 +162,8 @@ def _cached_vectors(bundle: Bundle, typed: TypedLabels, provider: Provider) -> F
     vectors = encode(bundle, typed, provider)
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        part = file.with_suffix(f".{os.getpid()}.part")
-        with part.open("wb") as stream:
-            np.save(stream, vectors)
-        part.replace(file)
+        with whole_file(file) as fresh:
+            np.save(fresh, vectors)
     except OSError:
         pass  # a cache that cannot be written costs time only
     return vectors

@@ -20,6 +20,7 @@ from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
+from mien.engine.live.outputs import LiveOutputs
 from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.live.record_stage import RecordStage
 from mien.engine.live.scene_context import SceneContext, make_recorder
@@ -27,6 +28,7 @@ from mien.engine.live.signal_watch import SignalWatch
 from mien.engine.live.status import LiveCounts, LiveStatus, Meter
 from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
+from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Provider, Settings
 from mien.engine.system import share_one_arena
@@ -95,6 +97,7 @@ class LiveSession:
             "read": self._predict_stage,
             "view": self._views.run,
         }
+        self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
         self._stages.start()
@@ -304,6 +307,7 @@ class LiveSession:
             self._models.free()
         self._recording.close()
         done = self._finish_recording() and ended
+        done &= self.outputs.close()
         for capture in captures:
             done &= capture.join(max(0.0, deadline - time.monotonic()))
         return done
@@ -364,6 +368,7 @@ class LiveSession:
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
+            self.outputs.offer(LiveScene(scene, model.labels, people[0], source.name))
         captured_s = scene.frame.captured_s
         self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 

@@ -102,14 +102,13 @@ class Mp4Writer:
         except _FAILURES as error:
             raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
 
-    def write(self, image: RgbImage, pts: int, duration: int, *, audio_shift_s: float | None = None) -> None:
+    def write(self, image: RgbImage, pts: int, duration: int) -> None:
         """Add `image` ((H,W,3) uint8 RGB).
 
         Args:
             image: the frame.
             pts: its time in units of `VideoFormat.time_base`; greater than that of the frame before.
             duration: in the same units; that of the last frame decides how long the file is.
-            audio_shift_s: from this frame on, what is added to the times of the file that the audio comes from.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
@@ -131,11 +130,14 @@ class Mp4Writer:
             self._written = True
             self._mux(self._stream.encode(encoded))
             if self._audio is not None:
-                if audio_shift_s is not None:
-                    self._audio.jump(audio_shift_s)
                 self._audio.copy_until(time_s - self._format.start_s)
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
+
+    def jump(self, shift_s: float) -> None:
+        """From the next frame on, `shift_s` seconds are added to the times of the audio of the source's file."""
+        if self._audio is not None:
+            self._audio.jump(shift_s)
 
     def write_audio(self, audio: AudioChunk, time_s: float) -> None:
         """Add a piece of audio that begins `time_s` seconds after the first frame.

@@ -70,9 +70,9 @@ class Recorder:
         """
         assert self._video is not None and self._table is not None
         jump = scene.frame.discontinuity
-        self._video.write(
-            image, scene.frame.pts, scene.frame.duration, audio_shift_s=None if jump is None else jump.shift_s
-        )
+        if jump is not None:
+            self._video.jump(jump.shift_s)
+        self._video.write(image, scene.frame.pts, scene.frame.duration)
         if jump is not None:
             # Nothing is missing: the recording goes on without the jump, so the gap has no length.
             self._table.note(jump.time_s, GAP, "0")

@@ -265,7 +265,7 @@ class RecordingFiles:
         """
         for candidate in _numbered(name):
             try:
-                lock = NameLock(folder, candidate, candidate + CLEAN)
+                lock = NameLock(folder, candidate, *([candidate + CLEAN] if clean else []))
             except NameHeldError:
                 continue
             except OSError as error:

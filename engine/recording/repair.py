@@ -109,7 +109,7 @@ class _Repair:
         rows = self._read_rows(again=done is not None)
         known = about or done or {}
         try:
-            contents = [self._remux(video, rows, _start_of(known)) for video in unfinished]
+            contents = self._remux_all(unfinished, rows, _start_of(known))
             longest = max(contents, key=lambda content: content.duration_s)
             if rows is not None:
                 self._copy_rows(rows)
@@ -126,6 +126,26 @@ class _Repair:
                     fresh.unlink(missing_ok=True)
             raise
         return self._finished(unfinished, longest, rows)
+
+    def _remux_all(self, unfinished: list[Path], rows: Rows | None, start_s: float) -> list[Content]:
+        """Make plain MP4s; a video that was cut off before its first frame does not keep the other from it."""
+        contents: list[Content] = []
+        empty: list[RecordingError] = []
+        for video in list(unfinished):
+            try:
+                before = content_of(Outputs.part(video))
+                if before.frames == 0:
+                    part = Outputs.part(video)
+                    raise RecordingError(f"{part}: holds no frame, so there is nothing to repair; it can be deleted")
+            except RecordingError as error:
+                empty.append(error)
+                unfinished.remove(video)
+                continue
+            contents.append(self._remux(video, before, rows, start_s))
+        if not contents:
+            raise empty[0]
+        self._notes.extend(map(str, empty))
+        return contents
 
     def _is_own(self, video: Path) -> bool:
         """Whether a video belongs to this recording: what ends in "_clean" may be another's, with data of its own."""
@@ -180,12 +200,9 @@ class _Repair:
             raise RecordingError(f"{final}: cannot be written ({error.strerror})") from None
         return fresh
 
-    def _remux(self, final: Path, rows: Rows | None, start_s: float) -> Content:
+    def _remux(self, final: Path, before: Content, rows: Rows | None, start_s: float) -> Content:
         """Copy what the part file holds into a plain MP4, and make sure that it is all there."""
         part = Outputs.part(final)
-        before = content_of(part)
-        if before.frames == 0:
-            raise RecordingError(f"{part}: holds no frame, so there is nothing to repair; it can be deleted")
         if is_there(final):
             with suppress(RecordingError, OSError):
                 known = content_of(final)

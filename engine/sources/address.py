@@ -111,7 +111,7 @@ class SourceAddress:
         ca_file: Path | None = None,
         verify_tls: bool = True,
     ) -> SourceAddress:
-        """Understand what a user typed, dropped or chose.
+        """Parse what a user typed, dropped or chose.
 
         Args:
             text: ``demo``, a path, ``file://``, ``camera:0``, ``camera:/dev/video0``, ``camera:NAME``, or the address
@@ -123,7 +123,7 @@ class SourceAddress:
             ca_file, verify_tls: see the attributes.
 
         Raises:
-            SourceError: it cannot be understood; the message quotes nothing that may be secret.
+            SourceError: it cannot be parsed; the message quotes nothing that may be secret.
         """
         text = text.strip()
         if transport not in ("tcp", "udp"):
@@ -177,7 +177,7 @@ class SourceAddress:
 
 
 def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
-    """`text` with `***` for the login of every address, for what may be a secret in its path, and for `secrets`."""
+    """`text` with `HIDDEN` for the login of every address, for path and query of a stream, and for `secrets`."""
     for secret in sorted(set(secrets), key=len, reverse=True):
         if len(secret) >= _SHORTEST_SECRET:
             text = text.replace(secret, HIDDEN)
@@ -185,27 +185,33 @@ def without_secrets(text: str, secrets: Iterable[str] = ()) -> str:
 
 
 def secrets_of(arguments: Iterable[str]) -> set[str]:
-    """The logins in the addresses of a command line, in every way in which an error may quote them."""
-    found: set[str] = set()
+    """Logins, paths and queries in the addresses of a command line, in every way in which an error may quote them."""
+    parts: set[str] = set()
     for argument in arguments:
-        _, scheme, rest = argument.partition("://")
-        login, at, _ = rest.rpartition("@")
-        if scheme and at:
+        scheme, separator, rest = argument.partition("://")
+        login, at, behind = rest.rpartition("@")
+        if separator and at:
             user, _, password = login.partition(":")
-            parts = {login, user, password}
-            found |= parts | {unquote(part) for part in parts} | {quote(unquote(part), safe="") for part in parts}
+            parts |= {login, user, password}
+        tail = _cut_authority(behind)[1]
+        if separator and scheme.lower() in DEFAULT_PORTS and not _is_plain(tail):
+            pieces = re.split(r"[/?&=#;]", tail)
+            parts |= {tail, *(piece for piece in pieces if not _PLAIN_PART.fullmatch(piece))}
+    found = parts | {unquote(part) for part in parts} | {quote(unquote(part), safe="") for part in parts}
     return {secret for secret in found if secret}
 
 
 def _safe(found: re.Match[str]) -> str:
     scheme, rest = found.groups()
     _, at, behind = rest.rpartition("@")
-    cut = min((place for place in map(behind.find, "/?#") if place >= 0), default=len(behind))
-    return f"{scheme}{HIDDEN + '@' if at else ''}{behind[:cut]}{_remembered(behind[cut:].partition('#')[0])}"
+    place, tail = _cut_authority(behind)
+    if scheme.lower().removesuffix("://") in DEFAULT_PORTS:
+        tail = _remembered(tail.partition("#")[0])
+    return f"{scheme}{HIDDEN + '@' if at else ''}{place}{tail}"
 
 
 def _other(scheme: str, text: str) -> SourceAddress:
-    """What is no stream."""
+    """Addresses of everything but streams."""
     if scheme == "file":
         return _file(_path_of(text))
     if scheme:
@@ -283,7 +289,7 @@ def _can_be_sent(text: str) -> bool:
 
 
 def _cut_authority(rest: str) -> tuple[str, str]:
-    """Login, host and port; and what comes behind them."""
+    """Split into login, host and port, and the rest."""
     cut = min((at for at in map(rest.find, "/?#") if at >= 0), default=len(rest))
     return rest[:cut], rest[cut:]
 
@@ -298,19 +304,19 @@ def _split_place(place: str) -> tuple[str, int | None]:
 
 
 def _remembered(tail: str) -> str:
-    """What of path and query may be kept and shown."""
+    """Path and query, or `HIDDEN` where they may hold a secret."""
     return tail if tail in ("", "/") or _is_plain(tail) else f"/{HIDDEN}"
 
 
 def _is_plain(tail: str) -> bool:
-    """Whether path and query hold nothing but what is the same for every camera of a make."""
+    """Whether path and query are made of words and numbers that hold no secret."""
     path, _, query = tail.partition("?")
     pairs = query.split("&") if query else []
     return all(map(_PLAIN_PART.fullmatch, path.split("/"))) and all(map(_PLAIN_PAIR.fullmatch, pairs))
 
 
 def _name(text: str) -> str:
-    """`text` as it can stand in a title and in the name of a file on every system."""
+    """`text` made fit for titles and for file names on every system."""
     shown = "".join(mark if mark.isprintable() and mark not in '/\\:*?"<>|' else "_" for mark in text)
     return shown[:_LONGEST_NAME].strip(" .") or "source"
 

@@ -21,7 +21,7 @@ _MOST: Final = 1000  # pieces that nobody has fetched: about twenty seconds, in 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class DecodedAudio:
-    """A decoded piece: `samples` ((2, n) float32, `rate` per second) that begin at `stream_s` of the stream's times."""
+    """Decoded audio: `samples` ((2, n) float32, `rate` per second) that begin at `stream_s` of the stream's times."""
 
     stream_s: float
     rate: int
@@ -37,7 +37,7 @@ class AudioReader:
 
     def __init__(self, container: InputContainer) -> None:
         self.stream = next((stream for stream in container.streams.audio if _known(stream)), None)
-        self._heard: deque[DecodedAudio] = deque(maxlen=_MOST)
+        self._decoded: deque[DecodedAudio] = deque(maxlen=_MOST)
         self._resampler = av.AudioResampler(format="fltp", layout="stereo")
 
     @property
@@ -54,15 +54,15 @@ class AudioReader:
                     continue
                 for audio in self._resampler.resample(decoded):
                     samples = np.asarray(audio.to_ndarray(), dtype=np.float32)
-                    self._heard.append(DecodedAudio(began_s, audio.sample_rate, samples))
+                    self._decoded.append(DecodedAudio(began_s, audio.sample_rate, samples))
         except (av.error.FFmpegError, ValueError):
             # Also where the audio changes its kind in mid-stream: what comes next is taken as it is.
             self._resampler = av.AudioResampler(format="fltp", layout="stereo")
 
     def take(self) -> list[DecodedAudio]:
-        """What was heard since the last call."""
-        taken = [*self._heard]
-        self._heard.clear()
+        """The audio decoded since the last call."""
+        taken = [*self._decoded]
+        self._decoded.clear()
         return taken
 
 

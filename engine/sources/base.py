@@ -1,4 +1,4 @@
-"""The contracts of all sources: files that wait for whoever reads them, and live ones that do not."""
+"""The contracts of all sources: files, which wait for their reader, and live sources, which do not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MIN_SIDE: Final = 16
 
 
 class Source(Protocol):
-    """Gives frames in order of time, each once, at the pace of whoever takes them.
+    """Yields frames in order of time, each once, at the pace of its consumer.
 
     `frames` is called once. `close` may be called from another thread only after iteration has ended.
     """
@@ -35,7 +35,7 @@ class Source(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was wrong with the source though it could be read, each in one line; complete after the last frame."""
+        """Problems that did not stop the reading, one line each; complete after the last frame."""
         ...
 
     @property
@@ -47,12 +47,12 @@ class Source(Protocol):
         """The frames from the beginning.
 
         Raises:
-            SourceError: nothing more can be read, and that is not just the end.
+            SourceError: reading failed before the end.
         """
         ...
 
     def close(self) -> None:
-        """Let go of file or device."""
+        """Release the file or device."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -63,7 +63,7 @@ class Source(Protocol):
 
 
 def require_usable_size(name: str, width: int, height: int, max_pixels: int = MAX_PIXELS) -> None:
-    """Refuse frames in which no face could be, and those that could fill the memory.
+    """Refuse frames that are too small for a face, or so large that they could fill the memory.
 
     Raises:
         SourceError: a side is shorter than `MIN_SIDE`, or there are more than `max_pixels`.
@@ -88,14 +88,14 @@ LIVE_TIME_BASE: Final = Fraction(1, 90_000)
 
 @dataclass(frozen=True, slots=True)
 class LiveSettings:
-    """How patient a live source is. All times in seconds.
+    """Time limits of a live source, in seconds.
 
     Attributes:
         transport: how the packets of an RTSP stream travel; None: as the address says.
         open_timeout_s: longest wait for a stream to open, 0.5 to 60.
-        read_timeout_s: how long one read may block before the reader looks around, 0.2 to 10; a read may take twice
-            this.
-        stall_s: so long without a frame counts as lost, 1 to 600.
+        read_timeout_s: how long one read may block before the reader checks whether it was cancelled, 0.2 to 10; a
+            read may take twice this.
+        stall_s: after this long without a frame the connection counts as lost, 1 to 600.
         backoff_min_s, backoff_max_s: bounds of the wait between two tries.
         analyse_s: how long FFmpeg may look at a camera's stream before it starts, 0 to 10.
         max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
@@ -136,7 +136,7 @@ OnAudio = Callable[[AudioChunk], None]
 
 
 class LiveSource(Protocol):
-    """Gives frames as they happen, and comes back when it was lost.
+    """Yields frames as they happen, and reconnects after a loss.
 
     `frames` is called once, in the thread that may wait; all else may be asked in any thread.
     """
@@ -163,7 +163,7 @@ class LiveSource(Protocol):
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was wrong though it could be read, each in one line."""
+        """Problems that did not stop the reading, one line each."""
         ...
 
     def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
@@ -172,10 +172,10 @@ class LiveSource(Protocol):
         A piece of audio is handed to `on_audio` as soon as its time is known, between the frames around which it came.
         `Frame.time_s` counts seconds since this call on a monotonic clock, `Frame.pts` the same in units of
         `LIVE_TIME_BASE`, strictly increasing through every loss. Ends when the source has ended, has failed for good
-        or was cancelled; raises for no fault of the source.
+        or was cancelled; never raises for source failures.
         """
         ...
 
     def cancel(self) -> None:
-        """Let `frames` end, within the time that one blocked read may take."""
+        """Ask `frames` to end; it does within the time that one blocked read may take."""
         ...

@@ -48,7 +48,7 @@ _REASONS: Final = {
 
 
 def encryption(address: SourceAddress) -> str:
-    """ "verified", "unverified" (the user said not to check), or "none"."""
+    """How a stream is protected: "verified", "unverified" (the user said not to check), or "none"."""
     if address.scheme not in TLS_SCHEMES:
         return "none"
     return "verified" if address.verify_tls else "unverified"
@@ -66,7 +66,7 @@ def tls_options(address: SourceAddress) -> dict[str, str]:
 
 @cache
 def no_playlists() -> str:
-    """FFmpeg's ``format_whitelist`` without the demuxers that would fetch more, without checking from whom."""
+    """For FFmpeg's ``format_whitelist``: all demuxers but those that open further addresses without a check."""
     return ",".join(sorted(av.formats_available - _PLAYLISTS))
 
 
@@ -154,7 +154,7 @@ class Fetcher:
 
 
 class _Body:
-    """What PyAV reads; one that breaks off is at its end."""
+    """A response for PyAV to read; where it breaks off, it ends."""
 
     def __init__(self, response: HTTPResponse | None) -> None:
         self._response = response

@@ -12,11 +12,11 @@ from typing import Final
 from mien.engine.types import SourceCondition, SourceInfo, SourceState
 
 QUIET_S: Final = 2.0
-"""So long without a frame and a live source is shown as stalled, before it is given up and opened again."""
+"""After this many seconds without a frame a live source is shown as stalled; later it is closed and opened again."""
 
 
 class LiveCondition:
-    """Keeps the condition of one source, and its wish to end.
+    """Holds the condition of one source, and whether it was cancelled.
 
     Nobody needs to be told that time passes: the countdown to the next try, and that a reader which blocks has become
     stalled, are worked out when somebody asks.
@@ -74,12 +74,12 @@ class LiveCondition:
         return self._cancelled.is_set()
 
     def pause(self, seconds: float) -> bool:
-        """Wait so long, or until cancelled; True when the reader should go on."""
+        """Wait for `seconds` or until cancelled; True when the reader should go on."""
         return not self._cancelled.wait(max(0.0, seconds))
 
 
 class ToldSource:
-    """What every `mien.engine.sources.base.LiveSource` tells in the same way; the reading itself is the subclass's.
+    """What every `mien.engine.sources.base.LiveSource` reports in the same way; subclasses do the reading.
 
     Args:
         name: for people; holds no login.
@@ -106,16 +106,16 @@ class ToldSource:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What was wrong though it could be read, each in one line."""
+        """Problems that did not stop the reading, one line each."""
         return self._warnings
 
     def cancel(self) -> None:
-        """Let the reading end soon."""
+        """Ask the reader to end soon."""
         self._condition.cancel()
 
 
 KNOCK_EVERY_S: Final = 1.5
-"""Between two knocks at a server that did not answer: with one attempt to open, live again within 3 s of its return."""
+"""Seconds between two probes of a server that did not answer: it is live again within 3 s of its return."""
 
 _CHANCE: Final = 0.25
 _KNOCK_S: Final = 0.5  # longest wait for an answer
@@ -126,8 +126,8 @@ _ASKABLE: Final = {
 
 
 class Backoff:
-    """Waits between tries that grow by the factor 2 from `min_s` to `max_s`, each by chance up to a quarter longer or
-    shorter, so that many viewers of one server do not come back at the same moment.
+    """Waits between tries that grow by the factor 2 from `min_s` to `max_s`, each made up to a quarter longer or
+    shorter at random, so that many viewers of one server do not come back at the same moment.
     """
 
     def __init__(self, min_s: float = 0.5, max_s: float = 10.0, *, chance: random.Random | None = None) -> None:
@@ -139,13 +139,13 @@ class Backoff:
         self._middle_s = self._first_s
 
     def next_s(self) -> float:
-        """Seconds until the next try; within the bounds."""
+        """Seconds until the next attempt, within the bounds."""
         wait_s = min(self._middle_s, self._most_s) * self._chance.uniform(1 - _CHANCE, 1 + _CHANCE)
         self._middle_s = min(self._middle_s * 2, self._most_s)
         return min(max(wait_s, self._min_s), self._max_s)
 
     def reset(self) -> None:
-        """The source is back: begin anew with the shortest wait."""
+        """The source is back: start again with the shortest wait."""
         self._middle_s = self._first_s
 
 

@@ -1,4 +1,4 @@
-"""One connection to a network stream, from opening to loss. What goes wrong is said here, without the login."""
+"""One connection to a network stream, from opening to loss. Errors are explained here, without secrets."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ _WEB_PROTOCOLS: Final = "http,https,httpproxy,tcp,tls,crypto,data"  # no playlis
 
 
 class Lost(Exception):
-    """The connection is over or did not come about. The message is for people and holds no login.
+    """The connection ended or could not be made. The message is for people and holds no secret.
 
     Attributes:
         cause: "login" or "path" was refused (or what is there, for its size), or the server's "certificate" is not
@@ -153,7 +153,7 @@ class Connection:
 
     @property
     def complete(self) -> bool:
-        """Whether a stream that is at its end has been played whole, so that nothing more is to come."""
+        """Whether a stream that ended was played to its end, so that nothing more will come."""
         return self._whole and self._last_s >= self._end_s
 
     def stream_s(self, decoded: VideoFrame) -> float | None:
@@ -161,7 +161,7 @@ class Connection:
         return pts_s(decoded) if self._timed else None
 
     def chunks(self) -> list[DecodedAudio]:
-        """What was heard since the last call."""
+        """The audio decoded since the last call."""
         return self._audio.take()
 
     def describe(self, decoded: VideoFrame) -> SourceInfo:
@@ -186,11 +186,11 @@ class Connection:
         )
 
     def close(self) -> None:
-        """Let go of the stream. Only the thread that reads may call this."""
+        """Close the stream. Only the thread that reads may call this."""
         self._container.close()
 
     def _read(self) -> Packet[Any] | None:
-        """The next packet of frame or audio, None when none came in time; the same container then goes on.
+        """The next packet of video or audio; None when none came in time, and reading can go on.
 
         At the end it is an empty one of the frame.
         """
@@ -214,7 +214,7 @@ class Connection:
 
 
 def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
-    """Open a stream in the way that it takes.
+    """Open a stream with the options of its protocol.
 
     Raises:
         Lost: it cannot be opened.
@@ -258,7 +258,7 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
 def _try(
     address: SourceAddress, settings: LiveSettings, options: dict[str, str], more: dict[str, Any]
 ) -> InputContainer | Exception:
-    """Any error of PyAV carries the whole address in its text: it is given back, not raised."""
+    """Open, or return the error: PyAV writes the whole address into the text of its errors, so none may be raised."""
     timeout = (settings.open_timeout_s, settings.read_timeout_s)
     try:
         opened: InputContainer = av.open(address.secret_url(), options=options, timeout=timeout, **more)
@@ -291,11 +291,8 @@ def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -
         return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
     # FFmpeg says of a bad certificate what it says of a broken connection.
     nested = error.reason if isinstance(error, URLError) else None
-    reason = (
-        explained(nested)
-        if isinstance(nested, SSLCertVerificationError)
-        else distrust(address, settings.open_timeout_s)
-    )
+    known = explained(nested) if isinstance(nested, SSLCertVerificationError) else None
+    reason = known or distrust(address, settings.open_timeout_s)
     if reason is not None:
         return Lost(
             f"{name}: the server's certificate is not trusted ({reason}); trust its authority with --tls-ca FILE, or "
@@ -309,7 +306,7 @@ def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -
 
 
 def _status(error: Exception) -> int | None:
-    """The status with which a server has answered Python instead of FFmpeg."""
+    """The HTTP status of a server that Python asked instead of FFmpeg."""
     return error.code if isinstance(error, HTTPError) else None
 
 

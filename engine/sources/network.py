@@ -114,7 +114,7 @@ class NetworkStream(ToldSource):
                 self._on_audio(AudioChunk(time_s, decoded.rate, decoded.samples))
 
     def _due(self, arrival: Arrival, stream_s: float | None, *, paced: bool) -> float | None:
-        """The time of a frame, after having waited for it; None: a newer one makes it needless."""
+        """The time of a frame, after waiting until it is due; None: drop it, a newer one is queued."""
         if paced:
             time_s, wait_s = self._playback.place(stream_s, arrival.arrived_s - self._began_s)
             self._condition.pause(wait_s)
@@ -152,7 +152,7 @@ class NetworkStream(ToldSource):
         return Frame(index, pts, duration, time_s, image, arrived_s, gap_s)
 
     def _wait(self, wait_s: float, reason: Lost) -> None:
-        """Wait until the next try is due; a server that did not answer is tried as soon as it does again."""
+        """Wait until the next attempt is due; a server that was gone is tried as soon as it answers again."""
         self._condition.set(SourceState.RECONNECTING, str(reason), retry_in_s=wait_s)
         until_s = time.monotonic() + wait_s
         # Whoever is seen to be away and then to be back is tried at once, but never sooner than one knock later.

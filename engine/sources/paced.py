@@ -1,4 +1,4 @@
-"""Files and the demo as if they happened now: each frame when its time has come."""
+"""Files and the demo played as if live: each frame when it is due."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _RATE: Final = 1 / LIVE_TIME_BASE
 
 
 class PacedSource(ToldSource):
-    """A file, played once, or the demo, played for ever, as a `LiveSource`.
+    """A file played once, or the demo played in a loop, as a `LiveSource`.
 
     The times are those of the video, from 0 on: a machine that cannot keep up plays it slower, it does not bend it.
 

@@ -10,6 +10,7 @@ from typing import Any, Final
 import torch
 from torch import Tensor
 
+from mien.engine.disk import whole_file
 from mien.engine.errors import ModelError
 from mien.models.checkpoints import dferclip as import_dferclip
 from mien.models.checkpoints import emoclip as import_emoclip
@@ -48,9 +49,8 @@ def save(path: Path, model: VideoTextModel, card: ModelCard, training: Mapping[s
     The file appears whole or not at all, so that a run killed while writing leaves the previous one intact.
     """
     content = {"format": FORMAT, "card": card.as_table(), "state_dict": model.state_dict(), "training": training or {}}
-    part = path.with_name(path.name + ".part")
-    torch.save(content, part)
-    part.replace(path)
+    with whole_file(path) as fresh:
+        torch.save(content, fresh)
 
 
 def load(path: Path, options: ImportOptions | None = None) -> tuple[VideoTextModel, ModelCard]:

@@ -20,6 +20,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from mien.engine.disk import whole_file
 from mien.models.embedded.augment import augment
 from mien.models.embedded.config import StillsConfig, TrainConfig, read_config
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
@@ -179,9 +180,8 @@ def train_stills(config: TrainConfig, data: Path, out: Path, start: Path | None 
             "optimiser": optimiser.state_dict(),
             "validation": result,
         }
-        partial = checkpoint.with_suffix(".partial")
-        torch.save(state, partial)
-        partial.replace(checkpoint)
+        with whole_file(checkpoint) as fresh:
+            torch.save(state, fresh)
         if epoch + 1 in ends:
             torch.save({"averaged": averaged.state_dict(), "validation": result}, out / f"stills-{epoch + 1}.pt")
         pace = (time.monotonic() - started) / (epoch - first + 1)

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from mien.engine.disk import whole_file
 from mien.models.networks.family import VideoTextModel
 
 OPSET: Final = 18
@@ -71,6 +72,5 @@ def write_graph(module: nn.Module, example: Tensor, path: Path, input_name: str,
             dynamo=True,
             verbose=False,
         )
-        part = path.with_name(path.name + ".part")
-        program.save(part, external_data=False)
-    part.replace(path)
+        with whole_file(path) as fresh:
+            program.save(fresh, external_data=False)

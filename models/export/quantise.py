@@ -8,6 +8,7 @@ from typing import Final
 
 import numpy as np
 
+from mien.engine.disk import whole_file
 from mien.engine.system import silence_telemetry
 
 _SMALL: Final = 1024
@@ -38,9 +39,8 @@ def to_half_weights(path: Path) -> None:
     model.graph.node.extend(nodes)
     # Shapes of initialisers that the exporter noted carry the old type under the old name; they are not needed.
     del model.graph.value_info[:]
-    part = path.with_name(path.name + ".part")
-    onnx.save(model, part)
-    part.replace(path)
+    with whole_file(path) as fresh:
+        onnx.save(model, fresh)
 
 
 def to_int8(path: Path) -> None:
@@ -53,6 +53,7 @@ def to_int8(path: Path) -> None:
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
     logging.getLogger().setLevel(logging.ERROR)  # the tool advises on the root logger
-    part = path.with_name(path.name + ".int8")
-    quantize_dynamic(path, part, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True)
-    part.replace(path)
+    with whole_file(path) as fresh:
+        quantize_dynamic(
+            path, fresh, op_types_to_quantize=["MatMul", "Gemm"], weight_type=QuantType.QInt8, per_channel=True
+        )

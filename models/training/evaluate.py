@@ -13,6 +13,7 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw
 
+from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 from mien.models.checkpoints.checkpoints import FORMAT
 from mien.models.data.dataset import ClipDataset, TestBatches, load_batches
@@ -142,7 +143,7 @@ def write_scores(folds: Sequence[Scores], folder: Path) -> dict[str, Any]:
     """Write ``scores.json`` and ``confusion.png``; returns what the JSON holds."""
     folder.mkdir(parents=True, exist_ok=True)
     summary = average(folds)
-    (folder / "scores.json").write_text(json.dumps(summary, indent=2) + "\n", encoding="utf-8")
+    write_whole(folder / "scores.json", json.dumps(summary, indent=2) + "\n")
     draw_confusion(Scores(folds[0].labels, np.sum([f.counts for f in folds], axis=0)), folder / "confusion.png")
     return summary
 

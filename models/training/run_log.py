@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any, Final
 
+from mien.engine.disk import write_whole
 from mien.engine.system import printable
 from mien.models.training.evaluate import Scores
 
@@ -27,7 +28,7 @@ class RunLog:
             return
         path = folder / HISTORY
         kept = [line for line in self._lines(path) if json.loads(line)["step"] <= step] if step else []
-        path.write_text("".join(kept), encoding="utf-8")
+        write_whole(path, "".join(kept))
         self._file = path.open("a", encoding="utf-8")
         try:
             from torch.utils.tensorboard import SummaryWriter

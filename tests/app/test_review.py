@@ -57,7 +57,7 @@ def test_everything_is_written_without_a_screen(tmp_path: Path, recording: Path)
     done = review(recording, "--report", "t.png", "--csv", "t.csv", "--person", 1, "--overwrite", "-q", cwd=tmp_path)
     assert (done.returncode, done.stderr) == (0, "")
     assert (tmp_path / "t.png").stat().st_size > 10_000
-    rows = list(csv.DictReader((tmp_path / "t.csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader((tmp_path / "t.csv").read_text(encoding="utf-8").splitlines()))
     assert {row["track_id"] for row in rows} == {"1"}
 
 

@@ -137,7 +137,7 @@ def test_record_mark_and_stop_by_key(open_window, qtbot, tmp_path: Path) -> None
     with av.open(str(mp4)) as film:
         assert [chapter["metadata"]["title"] for chapter in film.chapters()][-2:] == ["Marker 1", "Marker 2"]
         assert sum(1 for _ in film.decode(video=0)) > 30
-    rows = list(csv.DictReader(mp4.with_suffix(".csv").open(encoding="utf-8")))
+    rows = list(csv.DictReader(mp4.with_suffix(".csv").read_text(encoding="utf-8").splitlines()))
     assert [row["note"] for row in rows if row["status"] == "marker"] == ["Marker 1", "Marker 2"]
 
 

@@ -57,6 +57,26 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
     window.close()
 
 
+@pytest.mark.parametrize("ending", [".pdf", ".png"])
+def test_a_report_says_when_the_disk_is_full(settled, qapp, tmp_path: Path, recording: Path, ending: str) -> None:
+    from mien.app.gui.review.report import save_report
+    from mien.engine.disk import create_new
+    from mien.engine.errors import ReviewError
+    from mien.engine.review.session import read_session
+
+    if not Path("/dev/full").exists():
+        pytest.skip("this system has no /dev/full")
+    session = read_session(recording)
+    (tmp_path / f"report{ending}").symlink_to("/dev/full")
+    with pytest.raises(ReviewError, match="No space left"):
+        save_report(session, "talk", tmp_path / f"report{ending}")
+    with pytest.raises(ReviewError, match="is the recording itself"):
+        save_report(session, "talk", recording)
+    create_new(tmp_path / f"there{ending}").close()
+    save_report(session, "talk", tmp_path / f"there{ending}")
+    assert (tmp_path / f"there{ending}").stat().st_size > 1000
+
+
 def test_review_of_what_is_no_session(settled, qtbot, tmp_path: Path) -> None:
     from mien.app.gui.review.window import ReviewWindow
 

@@ -46,6 +46,9 @@ class Row:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", nargs="*", metavar="SUITE-RELEASES", help="such as trixie-oldest; default: all")
+    parser.add_argument(
+        "--tests", nargs="*", default=[], metavar="PATH", help="of all tests these alone, for a first look"
+    )
     parser.add_argument("--jobs", type=int, default=1, help="runs side by side; tests of live sources measure times")
     parser.add_argument("--keep", type=Path, metavar="FOLDER", help="put the logs there")
     parser.add_argument("--output", type=Path, default=ROOT / "docs" / "tested_versions.md")
@@ -54,12 +57,12 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="mien-matrix-") as folder, ThreadPoolExecutor(options.jobs) as pool:
         logs = options.keep or Path(folder)
         logs.mkdir(parents=True, exist_ok=True)
-        rows = list(pool.map(lambda run: attempt(*run, Path(folder), logs), chosen))
+        rows = list(pool.map(lambda run: attempt(*run, Path(folder), logs, options.tests), chosen))
     options.output.write_text(document(rows), encoding="utf-8")
     return 0 if all(result.startswith("works") for row in rows for result in row.steps.values()) else 1
 
 
-def attempt(suite: str, releases: str, folder: Path, logs: Path) -> Row:
+def attempt(suite: str, releases: str, folder: Path, logs: Path, tests: Sequence[str]) -> Row:
     """One run in a root of its own."""
     bare, log = folder / f"{suite}-{releases}", logs / f"{suite}-{releases}.log"
     log.unlink(missing_ok=True)
@@ -78,8 +81,13 @@ def attempt(suite: str, releases: str, folder: Path, logs: Path) -> Row:
         row.system = told.stdout.strip().removesuffix("GNU/Linux").replace(" GNU/Linux", "") or suite
         if step(row, "first command", log, [*inside, f"/src/mien/.ci/inside install {releases}"]):
             step(row, "packages", log, [*inside, "/src/mien/.ci/inside packages"])
-            skips = ",".join(headings)
-            step(row, "second command", log, [*inside, f"SKIPS={skips} /src/mien/.ci/inside test {releases}"])
+            skips, chosen = ",".join(headings), " ".join(tests)
+            step(
+                row,
+                "second command",
+                log,
+                [*inside, f"SKIPS={skips} TESTS='{chosen}' /src/mien/.ci/inside test {releases}"],
+            )
             step(row, "first use", log, [*inside, "/src/mien/.ci/inside use"])
             listed = answer([*inside, "cd /src/mien && .venv/bin/python --version && .venv/bin/pip list 2>/dev/null"])
             first, *rest = listed.splitlines() or [""]

@@ -3,7 +3,7 @@
 Usage: rtsp_server.py FOLDER PORT PATH [--tls CERTIFICATE.pem] [USER PASSWORD]. FOLDER holds one access unit in each of
 00000.h264, 00001.h264 and so on, and, where there is audio, audio.alaw: A-law at 8 kHz, to each frame as much as it
 lasts. Frames last 40 ms, or as long as "ms" in the folder says. Prints its port once it listens; PORT 0 takes a free
-one.
+one. The file of a certificate holds its key, too.
 """
 
 import itertools

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QDialog, QFileDialog, QHeaderView, QTableWidget, Q
 
 from mien.app.gui import preferences
 from mien.app.gui.look.widgets import button, column, label, row
+from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import Manifest
 from mien.engine.inference.typed_labels import is_unvalidated, read_labels
@@ -112,7 +113,7 @@ class LabelsDialog(QDialog):
         file = preferences.folder() / "labels.toml"
         try:
             file.parent.mkdir(parents=True, exist_ok=True)
-            file.write_text("\n".join(_table(name, texts) for name, texts in self.rows()), encoding="utf-8")
+            write_whole(file, "\n".join(_table(name, texts) for name, texts in self.rows()))
             read_labels(file)
         except ModelError as error:
             self._complain(str(error).removeprefix(f"{file}: "))

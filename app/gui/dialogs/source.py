@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
+    QCheckBox,
     QComboBox,
     QDialog,
     QLineEdit,
@@ -90,11 +91,13 @@ class SourceDialog(QDialog):
         self.transport = QComboBox()
         self.transport.addItem(self.tr("TCP (reliable)"), "tcp")
         self.transport.addItem(self.tr("UDP (for cameras without TCP)"), "udp")
+        self.unchecked = QCheckBox(self.tr("Do not check it: anybody may be at the other end (rtsps, rtmps, https)"))
         fields = form(
             (self.tr("Address"), self.place),
             (self.tr("User"), self.user),
             (self.tr("Password"), self.password),
             (self.tr("Transport"), self.transport),
+            (self.tr("Certificate"), self.unchecked),
         )
         page = QWidget()
         page.setLayout(
@@ -212,7 +215,11 @@ class SourceDialog(QDialog):
         if kind == "stream":
             user, password = self.user.text() or None, self.password.text() or None
             address = SourceAddress.parse(
-                self.place.text(), user=user, password=password, transport=self.transport.currentData()
+                self.place.text(),
+                user=user,
+                password=password,
+                transport=self.transport.currentData(),
+                verify_tls=not self.unchecked.isChecked(),
             )
             if address.kind != "stream":
                 raise SourceError(

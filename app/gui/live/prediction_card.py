@@ -103,7 +103,7 @@ class PredictionCard(QWidget):
         return self._state.text()
 
     def show_person(self, person: Person | None, labels: tuple[str, ...], *, no_signal: str = "") -> None:
-        """Show the newest prediction for `person`; `no_signal`: the line to say where it is old."""
+        """Show the newest prediction for `person`."""
         if person is None:
             self._who.setText(self.tr("EXPRESSION"))
             self._word.setText("—")

@@ -8,6 +8,7 @@ from pathlib import Path
 from PySide6.QtCore import QCoreApplication
 from PySide6.QtGui import QImage
 
+from mien.app.gui.look.images import save_png
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import open_folder
 
@@ -23,7 +24,8 @@ def save_snapshot(image: QImage, folder: Path, notice: Notice) -> None:
     path = folder / f"mien {stamp}.png"
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        saved = image.save(str(path))
+        save_png(image, path)
+        saved = True
     except OSError:
         saved = False
     if saved:

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QRectF, QSize, Qt, QUrl
+from PySide6.QtCore import QProcess, QProcessEnvironment, QRectF, QSize, QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDesktopServices, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
     QBoxLayout,
@@ -26,6 +26,7 @@ from PySide6.QtWidgets import (
 )
 
 from mien.app.gui.look.icons import icon, paint_icon
+from mien.engine.system import user_environment
 
 _Box = TypeVar("_Box", bound=QBoxLayout)
 
@@ -180,6 +181,18 @@ def gigabytes(count: int) -> str:
 
 def open_folder(path: Path) -> None:
     """Show a folder in the system's file manager."""
+    opener = QStandardPaths.findExecutable("xdg-open") if sys.platform.startswith("linux") else ""
+    if opener:
+        # What Qt starts by itself inherits the proxy that is meant for libraries in this process alone.
+        environment = QProcessEnvironment()
+        for name, value in user_environment().items():
+            environment.insert(name, value)
+        process = QProcess()
+        process.setProgram(opener)
+        process.setArguments([str(path)])
+        process.setProcessEnvironment(environment)
+        process.startDetached()
+        return
     QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
 
 

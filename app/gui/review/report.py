@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, QMarginsF, QRectF, QSizeF, Qt
+from PySide6.QtCore import QBuffer, QCoreApplication, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QFont, QImage, QPageSize, QPainter, QPalette, QPdfWriter, QPen
 from PySide6.QtWidgets import QApplication
 
@@ -31,16 +31,17 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
     """Write the report to `path`: a PNG where it ends in .png, else a PDF.
 
     Raises:
-        ReviewError: the file cannot be written, or is the recording itself.
+        ReviewError: the file cannot be written, or is one of the recording's own.
     """
-    own = [file for file in (session.csv, session.mp4) if file is not None and file.exists()]
-    if path.exists() and any(file.samefile(path) for file in own):
-        raise ReviewError(f"{path}: is the recording itself; give another name")
+    from mien.engine.review.selected import save_export
+
+    buffer = QBuffer()
+    buffer.open(QIODevice.OpenModeFlag.WriteOnly)
     if path.suffix.lower() == ".png":
-        image = draw_png(session, title)
-        done = image.save(str(path))
+        done = draw_png(session, title).save(buffer, "PNG")  # type: ignore[call-overload]
     else:
-        writer = QPdfWriter(str(path))
+        # Into memory first: Qt says nothing of a disk that is full.
+        writer = QPdfWriter(buffer)
         writer.setTitle(title)
         writer.setCreator("Mien")
         writer.setPageSize(QPageSize(QSizeF(297, 210), QPageSize.Unit.Millimeter))
@@ -53,7 +54,8 @@ def save_report(session: RecordedSession, title: str, path: Path) -> None:
             _Page(painter).draw(session, title)
             painter.end()
     if not done:
-        raise ReviewError(f"{path}: cannot be written; choose another folder")
+        raise ReviewError(f"{path}: cannot be drawn; there may be too little memory")
+    save_export(session, path, bytes(buffer.data().data()))
 
 
 def draw_png(session: RecordedSession, title: str) -> QImage:
@@ -110,7 +112,7 @@ class _Page:
         self._p.restore()
         y += chart.height() * fit + 6
         y = self._legend(session.labels, y) + 22
-        y = self._text(_MARGIN, y, _tr("Share of the time with a confident prediction"), 15, bold=True) + 4
+        y = self._text(_MARGIN, y, _tr("Share of each expression (confident predictions only)"), 15, bold=True) + 4
         self._shares(session, y)
         note = _tr(
             "Mien estimates which expression a face shows, not what a person feels; it is often wrong. "

@@ -109,3 +109,86 @@ def test_the_command_repairs_each_and_fails_for_some(tmp_path: Path) -> None:
     assert "holds no frame" in done.stderr and "Traceback" not in done.stderr
     assert "out.mp4" in done.stdout and "50 frames" in done.stdout
     assert (tmp_path / "out.mp4").exists()
+
+
+def test_repairs_and_endings_may_be_killed_at_any_step() -> None:
+    # In a process of its own: it forks, which none with other threads should.
+    command = [sys.executable, "-m", "tests.faults.killed_steps"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.count("ok  ") == 3
+
+
+def test_many_repairs_at_once_give_one_whole_recording(tmp_path: Path) -> None:
+    part = unfinished(tmp_path, rows=HEAD + ROW)
+    command = [sys.executable, "main.py", "repair", str(part)]
+    running = [
+        subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(4)
+    ]
+    said = [(*process.communicate(timeout=120), process.returncode) for process in running]
+    assert {code for *_, code in said} <= {0, 2}
+    assert any(code == 0 for *_, code in said)
+    for _, errors, code in said:
+        assert "Traceback" not in errors
+        assert code == 0 or "still being recorded or repaired" in errors
+    assert probe(tmp_path / "out.mp4")["frames"] == 50
+    assert (tmp_path / "out.csv").read_text() == HEAD + ROW
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.mp4"]
+    again = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (again.returncode, again.stderr) == (0, "")
+    assert "was finished already" in again.stdout
+
+
+OLD_HEAD = HEAD.replace("window_steps,prediction_s", "steps,read_s")
+
+
+def test_an_unfinished_recording_of_format_1_is_repaired_and_read(tmp_path: Path) -> None:
+    """As version 0.1.0 wrote them."""
+    part = unfinished(tmp_path, rows=OLD_HEAD + ROW + ROW[:30])
+    about = {"format": 1, "source": {"name": "a.mp4", "start_s": 0.0}, "names": {"1": "Ana"}, "complete": False}
+    (tmp_path / "out.part.json").write_text(json.dumps(about))
+    assert repair(part).rows == 1
+    assert (tmp_path / "out.csv").read_text() == OLD_HEAD + ROW
+    session = read_session(tmp_path / "out.mp4")
+    assert session.labels == ("a", "b")
+    assert session.names == {1: "Ana"}
+    assert session.tracks[1].probabilities[0] == pytest.approx([0.9, 0.1])
+
+
+@pytest.mark.parametrize("name", ["OUT.part.MP4", "out.part.MP4"])
+def test_an_ending_in_capitals_is_kept(tmp_path: Path, name: str) -> None:
+    unfinished(tmp_path).rename(tmp_path / name)
+    result = repair(tmp_path / name)
+    assert result.files[0] == tmp_path / name.replace(".part", "")
+    assert probe(result.files[0])["frames"] == 50
+
+
+def test_another_recordings_clean_name_is_left_alone(tmp_path: Path) -> None:
+    """`talk` and `talk_clean` may be two recordings."""
+    part = unfinished(tmp_path, rows=HEAD + ROW)
+    write_video(tmp_path / "out_clean.part.mp4", portrait(5))
+    (tmp_path / "out_clean.part.csv").write_text(HEAD + ROW)
+    repair(part)
+    assert (tmp_path / "out_clean.part.mp4").exists()
+    repair(tmp_path / "out_clean.part.mp4")
+    assert probe(tmp_path / "out_clean.mp4")["frames"] == 5
+    assert probe(tmp_path / "out.mp4")["frames"] == 50
+
+
+def test_a_link_is_not_repaired(tmp_path: Path) -> None:
+    (tmp_path / "real").mkdir()
+    (tmp_path / "out.part.mp4").symlink_to(unfinished(tmp_path / "real"))
+    with pytest.raises(RecordingError, match="is a link"):
+        repair(tmp_path / "out.part.mp4")
+    assert [path.name for path in (tmp_path / "real").iterdir()] == ["out.part.mp4"]
+
+
+@pytest.mark.parametrize("rest", [b"", b"\0" * 4000])
+def test_a_copy_without_a_frame_does_not_keep_the_other_from_being_repaired(tmp_path: Path, rest: bytes) -> None:
+    part = unfinished(tmp_path, rows=HEAD + ROW)
+    (tmp_path / "out_clean.part.mp4").write_bytes(rest)
+    result = repair(part)
+    assert result.frames == 50
+    assert any("out_clean.part.mp4" in note for note in result.notes)
+    names = ["out.csv", "out.json", "out.mp4", "out_clean.part.mp4"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == names

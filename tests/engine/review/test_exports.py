@@ -88,3 +88,46 @@ def test_an_export_that_cannot_be_written_leaves_what_was_there(tmp_path: Path) 
         with pytest.raises(ReviewError, match="nowhere"):
             write(session, tmp_path / "nowhere" / "x.vtt")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["folder.vtt", "take.csv", "take.json"]
+
+
+@pytest.mark.parametrize("name", ["take.mp4", "take.csv", "take.json", "take.part.mp4", "take_clean.mp4"])
+@pytest.mark.parametrize("kind", EXPORTERS)
+def test_exports_never_replace_the_recording(tmp_path: Path, name: str, kind: str) -> None:
+    session = read_session(session_of(tmp_path, row(10.0, 1)))
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    with pytest.raises(ReviewError, match="is the recording itself"):
+        exporter(kind)(session, tmp_path / name)
+    (tmp_path / "link.vtt").symlink_to(tmp_path / "take.json")
+    with pytest.raises(ReviewError, match="is the recording itself"):
+        exporter(kind)(session, tmp_path / "link.vtt")
+    (tmp_path / "link.vtt").unlink()
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+@pytest.mark.parametrize("kind", EXPORTERS)
+def test_exports_follow_no_planted_link_and_say_when_the_disk_is_full(tmp_path: Path, kind: str) -> None:
+    session = read_session(session_of(tmp_path, row(10.0, 1)))
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    for name in ("t.out~", "t.out"):
+        (tmp_path / name).symlink_to(victim)
+    exporter(kind)(session, tmp_path / "t.out")
+    assert victim.read_text() == "precious"
+    assert len((tmp_path / "t.out").read_text()) > 10
+    if Path("/dev/full").exists():
+        with pytest.raises(ReviewError, match="No space left"):
+            exporter(kind)(session, Path("/dev/full"))
+
+
+def test_a_recording_of_format_1_is_reviewed_and_exported(tmp_path: Path) -> None:
+    """As version 0.1.0 wrote them: other names of two columns, and texts as they were."""
+    text = row(10.0, 1) + row(10.1, 1) + f"10.200000{',' * 8}marker{',' * 8}=1+1\n"
+    path = session_of(tmp_path, text)
+    path.write_text(path.read_text().replace("window_steps,prediction_s", "steps,read_s"))
+    session = read_session(path)
+    assert [marker.text for marker in session.markers] == ["=1+1"]
+    assert len(session.tracks[1].times_s) == 2
+    assert exporter("csv")(session, tmp_path / "new.csv") == 3
+    assert (tmp_path / "new.csv").read_text() == HEAD + text.replace("=1+1", "'=1+1")
+    (tmp_path / "new.json").write_text((tmp_path / "take.json").read_text())
+    assert read_session(tmp_path / "new.csv").markers == session.markers

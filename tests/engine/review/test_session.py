@@ -13,7 +13,7 @@ from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.review.session import read_session
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
-from tests.recordings import row, session_of
+from tests.recordings import HEAD, row, session_of
 
 
 def test_a_recording_is_read_back(tmp_path: Path) -> None:
@@ -111,3 +111,10 @@ def test_a_cut_last_row_and_a_missing_json_are_warned_of(tmp_path: Path) -> None
     session = read_session(path)
     assert len(session.tracks[1].times_s) == 1
     assert len(session.warnings) == 2
+
+
+def test_what_was_not_given_its_name_is_found(tmp_path: Path) -> None:
+    (tmp_path / "take.mp4").touch()
+    (tmp_path / "take.part.csv").write_text(HEAD)
+    with pytest.raises(ReviewError, match=r"mien repair .*take\.part\.csv finishes"):
+        read_session(tmp_path / "take.mp4")
