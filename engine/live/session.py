@@ -44,8 +44,8 @@ _FRAMES: Final = 3  # frames that may wait while another program has the process
 _RECORDED_FRAMES: Final = 9  # while a recording wants every one of them
 CLOSE_S: Final = 15.0
 """How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
-FINISH_S: Final = 180.0
-"""How long it waits for a recording to be finished: half a minute may still wait to be encoded."""
+FINISH_S: Final = 60.0
+"""How long it waits for a recording to be finished, or to come nearer to it: what waits must still be encoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -306,7 +306,7 @@ class LiveSession:
         if ended:
             self._models.free()
         self._recording.close()
-        done = self._recorder_stages.join(FINISH_S) and ended
+        done = self._finish_recording() and ended
         done &= self.outputs.close()
         for capture in captures:
             done &= capture.join(max(0.0, deadline - time.monotonic()))
@@ -317,6 +317,13 @@ class LiveSession:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _finish_recording(self) -> bool:
+        """Wait for the recorder as long as it gets on; a slow machine may have much left to encode."""
+        waiting = self.queued
+        while not (done := self._recorder_stages.join(FINISH_S)) and self.queued < waiting:
+            waiting = self.queued
+        return done
 
     def _close_slots(self) -> None:
         for stage in (self._frames, self._due, self._views, self._models):
