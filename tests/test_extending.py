@@ -80,7 +80,7 @@ def test_a_detector(example: Example, monkeypatch: pytest.MonkeyPatch, tmp_path:
 
 
 def test_a_live_output(example: Example, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(outputs.OUTPUTS, "udp", f"{example('output')}:Udp")
+    monkeypatch.setitem(outputs.OUTPUTS, "udp", outputs.OutputKind(f"{example('output')}:Udp", "HOST:PORT", ""))
     with pytest.raises(SettingsError, match="HOST:PORT"):
         OutputStage("udp", "nowhere")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as receiver:

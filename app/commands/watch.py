@@ -27,6 +27,7 @@ from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
+from mien.engine.outputs.base import OUTPUTS
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -36,6 +37,13 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
+
+
+def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """An option for each kind of live output, gathered under the name `outputs`."""
+    for kind, output in reversed(OUTPUTS.items()):
+        command = click.option(f"--{kind}", f"to_{kind}", metavar=output.target, help=output.help)(command)
+    return command
 
 
 @click.command(short_help="Watch a camera, a stream or a file without a window.")
@@ -57,6 +65,7 @@ _NAME: Final = "{source} {time}"
     help="Make all faces unrecognisable before anything is written.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
+@_output_options
 @stream_options
 @model_option
 @click.option(
@@ -91,6 +100,8 @@ def watch(
 
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed.
     """  # fmt: skip
+    outputs = {kind: chosen.pop(f"to_{kind}") for kind in OUTPUTS}
+    outputs = {kind: target for kind, target in outputs.items() if target is not None}
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
@@ -121,10 +132,13 @@ def watch(
         session = LiveSession(bundle, detector_file, settings)
         try:
             _wait_for_model(session, interrupts)
+            for kind, target in outputs.items():
+                session.outputs.add(kind, target)
             session.open(address)
             if plan is not None:
                 session.record(plan)
-            with live_lines(quiet) as show:
+            # Standard output belongs to the program behind the pipe.
+            with live_lines(quiet or "-" in outputs.values()) as show:
                 _follow(session, seconds, show, interrupts)
         except Abandoned:
             raise
@@ -170,6 +184,8 @@ def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: 
         warned.look(status)
         if session.error is not None:
             raise session.error
+        if any(output.target == "-" and output.message for output in session.outputs.status()):
+            return  # the program behind the pipe has ended
         if session.source_ended:
             show(session.status(), scene, last=True)
             if status.condition is not None and status.condition.state == "failed":

@@ -12,7 +12,8 @@ from mien.engine.recording.pre_roll import PackedScene, size_of
 from mien.engine.types import AudioChunk, Scene
 
 _RAW_BYTES: Final = 64 * 1024 * 1024  # of frames that wait as they are: 24 of 720p; more are compressed
-_MOST_BYTES: Final = 512 * 1024 * 1024  # of compressed frames and of audio: a pre-roll of 256 MB, and as much again
+_MOST_BYTES: Final = 384 * 1024 * 1024  # of compressed frames and of audio: a pre-roll of 256 MB, and half as much
+_MOST_ITEMS: Final = 12_000  # two minutes of frames and their audio: what waits must still be written after the end
 
 Other = TypeVar("Other")
 
@@ -50,11 +51,13 @@ class Backlog(Generic[Other]):
 
     Whoever empties it may for a time be slower than whoever fills it, as at the beginning of a recording, when the
     pre-roll must be written while live frames come. A few frames wait as they are, the others compressed, up to a
-    bound of memory; only then is one left out, and what comes next says so.
+    bound of memory and of number; only then is one left out, and what comes next says so.
     """
 
-    def __init__(self, *, raw_bytes: int = _RAW_BYTES, most_bytes: int = _MOST_BYTES) -> None:
-        self._raw_bytes_allowed, self._most_bytes = raw_bytes, most_bytes
+    def __init__(
+        self, *, raw_bytes: int = _RAW_BYTES, most_bytes: int = _MOST_BYTES, most_items: int = _MOST_ITEMS
+    ) -> None:
+        self._raw_bytes_allowed, self._most_bytes, self._most_items = raw_bytes, most_bytes, most_items
         self._items: deque[Write | AudioChunk | Other] = deque()
         self._raw_bytes = 0
         self._bytes = 0
@@ -75,7 +78,7 @@ class Backlog(Generic[Other]):
             return self._append_scene(item)
         if not isinstance(item, AudioChunk):
             self._items.append(item)
-        elif self._bytes + size_of(item) <= self._most_bytes:
+        elif self._bytes + size_of(item) <= self._most_bytes and len(self._items) < self._most_items:
             self._bytes += size_of(item)
             self._items.append(item)
         return True
@@ -108,7 +111,7 @@ class Backlog(Generic[Other]):
             if packed is not None:
                 item = replace(item, scene=packed)
         room = self._most_bytes if isinstance(item.scene, PackedScene) else self._most_bytes + self._raw_bytes_allowed
-        if self._items and self.bytes_used + _weight(item) > room:
+        if self._items and (self.bytes_used + _weight(item) > room or len(self._items) >= self._most_items):
             self._left_out, self._left_gap_s = item.dropped + item.wanted, item.gap_s
             return not item.wanted
         self._account(item, 1)

@@ -20,6 +20,7 @@ from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
+from mien.engine.live.outputs import LiveOutputs
 from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.live.record_stage import RecordStage
 from mien.engine.live.scene_context import SceneContext, make_recorder
@@ -27,6 +28,7 @@ from mien.engine.live.signal_watch import SignalWatch
 from mien.engine.live.status import LiveCounts, LiveStatus, Meter
 from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
+from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Provider, Settings
 from mien.engine.system import share_one_arena
@@ -42,8 +44,8 @@ _FRAMES: Final = 3  # frames that may wait while another program has the process
 _RECORDED_FRAMES: Final = 9  # while a recording wants every one of them
 CLOSE_S: Final = 15.0
 """How long `LiveSession.close` waits for the threads; a blocked read takes up to about ten."""
-FINISH_S: Final = 180.0
-"""How long it waits for a recording to be finished: half a minute may still wait to be encoded."""
+FINISH_S: Final = 60.0
+"""How long it waits for a recording to be finished, or to come nearer to it: what waits must still be encoded."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +97,7 @@ class LiveSession:
             "read": self._predict_stage,
             "view": self._views.run,
         }
+        self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
         self._stages.start()
@@ -303,7 +306,8 @@ class LiveSession:
         if ended:
             self._models.free()
         self._recording.close()
-        done = self._recorder_stages.join(FINISH_S) and ended
+        done = self._finish_recording() and ended
+        done &= self.outputs.close()
         for capture in captures:
             done &= capture.join(max(0.0, deadline - time.monotonic()))
         return done
@@ -313,6 +317,13 @@ class LiveSession:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self.close()
+
+    def _finish_recording(self) -> bool:
+        """Wait for the recorder as long as it gets on; a slow machine may have much left to encode."""
+        waiting = self.queued
+        while not (done := self._recorder_stages.join(FINISH_S)) and self.queued < waiting:
+            waiting = self.queued
+        return done
 
     def _close_slots(self) -> None:
         for stage in (self._frames, self._due, self._views, self._models):
@@ -357,6 +368,7 @@ class LiveSession:
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
+            self.outputs.offer(LiveScene(scene, model.labels, people[0], source.name))
         captured_s = scene.frame.captured_s
         self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 

@@ -7,17 +7,36 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Final, Protocol, cast
+from typing import TYPE_CHECKING, Final, Protocol, cast
 
 from mien.engine.errors import SettingsError, explained
 from mien.engine.threads import Latest, Stages
-from mien.engine.types import Scene
+
+if TYPE_CHECKING:
+    from mien.engine.types import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class OutputKind:
+    """One kind of output.
+
+    Attributes:
+        type: its class, as "module:class".
+        target: what a target looks like, for help.
+        help: one sentence on what it does.
+    """
+
+    type: str
+    target: str
+    help: str
+
 
 OUTPUTS: Final = {
-    "json": "mien.engine.outputs.json_lines:JsonLines",
+    "json": OutputKind(
+        "mien.engine.outputs.json_lines:JsonLines", "FILE", "Write a line of JSON for each frame; - is standard output."
+    ),
 }
-"""Kinds of output, and the class of each as "module:class". A new one is a file with that class and a line here; `mien
-watch` then has an option of that name."""
+"""Kinds of output. A new one is a file with a class and a line here; `mien watch` then has an option of that name."""
 
 _ROOM: Final = 30  # scenes that may wait: one second, so that a target that stutters loses nothing
 _RETRY_FIRST_S: Final = 0.5
@@ -80,7 +99,7 @@ def output_type(kind: str) -> OutputType:
     """
     if kind not in OUTPUTS:
         raise SettingsError(f"output {kind!r} is not known; choose one of {', '.join(OUTPUTS)}")
-    module, _, name = OUTPUTS[kind].partition(":")
+    module, _, name = OUTPUTS[kind].type.partition(":")
     return cast("OutputType", getattr(import_module(module), name))
 
 

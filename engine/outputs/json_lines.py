@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any, Final, TextIO
@@ -35,8 +36,16 @@ class JsonLines:
         self._stream: TextIO = opened
 
     def send(self, live: LiveScene) -> None:
-        self._stream.write(json.dumps(as_json(live), ensure_ascii=False, allow_nan=False) + "\n")
-        self._stream.flush()
+        try:
+            self._stream.write(json.dumps(as_json(live), ensure_ascii=False, allow_nan=False) + "\n")
+            self._stream.flush()
+        except BrokenPipeError:
+            if not self._own:
+                # The program behind the pipe has ended. What is left in the buffer must not fail again at the exit.
+                null = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(null, self._stream.fileno())
+                os.close(null)
+            raise
 
     def close(self) -> None:
         if self._own:

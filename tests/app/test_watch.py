@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -152,3 +153,22 @@ def test_a_line_about_a_lost_signal_shows_no_old_numbers() -> None:
     assert "happiness 70 %" in describe(LiveStatus(labels=LABELS), scene)
     said = describe(LiveStatus(labels=LABELS, no_signal_since=1000.0), scene)
     assert said.endswith(no_signal_text(1000.0)) and "happiness" not in said
+
+
+def test_json_lines_go_to_standard_output(tmp_path: Path, models: tuple[object, ...]) -> None:
+    done = watch("demo", "--seconds", 2, "--json", "-", *models, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    scenes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert scenes and [scene["frame"] for scene in scenes] == sorted(scene["frame"] for scene in scenes)
+    assert {scene["source"] for scene in scenes} == {"demo"} and scenes[-1]["faces"][0]["id"] == 1
+
+
+def test_it_ends_with_the_program_behind_the_pipe(tmp_path: Path, models: tuple[object, ...]) -> None:
+    process = subprocess.Popen(
+        command("demo", "--json", "-", "-q", *models), stdout=subprocess.PIPE, stderr=subprocess.PIPE, cwd=tmp_path
+    )
+    assert process.stdout is not None and process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(30) == 0
+    assert process.stderr.read() == b""

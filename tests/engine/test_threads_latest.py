@@ -81,3 +81,15 @@ def test_a_fast_giver_and_a_slow_taker_lose_nothing_uncounted(room: int) -> None
     assert taken == sorted(set(taken))
     assert taken[-1] == 4999
     assert len(taken) + slot.dropped == 5000
+
+
+def test_for_a_time_more_may_wait() -> None:
+    slot: Latest[int] = Latest(2)
+    for item in range(4):
+        slot.put(item, room=4)
+    assert slot.dropped == 0
+    slot.put(4, room=4)
+    assert (slot.dropped, slot.take()) == (4, 4)
+    for item in range(3):
+        slot.put(item)
+    assert (slot.dropped, slot.take()) == (6, 2)

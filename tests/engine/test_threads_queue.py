@@ -100,3 +100,27 @@ def test_an_offer_never_waits() -> None:
     queue.close()
     assert not queue.offer(4)
     assert list(queue) == [1, 3]
+
+
+def test_all_that_is_there_is_taken_at_once() -> None:
+    queue: BoundedQueue[int] = BoundedQueue(3)
+    assert queue.take_all(wait=False) == []
+    for item in range(3):
+        queue.put(item)
+    assert not queue.offer(3)
+    assert queue.take_all(wait=True) == [0, 1, 2]
+    assert queue.offer(4)
+    threading.Timer(0.05, queue.close).start()
+    assert queue.take_all(wait=True) == [4]
+    began = time.monotonic()
+    assert queue.take_all(wait=True) == [] and time.monotonic() - began < 10  # woken by `close`
+
+
+def test_taking_all_makes_room_for_whoever_waits() -> None:
+    queue: BoundedQueue[int] = BoundedQueue(1)
+    queue.put(1)
+    putter = threading.Thread(target=queue.put, args=(2,))
+    putter.start()
+    assert queue.take_all(wait=True) == [1]
+    putter.join(10)
+    assert queue.take_all(wait=True) == [2]

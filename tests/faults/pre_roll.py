@@ -88,7 +88,7 @@ def record(session: LiveSession, folder: Path, name: str, given: argparse.Namesp
     time.sleep(given.seconds)
     session.stop_recording()
     stopped = time.monotonic()
-    until(lambda: (r := session.status().recording) is not None and r.state in ("done", "failed"), 120)
+    until(lambda: (r := session.status().recording) is not None and r.state in ("done", "failed"), 600)
     finish_s = time.monotonic() - stopped
     status = session.status().recording
     assert status is not None

@@ -82,3 +82,11 @@ def test_a_pre_roll_goes_before_all_that_waits(scenes: list[Scene], context: Sce
         scenes[index].frame.time_s for index in (0, 1, 2, 5)
     ]
     assert order[-1] == "stop" and used > 0 == backlog.bytes_used
+
+
+def test_no_more_waits_than_can_be_written_in_a_while(scenes: list[Scene], context: SceneContext) -> None:
+    backlog: Backlog[str] = Backlog(most_items=5)
+    assert [backlog.append(Write(scene, context)) for scene in scenes[:7]] == [True] * 5 + [False] * 2
+    backlog.append(AudioChunk(0.0, 8000, np.zeros((2, 160), np.float32)))
+    backlog.append("stop")  # commands are never lost
+    assert len(backlog) == 6 and backlog.take_left_out() == 2

@@ -54,7 +54,7 @@ class ToTarget:
 
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> Target:
-    monkeypatch.setitem(base.OUTPUTS, "test", f"{__name__}:ToTarget")
+    monkeypatch.setitem(base.OUTPUTS, "test", base.OutputKind(f"{__name__}:ToTarget", "WHERE", ""))
     # The module of this test is not found by its name everywhere; the class is what matters.
     monkeypatch.setattr(base, "output_type", lambda kind: ToTarget)
     monkeypatch.setattr(base, "_RETRY_FIRST_S", 0.05)
