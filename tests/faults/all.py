@@ -110,7 +110,7 @@ SCRIPTS = (
 
 def cases_of(script: Script) -> Iterator[Case]:
     """Run one script in a process of its own."""
-    named = f"{script.name} {' '.join(script.arguments)}".strip()
+    named = f"{script.name} {' '.join(Path(word).stem for word in script.arguments)}".strip()
     if script.name != "pytest" and find_spec(f"tests.faults.{script.name}") is None:
         yield Case(named, script.expected, "there is no such script", None)
         return
