@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
-from mien.engine.errors import SettingsError
+from mien.engine.errors import MienError, SettingsError
 
 DetectorRange = Literal["short", "full"]
 Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
@@ -46,21 +48,36 @@ class Settings:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        _one_of("detector_range", self.detector_range, DETECTOR_RANGES)
-        _one_of("provider", self.provider, PROVIDERS)
-        _between("min_score", self.min_score, 0.05, 1.0)
-        _between("occlusion_s", self.occlusion_s, 0.0, 10.0)
-        _between("max_faces", self.max_faces, 1, 64)
-        _between("crf", self.crf, 0, 51)
-        _between("threads", self.threads, 0, 256)
-        _between("max_pixels", self.max_pixels, 256, 2**30)
+        require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
+        require_one_of("provider", self.provider, PROVIDERS)
+        require_between("min_score", self.min_score, 0.05, 1.0)
+        require_between("occlusion_s", self.occlusion_s, 0.0, 10.0)
+        require_between("max_faces", self.max_faces, 1, 64)
+        require_between("crf", self.crf, 0, 51)
+        require_between("threads", self.threads, 0, 256)
+        require_between("max_pixels", self.max_pixels, 256, 2**30)
 
 
-def _one_of(name: str, value: Any, allowed: tuple[str, ...]) -> None:
+def require_one_of(name: str, value: object, allowed: Iterable[str], error: type[MienError] = SettingsError) -> None:
+    """Refuse a choice that there is not.
+
+    Raises:
+        error: the message names field, value and what is allowed.
+    """
+    allowed = tuple(allowed)
     if value not in allowed:
-        raise SettingsError(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        raise error(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
 
 
-def _between(name: str, value: float, low: float, high: float) -> None:
-    if not low <= value <= high:
-        raise SettingsError(f"{name} is {value}; choose a value from {low:g} to {high:g}")
+def require_between(
+    name: str, value: object, low: float, high: float = math.inf, error: type[MienError] = SettingsError
+) -> None:
+    """Refuse what is no number, and a number out of its range.
+
+    Raises:
+        error: the message names field, value and range.
+    """
+    number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not number or not low <= value <= high:  # type: ignore[operator]
+        span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
+        raise error(f"{name} is {value!r}; choose a value {span}")

@@ -16,6 +16,7 @@ from mien.engine.inference.predictor import Predictor
 from mien.engine.settings import DetectorRange, Provider, Settings
 from mien.engine.sources.address import LIVE_SOURCES, SourceAddress
 from mien.engine.sources.arrays import ArraySource
+from mien.engine.sources.base import LiveSettings
 from mien.engine.sources.open import open_live, open_source
 from mien.engine.types import Box, FloatArray, RgbImage
 from mien.engine.types import Scene as EngineScene
@@ -211,14 +212,20 @@ def _feed(
     source: str | Path | Iterable[tuple[npt.NDArray[np.uint8], float]], settings: Settings
 ) -> FileFeed | LiveFeed:
     if isinstance(source, Path):
-        return FileFeed(open_source(str(source), threads=settings.threads))
+        return FileFeed(open_source(str(source), threads=settings.threads, max_pixels=settings.max_pixels))
     if not isinstance(source, str):
         # Asked for in the caller's own thread: nobody expects a generator to be run in another.
         return FileFeed(ArraySource(source), ahead=0)
     address = SourceAddress.parse(source)
     if address.kind in LIVE_SOURCES:
-        return LiveFeed(open_live(address))
-    return FileFeed(open_source(source if address.kind == "demo" else address.target, threads=settings.threads))
+        return LiveFeed(open_live(address, LiveSettings(max_pixels=settings.max_pixels)))
+    return FileFeed(
+        open_source(
+            source if address.kind == "demo" else address.target,
+            threads=settings.threads,
+            max_pixels=settings.max_pixels,
+        )
+    )
 
 
 def _scene(scene: EngineScene, labels: tuple[str, ...]) -> Scene:

@@ -9,6 +9,7 @@ from typing import Final, Literal
 
 from mien.engine.errors import RecordingError
 from mien.engine.recording.files import file_name
+from mien.engine.settings import require_between, require_one_of
 
 _LONGEST_PRE_ROLL_S: Final = 60.0
 
@@ -47,16 +48,11 @@ class RecordingPlan:
     def __post_init__(self) -> None:
         if not (self.annotated or self.clean):
             raise RecordingError("nothing to record: choose the annotated video, the clean one, or both")
-        if self.privacy not in ("none", "blur", "pixelate"):
-            raise RecordingError(f"privacy: {self.privacy!r} is not known; use none, blur or pixelate")
-        if self.privacy_scope not in ("all", "unselected"):
-            raise RecordingError(f"privacy_scope: {self.privacy_scope!r} is not known; use all or unselected")
-        if not 0 <= self.pre_roll_s <= _LONGEST_PRE_ROLL_S:
-            raise RecordingError(f"pre_roll_s: {self.pre_roll_s} must be from 0 to {_LONGEST_PRE_ROLL_S:.0f} seconds")
-        if not 0 <= self.crf <= 51:
-            raise RecordingError(f"crf: {self.crf} must be from 0 (largest files) to 51 (worst image)")
-        if self.min_free_bytes < 0:
-            raise RecordingError(f"min_free_bytes: {self.min_free_bytes} must not be negative")
+        require_one_of("privacy", self.privacy, ("none", "blur", "pixelate"), RecordingError)
+        require_one_of("privacy_scope", self.privacy_scope, ("all", "unselected"), RecordingError)
+        require_between("pre_roll_s", self.pre_roll_s, 0, _LONGEST_PRE_ROLL_S, RecordingError)
+        require_between("crf", self.crf, 0, 51, RecordingError)
+        require_between("min_free_bytes", self.min_free_bytes, 0, error=RecordingError)
         file_name(self.name, now=datetime.min)
 
 

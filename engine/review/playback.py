@@ -150,7 +150,7 @@ class Playback:
                     return
                 wanted, self._wanted, playing = self._wanted, None, self._playing
             if wanted is not None:
-                if images is None or not 0 <= wanted - at <= 12:
+                if images is None or not 0 < wanted - at <= 12:
                     images = self._from(container, stream, wanted)
                 frame = None
                 for at, frame in images:  # noqa: B007 (goes on where it is)

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Literal, Protocol, Self
 
-from mien.engine.errors import SettingsError, SourceError
-from mien.engine.settings import MAX_PIXELS
+from mien.engine.errors import SourceError
+from mien.engine.settings import MAX_PIXELS, require_between, require_one_of
 from mien.engine.types import AudioChunk, Frame, SourceCondition, SourceInfo
 
 MIN_SIDE: Final = 16
@@ -114,8 +114,8 @@ class LiveSettings:
     max_pixels: int = MAX_PIXELS
 
     def __post_init__(self) -> None:
-        if self.transport not in (None, "tcp", "udp"):
-            raise SettingsError(f"transport is {self.transport!r}; choose tcp or udp")
+        if self.transport is not None:
+            require_one_of("transport", self.transport, ("tcp", "udp"))
         bounds = {
             "open_timeout_s": (0.5, 60.0),
             "read_timeout_s": (0.2, 10.0),
@@ -126,9 +126,7 @@ class LiveSettings:
             "max_pixels": (256, 2**30),
         }
         for name, (low, high) in bounds.items():
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise SettingsError(f"{name} is {value}; choose a value from {low:g} to {high:g}")
+            require_between(name, getattr(self, name), low, high)
 
 
 OnAudio = Callable[[AudioChunk], None]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
 from mien.engine.errors import ModelError
+from mien.engine.settings import require_between, require_one_of
 
 _CROP_TRIES: Final = 10
 Images = list[Image.Image]
@@ -42,10 +43,11 @@ class AugmentConfig:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        if self.resize not in ("stretch", "short_side") or self.interpolation not in ("bilinear", "bicubic"):
-            raise ModelError("augment.resize is stretch or short_side; augment.interpolation is bilinear or bicubic")
-        if not 0 <= self.brightness <= 1 or not 0 <= self.hue <= 0.5 or not 0 <= self.rotate <= 180:
-            raise ModelError("augment.brightness goes from 0 to 1, hue from 0 to 0.5, rotate from 0 to 180")
+        require_one_of("augment.resize", self.resize, ("stretch", "short_side"), ModelError)
+        require_one_of("augment.interpolation", self.interpolation, ("bilinear", "bicubic"), ModelError)
+        require_between("augment.brightness", self.brightness, 0, 1, ModelError)
+        require_between("augment.hue", self.hue, 0, 0.5, ModelError)
+        require_between("augment.rotate", self.rotate, 0, 180, ModelError)
         if self.crop and not (len(self.crop) == 2 and 0 < self.crop[0] <= self.crop[1] <= 1):
             raise ModelError("augment.crop needs two shares of the area, as [0.08, 1.0]")
         if not (len(self.ratio) == 2 and 0 < self.ratio[0] <= self.ratio[1]):

@@ -17,6 +17,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler
 
+from mien.engine.settings import MAX_PIXELS
 from mien.models.data import samplers
 from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
 from mien.models.data.entries import ClipEntry, DataError, frame_files
@@ -103,6 +104,8 @@ def open_image(file: Path) -> Image.Image:
     """
     try:
         with Image.open(file) as image:
+            if image.width * image.height > MAX_PIXELS:
+                raise DataError(f"{file}: is {image.width}x{image.height}; frames have at most {MAX_PIXELS} pixels")
             return image.convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
         raise DataError(f"{file}: cannot be read ({' '.join(str(error).split())[:80]}); run mien data check") from None

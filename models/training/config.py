@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mien.engine.errors import ModelError
+from mien.engine.settings import require_between, require_one_of
 from mien.models.data.annotations import READERS, read_entries
 from mien.models.data.augment import AugmentConfig
 from mien.models.data.entries import ClipEntry
@@ -45,12 +46,10 @@ class DataConfig:
     stride: int = 4
 
     def __post_init__(self) -> None:
-        if self.format not in READERS:
-            raise ModelError(f"data.format must be one of {', '.join(READERS)}, not {self.format!r}")
-        if self.sampler not in ("segments", "window"):
-            raise ModelError(f"data.sampler must be segments or window, not {self.sampler!r}")
-        if self.stride < 1 or self.folds < 1:
-            raise ModelError("data.stride and data.folds must be at least 1")
+        require_one_of("data.format", self.format, READERS, ModelError)
+        require_one_of("data.sampler", self.sampler, ("segments", "window"), ModelError)
+        require_between("data.stride", self.stride, 1, error=ModelError)
+        require_between("data.folds", self.folds, 1, error=ModelError)
 
     def label_set(self) -> LabelSet:
         """Names and texts of the classes."""
@@ -82,10 +81,10 @@ class StageConfig:
         unknown = sorted(set(self.rates) - set(GROUPS))
         if unknown or not self.rates:
             raise ModelError(f"stages.rates must give learning rates of {', '.join(GROUPS)}, got {unknown or 'none'}")
-        if self.optimizer not in ("sgd", "adamw") or self.schedule not in ("constant", "steps", "cosine"):
-            raise ModelError("stages.optimizer is sgd or adamw; stages.schedule is constant, steps or cosine")
-        if self.epochs < 1 or self.period < 1:
-            raise ModelError("stages.epochs and stages.period must be at least 1")
+        require_one_of("stages.optimizer", self.optimizer, ("sgd", "adamw"), ModelError)
+        require_one_of("stages.schedule", self.schedule, ("constant", "steps", "cosine"), ModelError)
+        require_between("stages.epochs", self.epochs, 1, error=ModelError)
+        require_between("stages.period", self.period, 1, error=ModelError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +109,12 @@ class TrainingConfig:
     save_every: int = 0
 
     def __post_init__(self) -> None:
-        if self.loss not in LOSSES:
-            raise ModelError(f"training.loss must be one of {', '.join(LOSSES)}, not {self.loss!r}")
-        if self.precision not in ("no", "bf16", "fp16") or self.select not in ("war", "uar"):
-            raise ModelError("training.precision is no, bf16 or fp16; training.select is war or uar")
-        if self.batch < 1 or self.workers < 0 or self.save_every < 0 or self.test_batch < 0:
-            raise ModelError("training.batch must be at least 1; workers, test_batch and save_every at least 0")
+        require_one_of("training.loss", self.loss, LOSSES, ModelError)
+        require_one_of("training.precision", self.precision, ("no", "bf16", "fp16"), ModelError)
+        require_one_of("training.select", self.select, ("war", "uar"), ModelError)
+        require_between("training.batch", self.batch, 1, error=ModelError)
+        for name in ("workers", "test_batch", "save_every"):
+            require_between(f"training.{name}", getattr(self, name), 0, error=ModelError)
 
 
 @dataclass(frozen=True, slots=True)

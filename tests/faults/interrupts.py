@@ -35,7 +35,7 @@ from tests.videos import portrait, write_video
 
 ROOT = Path(__file__).parents[2]
 SIGNALS = (signal.SIGINT, signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGKILL)
-LONG = 3000  # frames of what is repaired, so that this takes long enough to be hit
+LONG = 1500  # frames of what is repaired, so that this takes long enough to be hit
 LIMIT_S = 60.0  # after the last signal
 
 
@@ -229,10 +229,14 @@ def orphans(group: int) -> str:
 
 def runs(count: int, seed: int, only: str | None = None) -> Iterator[Run]:
     """`count` runs, in turn over the kinds."""
+    # Shells start background jobs with these ignored, and children inherit that.
+    for number in (signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler)
     chance = random.Random(seed)
     with tempfile.TemporaryDirectory(prefix="mien-interrupts-") as home:
         source = write_video(
-            Path(home) / "source.mp4", portrait(25, width=640, height=480) * 60, audio="aac", codec="mpeg4"
+            Path(home) / "source.mp4", portrait(25, width=640, height=480) * 40, audio="aac", codec="mpeg4"
         )
         part = write_video(
             Path(home) / "long.mp4", portrait(25, width=640, height=480) * (LONG // 25), audio="aac", codec="mpeg4",

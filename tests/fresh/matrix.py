@@ -75,10 +75,7 @@ def attempt(suite: str, releases: str, folder: Path, logs: Path, tests: Sequence
         headings = ["root", "quick", "no-torch", *([] if shown else ["no-samples"])]
         headings += ["old-pyav"] if releases == "oldest" else []
         inside = [".ci/root", "run", str(bare), *shown]
-        told = subprocess.run(
-            [*inside, ". /etc/os-release; echo $PRETTY_NAME"], cwd=ROOT, capture_output=True, text=True
-        )
-        row.system = told.stdout.strip().removesuffix("GNU/Linux").replace(" GNU/Linux", "") or suite
+        row.system = answer([*inside, ". /etc/os-release; echo $PRETTY_NAME"]).replace(" GNU/Linux", "") or suite
         if step(row, "first command", log, [*inside, f"/src/mien/.ci/inside install {releases}"]):
             step(row, "packages", log, [*inside, "/src/mien/.ci/inside packages"])
             skips, chosen = ",".join(headings), " ".join(tests)

@@ -32,7 +32,7 @@ class Wanted:
 
     Attributes:
         model: folder of the bundle; None: the one that ships with Mien.
-        labels_file: typed labels; None: the model's own.
+        labels_file: of zero-shot labels; None: the model's own labels.
     """
 
     model: Path | None

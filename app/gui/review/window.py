@@ -287,7 +287,7 @@ class ReviewWindow(QMainWindow):
         self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Image (*.png)"), self._report)
 
     def export(self, kind: str) -> None:
-        """Ask where to, and write one of `EXPORTERS`: the chosen person, or everybody."""
+        """Ask where to, and write one of `EXPORTERS`, of the selected person, or of everybody."""
         export = EXPORTERS[kind]
         kinds = f"{export.title} (*{export.suffix})"
         ending = " export.csv" if export.suffix == ".csv" else export.suffix  # beside the recording's own CSV

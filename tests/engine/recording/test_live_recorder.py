@@ -213,8 +213,8 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     [
         ({"annotated": False}, "nothing to record"),
         ({"name": "{wrong}"}, "{wrong} is not known"),
-        ({"crf": 52}, "crf: 52"),
-        ({"pre_roll_s": 61}, "pre_roll_s: 61"),
+        ({"crf": 52}, "crf is 52; choose a value from 0 to 51"),
+        ({"pre_roll_s": 61}, "pre_roll_s is 61"),
         ({"privacy": "mask"}, "privacy"),
     ],
 )

@@ -73,6 +73,14 @@ def test_a_time_shows_the_frame_that_was_on_then(playback: Playback) -> None:
         reached(playback, index)
 
 
+def test_the_frame_that_is_shown_can_be_asked_for_again(playback: Playback) -> None:
+    for index in (0, 7, 7, 7):
+        before = reached(playback, index).serial if index == 7 and playback.now().index == 7 else 0
+        playback.go_to(index)
+        until(lambda before=before: (now := playback.now()) is not None and now.serial > before)
+        reached(playback, index)
+
+
 @settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(st.lists(st.integers(0, COUNT - 1), min_size=1, max_size=6))
 def test_any_frames_in_any_order(playback: Playback, order: list[int]) -> None:

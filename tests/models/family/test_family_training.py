@@ -268,7 +268,7 @@ def test_published_recipes_are_whole(name: str, tmp_path: Path) -> None:
         (lambda data: data["model"].update(dept=2), r"does not know 'dept'"),
         (lambda data: data["model"].update(steps="16"), r"model.steps must be like 16"),
         (lambda data: data["model"].update(steps=40), r"model.max_len 3 holds 2"),
-        (lambda data: data["training"].update(loss="mse"), r"training.loss must be one of"),
+        (lambda data: data["training"].update(loss="mse"), r"training\.loss is 'mse'; choose one of"),
         (lambda data: data["stages"][0].update(rates={"eyes": 1.0}), r"stages.rates must give"),
         (lambda data: data.update(stages=[]), r"at least one \[\[stages\]\]"),
         (lambda data: data["data"].update(root="/nowhere"), r"set data.root"),
