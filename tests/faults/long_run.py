@@ -132,7 +132,7 @@ def main() -> None:
                 memory.append((time.monotonic() - began, me.memory_info().rss / 1e6))
                 print(line(session, began, memory[-1][1]), flush=True)
             session.stop_recording()
-            wait_for("the recording's end", lambda: session.status().recording.state in ("done", "failed"), 120)  # type: ignore[union-attr]
+            wait_for("the recording's end", lambda: session.status().recording.state in ("done", "failed"), 1800)  # type: ignore[union-attr]
             session.close_source()
             time.sleep(1)
             status = session.status()
