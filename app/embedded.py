@@ -6,6 +6,13 @@ import atexit
 from contextlib import ExitStack
 from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from mien.engine.inference.bundle import Bundle
+    from mien.engine.settings import Provider
 
 
 def embedded_bundle() -> Path:
@@ -13,3 +20,20 @@ def embedded_bundle() -> Path:
     stack = ExitStack()
     atexit.register(stack.close)
     return stack.enter_context(resources.as_file(resources.files("mien.assets").joinpath("embedded")))
+
+
+def chosen_bundle(model: Path | None, labels: Path | None, provider: Provider, warn: Callable[[str], None]) -> Bundle:
+    """The bundle in the folder `model` (None: the embedded one), with the zero-shot labels of `labels`, if any.
+
+    Raises:
+        ModelError: it is missing or damaged, or has no text encoder for labels.
+    """
+    from mien.engine.inference.bundle import load_bundle
+
+    bundle = load_bundle(model or embedded_bundle())
+    if labels is None:
+        return bundle
+    from mien.engine.inference.typed_labels import with_typed_labels
+
+    warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
+    return with_typed_labels(bundle, labels, provider=provider)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
+from mien.engine.errors import RecordingError, SettingsError, SourceError
 from mien.engine.settings import DetectorRange, Provider, Settings
 from mien.loading import bundle_of, detector_file
 
@@ -150,6 +150,7 @@ def record(
     (True, '.csv')
     """
     from mien.engine.live.session import LiveSession
+    from mien.engine.live.status import wait_for_model
     from mien.engine.recording.plan import RecordingPlan
     from mien.engine.sources.address import SourceAddress
 
@@ -162,7 +163,7 @@ def record(
         raise RecordingError(f"{plan.folder}: no such folder; create it first")
     bundle, file = bundle_of(model), detector_file(detector, detector_range)
     with LiveSession(bundle, file, chosen) as session:
-        _wait_for_model(session)
+        wait_for_model(session.status)
         session.open(address)
         session.record(plan)
         with suppress(KeyboardInterrupt):
@@ -176,14 +177,6 @@ def record(
             raise SourceError(condition.message)
         raise RecordingError(status.message if status is not None and status.message else "nothing was recorded")
     return _recorded(status, (warning,) if warning else ())
-
-
-def _wait_for_model(session: LiveSession) -> None:
-    """Nothing is opened for a model that cannot run."""
-    while (status := session.status()).model_state == "loading":
-        time.sleep(_POLL_S)
-    if status.model_state == "failed":
-        raise ModelError(status.model_message)
 
 
 def _wait(session: LiveSession, seconds: float | None, stop: Callable[[], bool] | None) -> None:

@@ -20,7 +20,7 @@ from mien.app.commands.options import (
     quiet_option,
     range_option,
 )
-from mien.app.embedded import embedded_bundle
+from mien.app.embedded import chosen_bundle
 from mien.engine.batch.inputs import plan
 from mien.engine.errors import SettingsError, SourceError
 from mien.engine.settings import Settings
@@ -113,7 +113,6 @@ def annotate(
 
     # Imported here: the checks above should answer at once.
     from mien.engine.batch.workers import Job, Work, automatic_jobs
-    from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
     from mien.engine.recording.files import Outputs
     from mien.engine.sources.address import DEMO
@@ -124,12 +123,7 @@ def annotate(
         if spec != DEMO and not Path(spec).exists():
             raise SourceError(f"{spec}: no such file")
         Outputs.checked(mp4, overwrite=overwrite, source=Path(spec))
-    bundle = load_bundle(model or embedded_bundle())
-    if labels is not None:
-        from mien.engine.inference.typed_labels import with_typed_labels
-
-        bundle = with_typed_labels(bundle, labels, provider=settings.provider)
-        console.warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
+    bundle = chosen_bundle(model, labels, settings.provider, console.warn)
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=console.say)
     work = Work(bundle, detector_file, settings, neutral, overwrite=overwrite, resume=resume or cluster is not None)
     if cluster is None and len(planned) == 1 and not resume:

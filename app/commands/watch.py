@@ -22,10 +22,10 @@ from mien.app.commands.options import (
     range_option,
 )
 from mien.app.commands.stream import stream_address, stream_options
-from mien.app.embedded import embedded_bundle
+from mien.app.embedded import chosen_bundle
 from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
-from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
+from mien.engine.errors import RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
 from mien.engine.outputs.base import OUTPUTS
 from mien.engine.settings import Settings
@@ -109,29 +109,26 @@ def watch(
         raise SettingsError("--clean, --no-audio and --privacy are about recordings; add --record FOLDER")
 
     # Imported here: the checks above should answer at once.
-    from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
 
     address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
         raise SourceError(f"{address.target}: no such video file")
     plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
-    bundle = load_bundle(model or embedded_bundle())
-    if labels is not None:
-        from mien.engine.inference.typed_labels import with_typed_labels
-
-        bundle = with_typed_labels(bundle, labels, provider=settings.provider)
-        _warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
+    bundle = chosen_bundle(model, labels, settings.provider, _warn)
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
 
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
+    from mien.engine.live.status import wait_for_model
 
     with Interrupts(Console(quiet).interrupted_here) as interrupts:
         session = LiveSession(bundle, detector_file, settings)
         try:
-            _wait_for_model(session, interrupts)
+            wait_for_model(session.status, lambda: interrupts.count > 0)
+            if interrupts.count:
+                raise KeyboardInterrupt
             for kind, target in outputs.items():
                 session.outputs.add(kind, target)
             session.open(address)
@@ -163,16 +160,6 @@ def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
     from mien.engine.recording.plan import RecordingPlan
 
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
-
-
-def _wait_for_model(session: LiveSession, interrupts: Interrupts) -> None:
-    """Nothing is opened for a model that cannot run."""
-    while (status := session.status()).model_state == "loading":
-        if interrupts.count:
-            raise KeyboardInterrupt
-        time.sleep(_POLL_S / 4)
-    if status.model_state == "failed":
-        raise ModelError(status.model_message)
 
 
 def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:

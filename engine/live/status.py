@@ -5,12 +5,13 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, Literal
 
 import numpy as np
 
+from mien.engine.errors import ModelError
 from mien.engine.types import SourceCondition, SourceInfo
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 ModelState = Literal["loading", "ready", "failed"]
 
+_LOOK_S: Final = 0.025
 _SPAN_S: Final = 3.0  # rates and delays are those of the last seconds: long enough to be steady, short enough to be now
 
 
@@ -93,6 +95,22 @@ class LiveStatus:
     recording: RecordingStatus | None = None
     warning: str = ""
     no_signal_since: float | None = None
+
+
+def wait_for_model(status: Callable[[], LiveStatus], stop: Callable[[], bool] = lambda: False) -> None:
+    """Wait until a model is in use, or `stop()` is true: nothing should be opened for a model that cannot run.
+
+    Args:
+        status: of the session; asked forty times a second.
+        stop: whether to wait no longer.
+
+    Raises:
+        ModelError: the model cannot be used.
+    """
+    while (now := status()).model_state == "loading" and not stop():
+        time.sleep(_LOOK_S)
+    if now.model_state == "failed":
+        raise ModelError(now.model_message)
 
 
 class Meter:
