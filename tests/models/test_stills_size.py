@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+
+pytest.importorskip("torch", reason="torch is only needed for training; install the train extra")
+
 from PIL import Image
 
 from mien.models.data.dataset import open_image
