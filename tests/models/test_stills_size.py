@@ -10,8 +10,6 @@ pytest.importorskip("torch", reason="torch is only needed for training; install 
 
 from PIL import Image
 
-pytest.importorskip("torch", reason="torch is only needed for training; install the train extra")
-
 from mien.models.data.dataset import open_image
 from mien.models.data.entries import DataError
 
