@@ -6,8 +6,6 @@ All else about the package is in pyproject.toml. README.md has the table of syst
 import platform
 import sys
 
-from setuptools import setup
-
 
 def why_not(system: str, machine: str, glibc: str | None) -> str | None:
     """Why Mien cannot be installed here, and what to do; None where it can.
@@ -43,4 +41,6 @@ if __name__ == "__main__":
     reason = why_not(sys.platform, platform.machine(), glibc if name == "glibc" else None)
     if reason is not None:
         sys.exit(f"Mien cannot be installed on {reason}.")
+    from setuptools import setup  # there while the package is built
+
     setup()
