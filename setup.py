@@ -5,6 +5,7 @@ All else about the package is in pyproject.toml. README.md has the table of syst
 
 import platform
 import sys
+import tempfile
 
 
 def why_not(system: str, machine: str, glibc: str | None) -> str | None:
@@ -43,4 +44,6 @@ if __name__ == "__main__":
         sys.exit(f"Mien cannot be installed on {reason}.")
     from setuptools import setup  # there while the package is built
 
-    setup()
+    # In a folder of its own: what an earlier build left in build/lib would be installed again, deleted files included.
+    with tempfile.TemporaryDirectory() as folder:
+        setup(options={"build": {"build_base": folder}})
