@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import multiprocessing
 import os
 import signal
@@ -199,9 +200,10 @@ def run_jobs(
                             workers.remove(worker)
                             if left and not stopping:
                                 workers.append(_Worker(work))
-                    running = sum(worker.share for worker in workers)
+                    # Rounded once: added up in another order, what is done could seem to shrink.
+                    done = math.fsum([len(outcomes), *(worker.share for worker in workers)])
                     speed = sum(worker.frames_per_second for worker in workers)
-                    progress(BatchProgress(len(outcomes) + running, len(jobs), speed))
+                    progress(BatchProgress(done, len(jobs), speed))
                 except Abandoned:
                     raise
                 except KeyboardInterrupt:
