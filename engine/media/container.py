@@ -28,8 +28,15 @@ def decoder_limit(max_pixels: int) -> dict[str, str]:
     return {"max_pixels": str(max_pixels + max_pixels // 8 + (1 << 16))}
 
 
-def open_container(path: Path, *, max_pixels: int = MAX_PIXELS) -> InputContainer:
+WHOLE: Final = {"advanced_editlist": "0"}
+"""For recordings that were cut off: while their first fragment is all there is, the edit list has no length yet, and
+FFmpeg would leave out every frame but the first."""
+
+
+def open_container(path: Path, *, max_pixels: int = MAX_PIXELS, whole: bool = False) -> InputContainer:
     """Open a file with FFmpeg's demuxers, which may decode a frame to learn what it holds.
+
+    With `whole`, an MP4's edit lists move its times, but no packet is left out: see `WHOLE`.
 
     Raises:
         SourceError: it does not exist, may not be read, is a still image, or is no video at all.
@@ -42,7 +49,9 @@ def open_container(path: Path, *, max_pixels: int = MAX_PIXELS) -> InputContaine
         raise SourceError(f"{path}: the file is empty")
     try:
         # "file:" keeps FFmpeg from taking a name like "a:b.mp4" for a protocol.
-        container = av.open(f"file:{path}", options={**OPEN_OPTIONS, **decoder_limit(max_pixels)})
+        container = av.open(
+            f"file:{path}", options={**OPEN_OPTIONS, **decoder_limit(max_pixels), **(WHOLE if whole else {})}
+        )
     except PermissionError:
         raise SourceError(f"{path}: may not be read; check its permissions") from None
     except (av.error.FFmpegError, OSError, ValueError):

@@ -17,7 +17,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from mien.engine.errors import RecordingError, SourceError
-from mien.engine.media.container import OPEN_OPTIONS, open_container
+from mien.engine.media.container import OPEN_OPTIONS, WHOLE, open_container
 from mien.engine.media.mp4_boxes import whole_length
 from mien.engine.media.rationals import time_base
 from mien.engine.recording.notes import Marker
@@ -74,10 +74,10 @@ def opened(path: Path) -> InputContainer:
     if path.stat().st_size == 0:
         raise RecordingError(f"{path}: holds no frame, so there is nothing to repair; it can be deleted")
     with suppress(SourceError):
-        return open_container(path)
+        return open_container(path, whole=True)
     # A last fragment that is cut off in the wrong place keeps FFmpeg from opening the file: look at it without.
     try:
-        return av.open(_Head(path, whole_length(path)), "r", format="mp4", options=OPEN_OPTIONS)
+        return av.open(_Head(path, whole_length(path)), "r", format="mp4", options={**OPEN_OPTIONS, **WHOLE})
     except _FAILURES:
         raise RecordingError(
             f"{path}: cannot be read as a video; it was cut off before its first frame, or is damaged"

@@ -214,7 +214,7 @@ class _Repair:
             # Where the end was lost, markers in it have no frame any more; they stay in the CSV.
             kept = [marker for marker in rows.markers if marker.time_s - start_s <= before.duration_s]
             chapters = chapters_of(kept, start_s, start_s + before.duration_s)
-        fresh = self._make(final, lambda fresh: _copy_packets(part, fresh, final, chapters))
+        fresh = self._make(final, lambda fresh: _copy_packets(part, fresh, final, chapters, before.frames))
         after = content_of(fresh)
         if (after.frames, after.digest) != (before.frames, before.digest):
             raise RecordingError(
@@ -265,15 +265,17 @@ def _frames_in(about: dict[str, Any]) -> int | None:
     counts = about.get("counts")
     if not isinstance(counts, dict) or not isinstance(counts.get("frames_written"), int):
         return None
-    repeated = counts.get("frames_repeated", counts.get("frames_repeated", 0))
+    repeated = counts.get("frames_repeated", counts.get("pictures_repeated", 0))
     return int(counts["frames_written"]) + (repeated if isinstance(repeated, int) else 0)
 
 
-def _copy_packets(part: Path, fresh: Path, final: Path, chapters: list[Chapter]) -> None:
+def _copy_packets(part: Path, fresh: Path, final: Path, chapters: list[Chapter], frames: int) -> None:
+    # With a single frame, FFmpeg from 8.1 on writes an edit list without length, which hides that frame.
+    options = {"use_editlist": "1" if frames > 1 else "0"}
     try:
         with (
             opened(part) as source,
-            av.open(f"file:{fresh}", "w", format="mp4", options={"use_editlist": "1"}) as target,
+            av.open(f"file:{fresh}", "w", format="mp4", options=options) as target,
         ):
             streams = {
                 stream.index: target.add_stream_from_template(stream)

@@ -6,13 +6,16 @@ import csv
 import json
 import subprocess
 import sys
+from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
 from mien.engine.errors import RecordingError
+from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.recording.repair import repair
 from mien.engine.review.session import read_session
+from mien.engine.types import VideoFormat
 from tests.faults.kill_recording import examine, record_and_kill
 from tests.videos import portrait, probe, write_video
 
@@ -55,6 +58,33 @@ def unfinished(folder: Path, *, rows: str | None = None) -> Path:
 
 HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,top_label,p_a,p_b\n"
 ROW = "0.040000,1,1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,a,0.90000,0.10000\n"
+
+
+def test_what_ends_in_its_first_fragment_keeps_its_frames(tmp_path: Path) -> None:
+    """Its edit list has no length yet; players that believe it show one frame or none."""
+    images = portrait(50)
+    source = write_video(tmp_path / "in.mp4", images, audio="aac")
+    height, width = images[0].shape[:2]
+    writer = Mp4Writer(
+        tmp_path / "running.mp4", VideoFormat(width, height, Fraction(1, 25), Fraction(25)), crf=20, audio_path=source
+    )
+    part = tmp_path / "out.part.mp4"
+    for index, image in enumerate(images):
+        writer.write(image, index, 1)
+        if (tmp_path / "running.mp4").stat().st_size > 5000:
+            break
+    part.write_bytes((tmp_path / "running.mp4").read_bytes())
+    writer.close()
+    frames = repair(part).frames
+    assert frames >= 10
+    found = probe(tmp_path / "out.mp4")
+    assert found["frames"] == frames and found["audio_codec"] == "aac" and found["times"][0] == 0
+
+
+def test_a_single_frame_is_seen(tmp_path: Path) -> None:
+    write_video(tmp_path / "out.part.mp4", portrait(1), audio="aac", audio_s=0.04)
+    assert repair(tmp_path / "out.part.mp4").frames == 1
+    assert probe(tmp_path / "out.mp4")["frames"] == 1
 
 
 def test_half_rows_are_cut_and_sound_stays(tmp_path: Path) -> None:
