@@ -182,6 +182,8 @@ def _context(address: SourceAddress) -> ssl.SSLContext:
     # From Python 3.13 on it also asks authorities for extensions that FFmpeg, which makes the connection, does not ask
     # for, and that self-made authorities lack.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if not address.verify_tls:
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
     return context
 
 

@@ -44,6 +44,7 @@ _HURRY_S: Final = 2.0  # so long without a single wait: decoding cannot keep up
 _FILE_ANALYSE_S: Final = 2.0  # over HTTP comes much that is not live, read as fast as the network gives it
 _END_S: Final = 1.0  # announced lengths are rounded
 _HIGHEST_RATE: Final = 1000
+_NOT_ITS_OWN_HTTP: Final = {"http_persistent": "0", "http_multiple": "0"}  # so that a Fetcher is asked
 _REFUSALS: Final = (av.error.HTTPError, av.error.HTTPClientError)
 _WEB_PROTOCOLS: Final = "http,https,httpproxy,tcp,tls,crypto,data"  # no playlist may make this program read files
 
@@ -238,11 +239,16 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
     if checked and isinstance(opened, av.error.ArgumentError):
         # A playlist: what it names, FFmpeg would fetch without checking from whom.
         del options["format_whitelist"]
-        options |= {"http_persistent": "0", "http_multiple": "0"}  # those need FFmpeg's own HTTP
+        options |= _NOT_ITS_OWN_HTTP
         more["io_open"] = fetcher = Fetcher(address, settings.open_timeout_s)
         opened = _try(address, settings, options, more)
         if not isinstance(opened, InputContainer) and fetcher.failure is not None:
             opened = fetcher.failure
+    elif web and encryption(address) == "unverified" and not isinstance(opened, InputContainer):
+        # A playlist, perhaps: from 8.1 on FFmpeg checks the certificates of what it names, whatever it was told.
+        own = {"io_open": Fetcher(address, settings.open_timeout_s)}
+        again = _try(address, settings, options | _NOT_ITS_OWN_HTTP, own)
+        opened = again if isinstance(again, InputContainer) else opened
     if isinstance(opened, InputContainer):
         return opened
     lost = _explain(opened, address, settings)
