@@ -26,7 +26,7 @@ RUNS = [(suite, releases) for suite in ("bookworm", "trixie") for releases in ("
 RUNS += [("testing", "newest"), ("testing", "oldest")]
 LIBRARIES = {
     "av": "PyAV", "numpy": "NumPy", "mediapipe": "MediaPipe", "onnxruntime-gpu": "ONNX Runtime",
-    "opencv-contrib-python": "OpenCV", "PySide6_Essentials": "PySide6", "pyqtgraph": "pyqtgraph", "click": "click",
+    "opencv-contrib-python": "OpenCV", "PySide6_Essentials": "PySide6", "click": "click",
     "rich": "rich", "ray": "Ray",
 }  # fmt: skip
 USES = {"annotate a file": "annotate", "record a stream": "watch", "open the window": "window"}
