@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+SKIPPED_AND_FAILED = 10
+"""Exit code of a run with both: running what failed once more would not bring the skip to light again."""
 LIST = Path(__file__).parent.parent / ".ci" / "expected_skips.txt"
 
 
@@ -69,6 +71,8 @@ class _Watch:
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
         if self._unexpected and session.exitstatus == pytest.ExitCode.OK:
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+        elif self._unexpected and session.exitstatus == pytest.ExitCode.TESTS_FAILED:
+            session.exitstatus = SKIPPED_AND_FAILED
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         if self._unexpected:

@@ -23,8 +23,8 @@ def test_runs():
 """
 
 
-def run(folder: Path, listed: str, headings: str) -> subprocess.CompletedProcess[str]:
-    (folder / "test_small.py").write_text(TESTS, encoding="utf-8")
+def run(folder: Path, listed: str, headings: str, tests: str = TESTS) -> subprocess.CompletedProcess[str]:
+    (folder / "test_small.py").write_text(tests, encoding="utf-8")
     (folder / "skips.txt").write_text(listed, encoding="utf-8")
     (folder / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
     command = [sys.executable, "-m", "pytest", "-p", "tests.expected_skips", "-p", "no:cacheprovider", "--rootdir"]
@@ -47,6 +47,12 @@ def test_any_other_skip_fails_and_is_named(tmp_path: Path, listed: str, headings
     done = run(tmp_path, listed, headings)
     assert done.returncode == 1, done.stdout
     assert "test_small.py::test_needs_a_card[1]: Skipped: no card" in done.stdout
+
+
+def test_a_skip_beside_a_failure_is_told_apart(tmp_path: Path) -> None:
+    """What failed may be run once more; the skip would then go unnoticed."""
+    done = run(tmp_path, "[no-card]\n", "no-card", TESTS.replace("    pass", "    assert False"))
+    assert done.returncode == 10, done.stdout
 
 
 def test_an_unknown_heading_is_a_mistake(tmp_path: Path) -> None:
