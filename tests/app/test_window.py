@@ -146,12 +146,12 @@ def test_quitting_finishes_a_recording(open_window, qtbot, tmp_path: Path) -> No
     window.recording.toggle()
     qtbot.waitUntil(lambda: window.recording.running and frames_of(window) > 5, timeout=60_000)
     asked = []
-    window.ask_quit = lambda: bool(asked.append(1))
+    window.dialogs.ask_quit = lambda: bool(asked.append(1))
     window.close()
     assert asked
     assert window.isVisible()
     assert window.recording.running
-    window.ask_quit = lambda: True
+    window.dialogs.ask_quit = lambda: True
     window.close()
     qtbot.waitUntil(lambda: not window.isVisible(), timeout=30_000)
     (mp4,) = (tmp_path / "recordings").glob("*.mp4")
@@ -199,7 +199,7 @@ def test_choosing_a_model(open_window, qtbot, tiny_bundle: Bundle, tmp_path: Pat
     from mien.app.gui.dialogs.model import ModelDialog
 
     window = open_window()
-    window.show_models()
+    window.dialogs.choose_model()
     dialog = window.findChild(ModelDialog)
     dialog.open_bundle(str(tmp_path))
     qtbot.waitUntil(lambda: "not a model bundle" in dialog._problem.text(), timeout=30_000)

@@ -39,7 +39,7 @@ class PersonRow(QWidget):
         super().__init__()
         self._people, self._person = people, person
         self._name = label("")
-        self._name.setMinimumWidth(24)
+        self._name.setMinimumWidth(66)
         self._word = label("", "muted")
         self._word.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._edit = QLineEdit()
@@ -57,8 +57,7 @@ class PersonRow(QWidget):
         self._menu.aboutToShow.connect(lambda: self.fill_menu(self._menu))
         self._more.setMenu(self._menu)
         inner = row(Dot(person), self._name, self._edit, self._word, self._eye, self._more, spacing=6)
-        inner.setContentsMargins(16, 0, 10, 0)
-        inner.insertSpacing(1, 4)
+        inner.setContentsMargins(14, 0, 6, 0)
         inner.setStretchFactor(self._name, 1)
         inner.setStretchFactor(self._edit, 3)
         self.setLayout(inner)
