@@ -277,8 +277,11 @@ class RecordStage:
             self._newest = item.context
             if item.dropped:
                 self._open.note_dropped(item.dropped)
-            context = item.context
-            self._open.write(item.unpacked(), names=context.names, selected=context.selected, gap_s=item.gap_s)
+            people = item.context.people
+            self._open.write(
+                item.unpacked(), names=people.names, selected=people.selected, hidden=people.hidden, book=people.book,
+                gap_s=item.gap_s,
+            )  # fmt: skip
         elif self._pre_roll is not None:
             self._pre_roll.push(item.scene, gap_s=item.gap_s)
 
