@@ -27,8 +27,8 @@ class Recording:
         columns: arrays of equal length n, a row for each frame in which a face was there, ordered by time and face:
             ``time_s`` (float64, seconds from the beginning of the video), ``id`` (int64), ``name`` (str), ``status``
             (str), ``label`` (str, "" where nothing was measured), ``x``, ``y``, ``width``, ``height`` (float32, pixels
-            of the video, origin top left), and for each label ``p_LABEL``, as it was shown, and ``raw_LABEL``, by the newest
-            window alone (float32, NaN where nothing was measured).
+            of the video, origin top left), and for each label ``p_LABEL``, as it was shown, and ``raw_LABEL``, by the
+            newest window alone (float32, NaN where nothing was measured).
     """
 
     session: RecordedSession

@@ -42,8 +42,8 @@ class Face:
             "occluded": hidden in this frame.
         quality: what makes the face hard to read: "small", "dark", "blurred", "turned away"; empty if nothing does.
         label: the label to show: always the one with the largest of `probabilities`; None where nothing was measured.
-        probabilities: by label, sum 1, steadied over time; empty while the face is hidden, and until it was read for the
-            first time.
+        probabilities: by label, sum 1, steadied over time; empty while the face is hidden, and until it was read for
+            the first time.
         raw: as `probabilities`, by the newest window alone.
         prediction_s: time of the newest frame that the probabilities rest on, on the clock of `Scene.time_s`.
     """

@@ -3,8 +3,8 @@
 Format 3. Formats 1 and 2 are read as if they were written in it:
 
 - they had one time, ``pts_s``, on the source's clock, and ``prediction_s`` on the same;
-- they had the raw probabilities alone, under ``p_...``, and two labels: what was shown lagged behind ``top_label``. What
-  is shown is computed from them as it is today;
+- they had the raw probabilities alone, under ``p_...``, and two labels: what was shown lagged behind ``top_label``.
+  What is shown is computed from them as it is today;
 - format 1 called ``window_steps`` and ``prediction_s`` "steps" and "read_s", and wrote texts as they were.
 """
 
