@@ -26,9 +26,8 @@ from mien.models.embedded.calibrate import fit_temperature, softmax, uncertain_t
 from mien.models.embedded.config import read_config
 from mien.models.embedded.evaluate import logits_of
 from mien.models.embedded.ferplus import LABELS, SIDE, read_stills
-from mien.models.embedded.network import FrameEncoder, Recogniser, classify
+from mien.models.embedded.network import FrameEncoder, Recogniser, build, classify
 from mien.models.embedded.synthetic_clips import STEPS
-from mien.models.embedded.train import build
 from mien.models.embedded.train_clips import temporal_for
 from mien.models.networks.transformer import TemporalTransformer
 
