@@ -144,7 +144,7 @@ _AHEAD: Final = 16
 
 
 def _batches(material: Material, config: TrainConfig, epoch: int, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """One epoch's batches: (n, 1, S, S) augmented images, faces without labels last, and (b, C) votes of the first b."""
+    """One epoch's batches: (n, 1, S, S) augmented images, unlabelled faces last, and (b, C) votes of the first b."""
     c = config.stills
     seed = config.seed * 10_000 + epoch
     device = material.device

@@ -1,1 +1,1 @@
-"""What the student is taught with: unlabelled faces, the mean of larger networks, and the weights of a former bundle."""
+"""What teaches the student: unlabelled faces, the mean of larger networks, the weights of a former bundle."""

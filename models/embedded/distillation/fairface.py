@@ -1,7 +1,7 @@
 """FairFace's faces (Karkkainen and Joo, WACV 2021; CC BY 4.0) as crops: unlabelled, for distillation and for groups.
 
-The file holds 96x96 grey JPEGs, aligned with the bundle's crop template shrunk to 0.75: the middle 72 pixels are the crop,
-what is around them is margin for augmentation.
+The file holds 96x96 grey JPEGs, aligned with the bundle's crop template shrunk to 0.75: the middle 72 pixels are the
+crop, what is around them is margin for augmentation.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Teachers(nn.Module):
         self.eval().requires_grad_(False)
 
     def forward(self, grey: Tensor) -> Tensor:
-        """(n, 1, S, S) float grey in [0,1] -> (n, C) float32 log probabilities, with the prior they were trained with."""
+        """(n, 1, S, S) float grey in [0,1] -> (n, C) float32 log probabilities, with their training's prior."""
         with torch.no_grad(), torch.autocast(grey.device.type, torch.bfloat16):
             parts = [network(grey).float().log_softmax(dim=1) for network in self.networks]
         return torch.stack(parts).logsumexp(dim=0) - torch.log(torch.tensor(float(len(parts))))
