@@ -25,6 +25,7 @@ from torch.nn import functional
 
 from mien.engine.disk import whole_file
 from mien.models.embedded.augment import augment
+from mien.models.embedded.calibrate import class_frequencies
 from mien.models.embedded.config import DistilConfig, StillsConfig, TrainConfig, read_config
 from mien.models.embedded.distillation.fairface import read_faces
 from mien.models.embedded.distillation.teachers import Teachers, distilled, load_teachers
@@ -33,7 +34,7 @@ from mien.models.embedded.network import Recogniser, build
 from mien.models.embedded.train_clips import train_clips
 from mien.models.training import metrics
 
-__all__ = ["OutOfTime", "class_frequencies", "frame_logits", "learning_rate", "main", "train_stills"]
+__all__ = ["OutOfTime", "frame_logits", "learning_rate", "main", "train_stills"]
 
 
 class OutOfTime(Exception):
@@ -68,13 +69,6 @@ def frame_logits(network: Recogniser, stills: Stills, batch: int = 256) -> Tenso
     with torch.inference_mode():
         parts = [network(as_batch(stills.images[i : i + batch]).to(device)) for i in range(0, len(stills), batch)]
     return torch.cat(parts).float().cpu()
-
-
-def class_frequencies(stills: Stills) -> npt.NDArray[np.float64]:
-    """(C,) share of the images whose majority each class is."""
-    counts = np.bincount(stills.majority, minlength=len(LABELS))
-    # A class that a small sample lacks still gets a logarithm.
-    return np.asarray(np.maximum(counts, 0.5) / np.maximum(counts, 0.5).sum())
 
 
 @dataclass(frozen=True, slots=True)
