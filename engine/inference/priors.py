@@ -23,9 +23,9 @@ import numpy.typing as npt
 
 from mien.engine.errors import SettingsError
 from mien.engine.inference.bundle import Manifest
-from mien.engine.settings import EXPECTED, Expectation
+from mien.engine.settings import BALANCED, EXPECTED, Expectation
 
-__all__ = ["Prior", "read_expectation", "reweigh"]
+__all__ = ["Prior", "fitting", "read_expectation", "reweigh"]
 
 _LEAST: Final = 1e-4  # of a frequency: nothing may be ruled out by it alone
 
@@ -109,6 +109,16 @@ class Prior:
             return cls(tuple(labels), frequencies, float(document.get("prior_strength", 0.0))), expected
         except (AttributeError, KeyError, TypeError, ValueError):
             raise SettingsError("the recording's JSON does not say properly what was expected (prior)") from None
+
+
+def fitting(manifest: Manifest, expected: Expectation) -> Expectation:
+    """The choice `expected`, or "balanced" where the model cannot follow it: a program that remembers a choice for the
+    next model asks this; a user who names it for one model should rather be told."""
+    try:
+        Prior.of(manifest).weights(expected)
+    except SettingsError:
+        return BALANCED
+    return expected
 
 
 def reweigh(
