@@ -53,7 +53,8 @@ def measure(predictor: Predictor, stills: Stills) -> tuple[dict[str, Any], npt.N
     if manifest.uncertain_below is not None:
         sure = probabilities.max(axis=1) >= manifest.uncertain_below
         figures["sure_coverage"] = round(float(sure.mean()), 4)
-        figures["sure_accuracy"] = round(float((truth == guess)[sure].mean()), 4)
+        if sure.any():
+            figures["sure_accuracy"] = round(float((truth == guess)[sure].mean()), 4)
     prior = Prior.of(manifest)
     if prior.frequencies is not None:
         figures["expecting"] = {
@@ -78,7 +79,7 @@ def report(figures: dict[str, Any], labels: Sequence[str]) -> str:
     lines = [
         f"{figures['images']} test stills: WAR {figures['war']:.2%}, UAR {figures['uar']:.2%}, ECE {figures['ece']:.2%}"
     ]
-    if "sure_coverage" in figures:
+    if "sure_accuracy" in figures:
         lines.append(f"sure of {figures['sure_coverage']:.1%}, right in {figures['sure_accuracy']:.1%} of those")
     for choice, scores in figures.get("expecting", {}).items():
         lines.append(f"expecting {choice}: WAR {scores['war']:.2%}, UAR {scores['uar']:.2%}, ECE {scores['ece']:.2%}")

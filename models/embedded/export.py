@@ -125,6 +125,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
     parser.add_argument("--learned-from", nargs="*", default=[], help="teachers and further data, for the provenance")
+    parser.add_argument("--seed", type=int, help="that was used instead of the configuration's")
     given = parser.parse_args(arguments)
     config = read_config(given.config)
     network, temporal, saved = load_run(given.config, given.run)
@@ -146,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "data_sha256": sha256_of(given.data),
             "config_sha256": sha256_of(given.config),
             "learned_from": list(given.learned_from),
-            "seed": config.seed,
+            "seed": config.seed if given.seed is None else given.seed,
             "epochs": saved["epoch"] + 1,
             "torch": torch.__version__.split("+")[0],
         },
