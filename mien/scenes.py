@@ -21,7 +21,7 @@ from mien.engine.sources.open import open_live, open_source
 from mien.engine.types import Box, FloatArray, RgbImage
 from mien.engine.types import Scene as EngineScene
 from mien.feeds import FileFeed, LiveFeed
-from mien.loading import bundle_of, detector_file
+from mien.loading import bundle_of, detector_file, settings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -97,7 +97,9 @@ class SceneReader:
     def __init__(self, feed: FileFeed | LiveFeed, bundle: Bundle, detector: Path, settings: Settings) -> None:
         self._closed = True  # until there is something to close
         self._feed = feed
-        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
+        self._predictor = Predictor(
+            bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
+        )
         self._recogniser = Recogniser(self._predictor)
         self._tracker = Tracker(
             min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces
@@ -181,7 +183,8 @@ def read(
         provider: what runs the model: "auto", "tensorrt", "cuda" or "cpu".
         detector: face detector file; None: MediaPipe's, which is downloaded once.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
-        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, threads.
+        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces,
+            threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
 
     Raises:
         SourceError: the source cannot be opened. While reading: it cannot be read on, or a stream's login or path is
@@ -199,7 +202,7 @@ def read(
     ...     break
     1 warming
     """
-    chosen = Settings(provider=provider, detector_range=detector_range, **settings)
+    chosen = settings_of(provider, detector_range, settings)
     bundle = bundle_of(model)
     file = detector_file(detector, detector_range)
     feed = _feed(source, chosen)
