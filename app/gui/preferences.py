@@ -12,7 +12,16 @@ import platformdirs
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import SettingsError, SourceError
-from mien.engine.settings import DETECTOR_RANGES, PROVIDERS, DetectorRange, Provider, Settings
+from mien.engine.settings import (
+    BALANCED,
+    DETECTOR_RANGES,
+    EXPECTED,
+    PROVIDERS,
+    DetectorRange,
+    Expectation,
+    Provider,
+    Settings,
+)
 from mien.engine.sources.address import SourceAddress
 
 FILE: Final = "preferences.json"
@@ -56,6 +65,7 @@ class Preferences:
         source: the last source's address without its login; recent: those before.
         model: folder of the bundle, "" for the one that ships with Mien; models: other bundles used.
         provider: execution provider of the model.
+        expect: how often each expression is to be expected: a choice of `engine.settings.EXPECTED`, or a TOML file.
         labels_file: file of the zero-shot labels in use, "" for none.
         record_*: the options of recording.
         detector_range, min_score, max_faces, occlusion_s: as in `mien.engine.settings.Settings`.
@@ -77,6 +87,7 @@ class Preferences:
     model: str = ""
     models: list[str] = field(default_factory=list)
     provider: Provider = "auto"
+    expect: str = "balanced"
     labels_file: str = ""
     record_folder: str = field(default_factory=_videos)
     record_name: str = "mien {time}"
@@ -113,11 +124,11 @@ class Preferences:
         """What the engine should be set to."""
         try:
             return Settings(
-                provider=self.provider, detector_range=self.detector_range, min_score=self.min_score,
-                max_faces=self.max_faces, occlusion_s=self.occlusion_s,
+                provider=self.provider, expect=self.expectation(), detector_range=self.detector_range,
+                min_score=self.min_score, max_faces=self.max_faces, occlusion_s=self.occlusion_s,
             )  # fmt: skip
         except SettingsError:  # a file that somebody edited
-            return Settings(provider=self.provider)
+            return Settings(provider=self.provider, expect=self.expectation())
 
     def keep(self, **changes: Any) -> None:
         """Change fields and write them at once: nothing is lost where the program ends by force."""
@@ -125,6 +136,18 @@ class Preferences:
             for name, value in changes.items():
                 setattr(self, name, value)
             self.save()
+
+    def expectation(self) -> Expectation:
+        """How often each expression is to be expected; "balanced" where the user's file is gone or damaged."""
+        try:
+            if self.expect in EXPECTED:
+                return Expectation(self.expect)
+            # Imported here: it brings NumPy, which nobody waits for when the window opens.
+            from mien.engine.inference.priors import read_expectation
+
+            return read_expectation(self.expect)
+        except SettingsError:
+            return BALANCED
 
     def save(self) -> None:
         """Write the file; where that is impossible, nothing is remembered and nobody is disturbed."""

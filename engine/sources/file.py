@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
-from mien.engine.media.container import decoder_limit, open_container
+from mien.engine.media.container import decodable, decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
 from mien.engine.media.rationals import frame_rate, sample_aspect, time_base
 from mien.engine.media.timeline import Timeline
@@ -128,11 +128,14 @@ class VideoFile:
         self.close()
 
     def _pick_stream(self) -> VideoStream:
-        for stream in self._container.streams.video:
-            # Cover art of an audio file is stored as a video of one frame.
-            if not stream.disposition & av.stream.Disposition.attached_pic:
-                stream.thread_type = "AUTO"
-                return stream
+        # Cover art of an audio file is stored as a video of one frame.
+        covers = av.stream.Disposition.attached_pic
+        streams = [stream for stream in self._container.streams.video if not stream.disposition & covers]
+        for stream in filter(decodable, streams):
+            stream.thread_type = "AUTO"
+            return stream
+        if streams:
+            raise SourceError(f"{self._path}: its video is of a kind that cannot be decoded; convert it to H.264")
         raise SourceError(f"{self._path}: holds no video; give a file with a video track")
 
     def _decode(self) -> Iterator[VideoFrame]:
@@ -196,8 +199,10 @@ class VideoFile:
         unit_s, rate, aspect = time_base(stream), frame_rate(stream), sample_aspect(stream)
         audio = next(iter(self._container.streams.audio), None)
         start_s = (self._container.start_time or 0) / av.time_base
-        if audio is None and first.pts is not None:
-            start_s = float(first.pts * unit_s)  # nothing else can begin before
+        if first.pts is not None:
+            first_s = float(first.pts * unit_s)
+            # Without audio nothing else can begin before; and no frame may lie before the beginning of the recording.
+            start_s = first_s if audio is None else min(start_s, first_s)
         duration_s = self._announced_s(start_s)
         frames = self._announced_frames() or (round(duration_s * rate) if duration_s and rate else None)
         width, height = first.width, first.height
