@@ -70,4 +70,5 @@ def test_a_folder_of_pictures_is_shown(open_window, qtbot, tmp_path: Path) -> No
     assert window.link.playback.now.length_s == pytest.approx(6.0)
     window.player.seek(4.0)
     qtbot.waitUntil(lambda: window.canvas.view.scene.frame.shot >= 1, timeout=20_000)
-    qtbot.waitUntil(lambda: len(window.people.persons) >= 2, timeout=20_000)
+    qtbot.waitUntil(lambda: min(window.people.persons, default=0) >= 2, timeout=20_000)
+    assert window.people.suggestion is None

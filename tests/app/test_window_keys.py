@@ -144,6 +144,7 @@ def test_full_screen_shows_the_controls_while_the_mouse_moves(open_window, qtbot
     window = open_window()
     size = window.canvas.size()
     window.show_fullscreen(True)
+    qtbot.waitUntil(lambda: window.canvas.width() == window.width(), timeout=5_000)
     controls = window.controls.parentWidget()
     assert controls.parentWidget() is window.canvas
     window.fullscreen._timer.timeout.emit()

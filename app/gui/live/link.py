@@ -120,7 +120,7 @@ class LiveLink(QObject):
         playback = self.playback
         self.paused = on and playback is None
         if playback is not None:
-            playback.pause(on)
+            playback.pause(on and not playback.now.ended)  # at its end, it is played again
 
     def close_source(self) -> None:
         self.address = None
