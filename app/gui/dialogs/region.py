@@ -30,7 +30,7 @@ class RegionPicker(QDialog):
     def start(self) -> None:
         """Cover the screen on which the parent is."""
         self.setModal(True)
-        self.setGeometry(self.parentWidget().screen().geometry())
+        self.setGeometry(self.screen().geometry())
         self.showFullScreen()
 
     def mousePressEvent(self, event: QMouseEvent) -> None:

@@ -75,6 +75,7 @@ class Sources(QObject):
 
     def close(self) -> None:
         """Show nothing."""
+        self._notice.settle("source")
         self._link.close_source()
         self.changed.emit(None)
 

@@ -122,6 +122,8 @@ class StatusBar(QWidget):
             SourceState.STALLED: self.tr("no signal"), SourceState.RECONNECTING: self.tr("reconnecting"),
             SourceState.ENDED: self.tr("ended"), SourceState.FAILED: self.tr("failed"),
         }  # fmt: skip
+        if status.info is None:  # there never was a connection
+            words[SourceState.RECONNECTING] = self.tr("not connected yet")
         if status.no_signal_since is not None:
             since = time.strftime("%H:%M:%S", time.localtime(status.no_signal_since))
             words[status.condition.state] = self.tr("no signal since {time}").format(time=since)

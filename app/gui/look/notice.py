@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
-from PySide6.QtCore import QEvent, QObject, QTimer
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QPalette
 from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
@@ -19,10 +19,12 @@ _EDGE: Final = 12
 class Notice(QFrame):
     """One message at a time; the newest replaces the one before, and the same one does not come twice.
 
-    It floats at the lower edge of `over`, whatever that shows, and moves nothing.
+    It floats at the lower edge of `over`, whatever that shows, and moves nothing; without it, a layout places it.
     """
 
-    def __init__(self, over: QWidget) -> None:
+    visibility_changed = Signal(bool)
+
+    def __init__(self, over: QWidget | None = None) -> None:
         super().__init__(over)
         self.setObjectName("notice")
         self._key = ""
@@ -39,11 +41,14 @@ class Notice(QFrame):
         inner.setContentsMargins(14, 6, 8, 6)
         inner.setStretch(1, 1)
         self.setLayout(inner)
+        self._inner = inner
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
         self._lift = 0
-        over.installEventFilter(self)
+        self._over = over
+        if over is not None:
+            over.installEventFilter(self)
         self.hide()
 
     @property
@@ -104,14 +109,20 @@ class Notice(QFrame):
             self._place()
         return False
 
+    def setVisible(self, visible: bool) -> None:
+        super().setVisible(visible)
+        self.visibility_changed.emit(visible)
+
     def _place(self) -> None:
-        over = self.parentWidget()
+        over = self._over
+        if over is None:
+            return
         # As wide as its words need on one line, where there is room.
         words = self._text.fontMetrics().horizontalAdvance(self._text.text())
         others = sum(part.sizeHint().width() + 10 for part in (self._button, self._other) if not part.isHidden())
-        width = max(min(over.width() - 2 * _EDGE, _WIDEST, words + others + 120), 200)
-        height = self.layout().totalHeightForWidth(width) if self.layout().hasHeightForWidth() else 0
-        height = max(height, self.layout().totalMinimumSize().height())
+        width = max(min(over.width() - 2 * _EDGE, _WIDEST, words + others + 150), 200)
+        height = self._inner.totalHeightForWidth(width) if self._inner.hasHeightForWidth() else 0
+        height = max(height, self._inner.totalMinimumSize().height())
         self.setGeometry((over.width() - width) // 2, over.height() - height - _EDGE - self._lift, width, height)
 
     def _act(self, do: Callable[[], None] | None) -> None:

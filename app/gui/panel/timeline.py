@@ -195,7 +195,8 @@ class Timeline(QWidget):
 
     def _paint_markers(self, painter: QPainter, axes: Axes) -> None:
         accent = self.palette().color(QPalette.ColorRole.Highlight)
-        for time_s, text in self._markers:
+        taken = axes.area.right() + 1
+        for time_s, text in reversed(self._markers):
             ago = time_s - self._now_s
             if not -HISTORY_S <= ago <= 0:
                 continue
@@ -204,7 +205,11 @@ class Timeline(QWidget):
             painter.drawLine(QPointF(x, axes.area.top()), QPointF(x, axes.area.bottom()))
             painter.setPen(accent)
             fits = painter.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, 70)
-            painter.drawText(QPointF(min(x + 3, axes.area.right() - 60), axes.area.top() + 10), fits)
+            width = painter.fontMetrics().horizontalAdvance(fits)
+            left = x + 3 if x + 3 + width < min(axes.area.right(), taken) else x - 3 - width
+            if left + width < taken and left > axes.area.left():  # newer ones are written first
+                painter.drawText(QPointF(left, axes.area.top() + 10), fits)
+                taken = left - 4
 
     def _paint_values(self, painter: QPainter, axes: Axes, x: float) -> None:
         time_s, values = self.values_at(x)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def test_what_it_hears_is_in_step_and_as_loud_as_it_is(tone: str) -> None:
     reader.close()
     assert not failed
     assert all(one.rate == RATE and one.samples.shape[0] == 2 and one.samples.dtype == np.float32 for one in heard)
-    for before, after in zip(heard, heard[1:], strict=False):
+    for before, after in pairwise(heard):
         end_s = before.time_s + before.samples.shape[1] / RATE
         assert after.time_s >= end_s - 1e-6
     assert level_db(np.concatenate([one.samples for one in heard], axis=1)) == pytest.approx(-15.05, abs=0.5)

@@ -69,5 +69,3 @@ def test_each_system_has_its_way() -> None:
         grabber_of(None, "linux", {"WAYLAND_DISPLAY": "wayland-0"})
     with pytest.raises(SourceError, match="macOS"):
         grabber_of(None, "darwin", {})
-
-
