@@ -77,14 +77,18 @@ class FacePredictor:
         self._labels.forget(keep)
 
     def read(self, crops: Sequence[FaceCrop]) -> dict[int, Prediction]:
-        """The new predictions, by track id, of the faces in `crops`: at most one of each face, in order of time."""
+        """The new predictions, by track id, of the faces in `crops`, which are in order of time.
+
+        Of several crops of one face, all go into its window, and what is read is the window that ends with the newest.
+        """
         if not crops:
             return {}
         embeddings = self.predictor.embed(np.stack([item.crop for item in crops]))
-        windows = [
-            self._windows.push(item.track_id, item.time_s, embedding)
+        newest = {
+            item.track_id: (item, self._windows.push(item.track_id, item.time_s, embedding))
             for item, embedding in zip(crops, embeddings, strict=True)
-        ]
+        }
+        crops, windows = [item for item, _ in newest.values()], [window for _, window in newest.values()]
         logits = self.predictor.logits(np.stack([window.embeddings for window in windows]))
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.

@@ -6,6 +6,8 @@ A bundle is a folder. The runtime needs nothing else to turn face crops into pro
 ``encoder.onnx``    ``frames`` (n,3,S,S) float32 RGB in [0,1] -> ``embeddings`` (n,D) float32;
                     normalisation (or grey conversion) is inside the graph
 ``temporal.onnx``   ``embeddings`` (n,T,D) float32, oldest first -> ``features`` (n,D), unit length
+``clip.onnx``       in place of both, for networks that mix frames early: ``frames`` (n,T,3,S,S) float32 RGB in
+                    [0,1], oldest first -> ``features`` (n,D)
 ``text.npy``        (C,D) float32 class vectors
 ``text.onnx``, ...  optional: encodes typed labels; any further file is listed and checksummed too
 ``bundle.json``     the manifest: `Manifest`
@@ -40,6 +42,8 @@ FORMAT: Final = 1
 
 MANIFEST: Final = "bundle.json"
 REQUIRED_FILES: Final = ("encoder.onnx", "temporal.onnx", "text.npy")
+CLIP_GRAPH: Final = "clip.onnx"
+CLIP_FILES: Final = (CLIP_GRAPH, "text.npy")
 MAX_LABELS: Final = 1000
 MAX_LABEL: Final = 64  # characters; longer ones fit no frame and no column
 MAX_MANIFEST_BYTES: Final = 4 << 20
@@ -130,6 +134,15 @@ class Bundle:
     sha256: str
 
     @property
+    def reads_clips(self) -> bool:
+        """Whether its network reads whole clips of crops, and no embeddings are kept."""
+        return CLIP_GRAPH in self.manifest.files
+
+    @property
+    def clip(self) -> Path:
+        return self.path / CLIP_GRAPH
+
+    @property
     def encoder(self) -> Path:
         return self.path / "encoder.onnx"
 
@@ -149,7 +162,7 @@ def load_bundle(path: Path) -> Bundle:
         raise ModelError(f"{path}: no such model folder; give a folder that holds {MANIFEST}")
     raw = _read_manifest(path)
     manifest = parse_manifest(raw, path)
-    for name in REQUIRED_FILES:
+    for name in CLIP_FILES if CLIP_GRAPH in manifest.files else REQUIRED_FILES:
         if name not in manifest.files:
             raise ModelError(f"{path / MANIFEST}: does not list {name}; export the model again")
     _require_regular_files(path)

@@ -16,6 +16,7 @@ from torch import nn
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, Bundle, CropGeometry, Manifest, load_bundle, write_bundle
+from mien.engine.inference.framings import DATASET_FRAMING, framing_name
 from mien.engine.inference.predictor import Predictor
 from mien.models.export.graphs import EncoderGraph, TemporalGraph, TextGraph, write_graph
 from mien.models.export.quantise import to_half_weights, to_int8
@@ -29,10 +30,8 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 TOLERANCE: Final = 1e-4
 """Largest allowed difference of fp32 logits from the network's, at a scale of 100."""
 
-DATASET_FRAMING: Final = CropGeometry(right_eye=(0.34, 0.38), left_eye=(0.66, 0.38), mouth=(0.5, 0.74))
-"""Eyes and mouth in the face crops of the video datasets; an estimate, as none of them publishes the numbers."""
-
-WINDOW_S: Final = {"transformer-16": 2.5, "transformer-32": 4.0}
+WINDOW_S: Final = {16: 2.5, 32: 4.0}
+"""Seconds that T frames cover where nothing else is known: our choice, from the lengths of the training clips."""
 VOCABULARY: Final = "vocabulary.txt.gz"
 
 
@@ -162,13 +161,14 @@ def _manifest(
     difference: float | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    window = options.window_s or WINDOW_S.get(f"{card.config.aggregator}-{model.steps}", 2.5)
+    window = options.window_s or WINDOW_S.get(model.steps, 2.5)
     provenance = {
         **card.provenance,
         **options.provenance,
         "precision": options.precision,
         "aggregator": card.config.aggregator,
         "pixels": card.config.pixels,
+        "framing": framing_name(options.crop),
         "descriptions": {k: list(v) for k, v in zip(card.labels.labels, card.labels.texts, strict=True)},
     }
     return Manifest(

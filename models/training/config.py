@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mien.engine.errors import ModelError
+from mien.engine.inference.framings import framing
 from mien.engine.settings import require_between, require_one_of
 from mien.models.data.annotations import READERS, read_entries
 from mien.models.data.augment import AugmentConfig
 from mien.models.data.entries import ClipEntry
+from mien.models.data.splits import read_note
 from mien.models.networks.config import ModelConfig, table
 from mien.models.networks.labels import LabelSet, dataset_labels, label_set
 from mien.models.training.losses import LOSSES
@@ -32,6 +34,9 @@ class DataConfig:
         wording: of the class texts: name, phrase, descriptor or sentence.
         folds: how many folds there are; 1: a fixed split.
         sampler, stride: which frames are shown, see `mien.models.data.samplers`.
+        leave_out: a class that training does not see, and the only one that tests show, among all as candidates.
+        framing: where eyes and mouth lie in the crops, a name or six numbers as --crop takes them; "": as
+            `mien data crop` has written beside them, else unknown.
     """
 
     format: str = "frame_list"
@@ -44,16 +49,23 @@ class DataConfig:
     folds: int = 1
     sampler: str = "segments"
     stride: int = 4
+    leave_out: str = ""
+    framing: str = ""
 
     def __post_init__(self) -> None:
         require_one_of("data.format", self.format, READERS, ModelError)
         require_one_of("data.sampler", self.sampler, ("segments", "window"), ModelError)
         require_between("data.stride", self.stride, 1, error=ModelError)
         require_between("data.folds", self.folds, 1, error=ModelError)
+        if self.framing:
+            framing(self.framing)
 
     def label_set(self) -> LabelSet:
         """Names and texts of the classes."""
-        return label_set(self.classes or dataset_labels(self.labels), self.wording)  # type: ignore[arg-type]
+        found = label_set(self.classes or dataset_labels(self.labels), self.wording)  # type: ignore[arg-type]
+        if self.leave_out and self.leave_out not in found.labels:
+            raise ModelError(f"data.leave_out is {self.leave_out!r}; choose one of {', '.join(found.labels)}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,11 +161,24 @@ class RunConfig:
         name = (self.data.train if part == "train" else self.data.test).replace("{fold}", str(fold))
         root = self.folder / self.data.root
         file = Path(name) if self.data.format == "folders" else self.folder / name
-        return read_entries(self.data.format, file, root, self.data.label_set().labels)
+        entries = read_entries(self.data.format, file, root, self.data.label_set().labels)
+        if self.data.leave_out:
+            entries = [entry for entry in entries if (entry.label == self.data.leave_out) == (part == "test")]
+        return entries
+
+    @property
+    def framing(self) -> str:
+        """Where eyes and mouth lie in the crops, as `mien.engine.inference.framings` reads it; "": nobody knows."""
+        return self.data.framing or str(read_note(self.folder / self.data.root).get("framing", ""))
+
+    def changed(self, table_name: str, **values: Any) -> RunConfig:
+        """This configuration with other values in one of its tables, as if its file had them."""
+        source = {**self.source, table_name: {**self.source.get(table_name, {}), **values}}
+        return parse_config(source, self.folder, only_data=not self.stages)
 
 
-def read_config(path: Path) -> RunConfig:
-    """The configuration in a TOML file.
+def read_config(path: Path, *, only_data: bool = False) -> RunConfig:
+    """The configuration in a TOML file; `only_data`: [data] and [augment] are enough, for measuring.
 
     Raises:
         ModelError: it cannot be read, is not TOML, or a value is wrong; the message names it.
@@ -165,18 +190,18 @@ def read_config(path: Path) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not valid TOML ({error})") from None
     try:
-        return parse_config(data, path.parent)
+        return parse_config(data, path.parent, only_data=only_data)
     except ModelError as error:
         raise type(error)(f"{path}: {error}") from None
 
 
-def parse_config(data: dict[str, Any], folder: Path) -> RunConfig:
-    """A configuration from its table; relative paths in it start at `folder`."""
+def parse_config(data: dict[str, Any], folder: Path, *, only_data: bool = False) -> RunConfig:
+    """A configuration from its table; relative paths in it start at `folder`. `only_data`: it need have no stages."""
     unknown = sorted(set(data) - {"model", "data", "augment", "training", "stages"})
     if unknown:
         raise ModelError(f"there is no table [{unknown[0]}]; there are model, data, augment, training and stages")
-    stages = data.get("stages")
-    if not isinstance(stages, list) or not stages:
+    stages = data.get("stages", [] if only_data else None)
+    if not isinstance(stages, list) or not (stages or only_data):
         raise ModelError("there must be at least one [[stages]] table")
     return RunConfig(
         model=table(ModelConfig, data.get("model", {}), "model"),

@@ -68,7 +68,10 @@ class Trainer:
         made_of = with_known_backbone(config.model)
         self.model = build_model(made_of, labels)
         self.card = ModelCard(
-            made_of, labels, f"{config.model.aggregator}-{config.model.text}", provenance={"fold": fold}
+            made_of,
+            labels,
+            f"{config.model.aggregator}-{config.model.text}",
+            provenance={"fold": fold, "framing": config.framing},
         )
         self.train_set = self._dataset("train")
         self.test_set = self._dataset("test")
