@@ -21,6 +21,7 @@ from mien.models.data import samplers
 from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
 from mien.models.data.entries import ClipEntry, DataError, frame_files
 from mien.models.data.loader import Batches
+from mien.models.data.stills import stored_images
 from mien.models.networks.tokens import clip_tokens
 
 
@@ -87,13 +88,34 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
         else:
             chosen = samplers.segments(len(files), settings.steps, random if self._training else None)
         # A frame that is repeated is read once.
-        opened = {index: open_image(files[index]) for index in {int(i) for i in chosen}}
+        opened = {index: open_frame(entry, files[index]) for index in {int(i) for i in chosen}}
         images = [opened[int(index)] for index in chosen]
         if self._training:
             pixels = training_pixels(images, settings.size, self._augment, random)
         else:
             pixels = plain_pixels(images, settings.size, self._augment)
         return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position
+
+
+def open_frame(entry: ClipEntry, file: Path) -> Image.Image:
+    """One of a clip's frames as RGB: a file, an image in a file of many, or the face in a still.
+
+    Raises:
+        DataError: it is missing or damaged, or the face lies outside.
+    """
+    if entry.row is not None:
+        images = stored_images(file)
+        if not 0 <= entry.row < len(images):
+            raise DataError(f"{file}: has {len(images)} images, and its annotation speaks of number {entry.row}")
+        return Image.fromarray(images[entry.row]).convert("RGB")
+    image = open_image(file)
+    if entry.box is None:
+        return image
+    left, top, right, bottom = entry.box
+    box = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
+    if box[2] - box[0] < 2 or box[3] - box[1] < 2:
+        raise DataError(f"{file}: the face at {entry.box} lies outside the frame of {image.width}x{image.height} pixels")
+    return image.crop(box)
 
 
 def open_image(file: Path) -> Image.Image:

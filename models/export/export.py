@@ -20,6 +20,7 @@ from mien.engine.inference.framings import DATASET_FRAMING, framing_name
 from mien.engine.inference.predictor import Predictor
 from mien.models.export.graphs import EncoderGraph, TemporalGraph, TextGraph, write_graph
 from mien.models.export.quantise import to_half_weights, to_int8
+from mien.models.networks.build import merge_adapter
 from mien.models.networks.config import ModelCard
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.openclip import CONTEXT_LENGTH, open_clip, text_tower
@@ -69,6 +70,7 @@ def export_bundle(model: VideoTextModel, card: ModelCard, folder: Path, options:
         raise ModelError(f"{folder}: exists and is not a model bundle; choose another output folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     model = model.eval().cpu()
+    merge_adapter(model, card.config)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as name:
         work = Path(name) / "bundle"
         work.mkdir()

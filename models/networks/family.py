@@ -57,6 +57,9 @@ class VideoTextModel(nn.Module):
     def embed(self, clips: Tensor) -> Tensor:
         """(B,T,3,S,S) float RGB in [0,1] -> (B,T,D), one embedding per frame, not normalised."""
         batch, steps = clips.shape[:2]
+        if steps > 1 and bool((clips[:, 1:] == clips[:, :1]).all()):
+            # Stills, each shown T times: one look is enough.
+            return torch.as_tensor(self.encoder(clips[:, 0]))[:, None].expand(-1, steps, -1)
         return torch.as_tensor(self.encoder(clips.flatten(0, 1))).view(batch, steps, -1)
 
     def features(self, embeddings: Tensor) -> Tensor:

@@ -18,7 +18,10 @@ from mien.models.networks.config import ModelConfig, table
 from mien.models.networks.labels import LabelSet, dataset_labels, label_set
 from mien.models.training.losses import LOSSES
 
-GROUPS = ("encoder", "temporal", "text", "text_tower", "scale")
+IN_ROOT = frozenset({"folders", "stills", "affectnet"})
+"""Formats whose `train` and `test` are folders under the root."""
+
+GROUPS = ("encoder", "adapter", "temporal", "text", "text_tower", "scale")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,18 @@ class StageConfig:
     """One [[stages]] table: which parts are trained, how, for how many epochs.
 
     Attributes:
-        rates: learning rate of each trained part: encoder, temporal, text (learned vectors), text_tower, scale.
+        rates: learning rate of each trained part: encoder, adapter (of the image side), temporal, text (learned
+            vectors), text_tower, scale; "PART.PATTERN" for those parameters of a part whose names match, such as
+            "encoder.transformer.resblocks.11.*". The longest that matches a parameter counts.
+        freeze: parts or patterns, as in `rates`, that are not trained all the same.
         schedule: "constant"; "steps": times `gamma` at each of `milestones`; "cosine": down to 0 and up again every
             `period` epochs.
     """
 
     epochs: int = 1
     rates: dict[str, float] = field(default_factory=dict)
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    freeze: list[str] = field(default_factory=list)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     momentum: float = 0.9
     weight_decay: float = 0.0
     eps: float = 1e-8
@@ -90,10 +97,10 @@ class StageConfig:
     period: int = 10
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.rates) - set(GROUPS))
+        unknown = sorted({key.partition(".")[0] for key in [*self.rates, *self.freeze]} - set(GROUPS))
         if unknown or not self.rates:
             raise ModelError(f"stages.rates must give learning rates of {', '.join(GROUPS)}, got {unknown or 'none'}")
-        require_one_of("stages.optimizer", self.optimizer, ("sgd", "adamw"), ModelError)
+        require_one_of("stages.optimizer", self.optimizer, ("sgd", "adam", "adamw"), ModelError)
         require_one_of("stages.schedule", self.schedule, ("constant", "steps", "cosine"), ModelError)
         require_between("stages.epochs", self.epochs, 1, error=ModelError)
         require_between("stages.period", self.period, 1, error=ModelError)
@@ -160,7 +167,7 @@ class RunConfig:
             raise ModelError(f"the configuration has folds 1 to {self.data.folds}, not {fold}")
         name = (self.data.train if part == "train" else self.data.test).replace("{fold}", str(fold))
         root = self.folder / self.data.root
-        file = Path(name) if self.data.format == "folders" else self.folder / name
+        file = Path(name) if self.data.format in IN_ROOT else self.folder / name
         entries = read_entries(self.data.format, file, root, self.data.label_set().labels)
         if self.data.leave_out:
             entries = [entry for entry in entries if (entry.label == self.data.leave_out) == (part == "test")]

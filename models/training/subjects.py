@@ -18,7 +18,7 @@ from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.typed_labels import TypedLabels, has_text_encoder, with_labels
 from mien.engine.settings import Provider
 from mien.models.checkpoints.checkpoints import ImportOptions, load, relabelled
-from mien.models.data.annotations import SYNONYMS
+from mien.models.data.entries import SYNONYMS
 from mien.models.export.zero_shot import zero_shot
 from mien.models.networks.config import ModelCard
 from mien.models.networks.family import VideoTextModel
@@ -115,9 +115,7 @@ class NetworkSubject:
         """(B,T,3,S,S) float RGB in [0,1] -> (B,C)."""
         model = self._model
         clips = clips.to(self._device)
-        looks = clips[:, :1] if _still(clips) else clips
-        embeddings = model.embed(looks).expand(-1, clips.shape[1], -1)
-        logits = model.log_scale.exp() * model.features(embeddings) @ self._text.T
+        logits = model.log_scale.exp() * model.features(model.embed(clips)) @ self._text.T
         return np.asarray(logits.float().softmax(dim=1).cpu().numpy(), dtype=np.float32)
 
 

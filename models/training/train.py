@@ -8,7 +8,7 @@ of steps, nothing else, for a killed run to go on as if nothing had happened.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -21,13 +21,15 @@ from mien.models.checkpoints.lending import with_known_backbone
 from mien.models.data.dataset import Batch, ClipDataset, ClipSettings, EpochBatches, TestBatches, load_batches
 from mien.models.data.entries import DataError
 from mien.models.networks.build import build_model
-from mien.models.networks.config import ModelCard
+from mien.models.networks.config import ModelCard, ModelConfig
 from mien.models.networks.family import VideoTextModel
+from mien.models.networks.labels import LabelSet
 from mien.models.training.config import RunConfig
 from mien.models.training.evaluate import Scores, answers, score, write_scores
 from mien.models.training.losses import LOSSES
 from mien.models.training.optimise import prepare_stage, set_rates
 from mien.models.training.run_log import RunLog, make_folder
+from mien.models.training.warm_start import open_lender, warm_start
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
@@ -46,12 +48,18 @@ class Place:
 class Trainer:
     """One run of one fold, in its folder.
 
+    Args:
+        start: what to go on from, see `mien.models.training.warm_start`; "": from the backbone's weights.
+
+    Attributes:
+        warm: a line for each part, what was taken of it.
+
     Raises:
         ModelError: the configuration, the data or the folder do not allow it.
     """
 
     def __init__(
-        self, config: RunConfig, folder: Path, *, fold: int = 1, resume: bool = False, device: str = ""
+        self, config: RunConfig, folder: Path, *, fold: int = 1, resume: bool = False, device: str = "", start: str = ""
     ) -> None:
         if not resume and (folder / LAST).exists():
             raise ModelError(f"{folder}: holds a run already; continue it with --resume or choose another folder")
@@ -66,12 +74,15 @@ class Trainer:
         )
         labels = config.data.label_set()
         made_of = with_known_backbone(config.model)
-        self.model = build_model(made_of, labels)
+        # What is gone on with brings its own weights, and a resumed run has them all.
+        self.model, self.warm = (
+            _warm(made_of, labels, start) if start and not resume else (build_model(made_of, labels), [])
+        )
         self.card = ModelCard(
             made_of,
             labels,
             f"{config.model.aggregator}-{config.model.text}",
-            provenance={"fold": fold, "framing": config.framing},
+            provenance={"fold": fold, "framing": config.framing, **({"went_on_from": start} if start else {})},
         )
         self.train_set = self._dataset("train")
         self.test_set = self._dataset("test")
@@ -241,6 +252,18 @@ class Trainer:
     def _dataset(self, part: Literal["train", "test"]) -> ClipDataset:
         config = self.config
         return clip_dataset(config, self.model, part, self.fold)
+
+
+def _warm(config: ModelConfig, labels: LabelSet, start: str) -> tuple[VideoTextModel, list[str]]:
+    """A model that goes on from `start`, and what was taken; its backbone's own weights are fetched only if needed."""
+    lender = open_lender(start)
+    model = build_model(replace(config, pretrained=""), labels)
+    lines = warm_start(model, lender)
+    own = [line for line in lines if line.startswith(("encoder", "text_tower")) and "all" not in line.split()]
+    if config.pretrained and own:
+        model = build_model(config, labels)
+        lines = warm_start(model, lender)
+    return model, lines
 
 
 def clip_dataset(config: RunConfig, model: VideoTextModel, part: Literal["train", "test"], fold: int) -> ClipDataset:

@@ -28,9 +28,17 @@ if TYPE_CHECKING:
     metavar="LABEL|each",
     help="Train without this class and test on it alone, with all classes as candidates; each: one by one.",
 )
+@click.option(
+    "--from",
+    "start",
+    default="",
+    metavar="CHECKPOINT|BUNDLE|embedded",
+    help="Go on from these weights, as far as they fit: a published checkpoint, one of your own, a bundle, or the "
+    "recogniser that ships with Mien.",
+)
 @click.option("--resume", is_flag=True, help="Go on with a run that was stopped or killed.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
-def train(config: Path, output: Path, fold: str, leave_out: str | None, resume: bool, device: str) -> None:
+def train(config: Path, output: Path, fold: str, leave_out: str | None, start: str, resume: bool, device: str) -> None:
     """Train the model in CONFIG (TOML). Ready configurations: see mien model recipe.
 
     On two GPUs: torchrun --nproc-per-node 2 --no-python mien model train CONFIG -o RUN
@@ -44,8 +52,15 @@ def train(config: Path, output: Path, fold: str, leave_out: str | None, resume: 
         folder = output / name if name else output
         # Of several runs, those that were not begun yet have nothing to go on with.
         trainer = Trainer(
-            run, folder, fold=number, resume=resume and (not name or (folder / LAST).exists()), device=device
+            run,
+            folder,
+            fold=number,
+            resume=resume and (not name or (folder / LAST).exists()),
+            device=device,
+            start=start,
         )
+        for line in trainer.warm if trainer.accelerator.is_main_process else []:
+            echo(f"from {start}: {line}", err=True)
         scores = trainer.run()
         main_process = trainer.accelerator.is_main_process
         found.append((name, scores))

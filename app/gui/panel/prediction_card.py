@@ -8,9 +8,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mien.app.gui.panel.people import Person
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import column, label
+from mien.app.gui.panel.people import Person
 from mien.engine.types import Prediction, Status
 
 _ROW: Final = 26
