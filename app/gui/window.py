@@ -62,6 +62,7 @@ class MainWindow(QMainWindow):
         self.reviews: list[QMainWindow] = []
         self._closing = False
         self._refreshed = 0.0
+        self._told: object = None
         self._warned = ""
         self._build()
         self._connect_actions()
@@ -184,9 +185,11 @@ class MainWindow(QMainWindow):
         if view.labels != self.people.labels:
             self.people.reset(view.labels)
         self.people.take(view.scene, no_signal=view.no_signal)
+        # The panel never shows another prediction than the frame beside it.
+        told = self.people.told
         now = time.monotonic()
-        if now - self._refreshed > 0.15 or view.no_signal:
-            self._refreshed = now
+        if told != self._told or now - self._refreshed > 0.15 or view.no_signal:
+            self._refreshed, self._told = now, told
             self.panel.refresh()
 
     def _show_status(self, status: LiveStatus) -> None:

@@ -12,7 +12,8 @@ from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.graph import provider_list
 from mien.engine.inference.networks import Kept, open_networks
-from mien.engine.settings import Provider
+from mien.engine.inference.priors import Prior
+from mien.engine.settings import BALANCED, Expectation, Provider
 from mien.engine.types import FloatArray
 
 
@@ -24,18 +25,29 @@ class Predictor:
         provider: on what.
         threads: CPU threads of one run; None: half of the machine's.
         background: let the next provider serve while TensorRT builds its engine; else wait for it.
+        expect: how often each expression is to be expected.
 
     Attributes:
         bundle: what is run.
+        expect: as given.
 
     Raises:
         ModelError: a graph is damaged or does not have the shapes that the manifest promises.
+        SettingsError: what is expected does not go with the bundle.
     """
 
     def __init__(
-        self, bundle: Bundle, *, provider: Provider = "auto", threads: int | None = None, background: bool = True
+        self,
+        bundle: Bundle,
+        *,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        background: bool = True,
+        expect: Expectation = BALANCED,
     ) -> None:
         self.bundle = bundle
+        self.expect = expect
+        self._weights = Prior.of(bundle.manifest).weights(expect).astype(np.float32)
         self._providers = provider_list(provider)
         if threads is None:
             threads = max(1, (os.cpu_count() or 2) // 2)
@@ -114,8 +126,8 @@ class Predictor:
         return self.logits(np.stack(sides, axis=1)[:, steps])
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
-        """Softmax of `logits` ((...,C)) over the last axis, after the bundle's temperature."""
-        scaled = logits / np.float32(self.bundle.manifest.temperature)
+        """Softmax of `logits` ((...,C)) over the last axis, after the bundle's temperature and what is expected."""
+        scaled = logits / np.float32(self.bundle.manifest.temperature) + self._weights
         raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float32)
 

@@ -102,6 +102,8 @@ def with_labels(bundle: Bundle, typed: TypedLabels, origin: str, *, provider: Pr
         labels=typed.names,
         temperature=1.0,  # the calibration was for other labels
         neutral_logits=None,
+        class_prior=None,
+        prior_strength=0.0,
         metrics={},
         provenance={
             **bundle.manifest.provenance,

@@ -114,7 +114,7 @@ def open_frame(entry: ClipEntry, file: Path) -> Image.Image:
     left, top, right, bottom = entry.box
     box = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
     if box[2] - box[0] < 2 or box[3] - box[1] < 2:
-        raise DataError(f"{file}: the face at {entry.box} lies outside the frame of {image.width}x{image.height} pixels")
+        raise DataError(f"{file}: the face at {entry.box} lies outside the frame of {image.width}x{image.height}")
     return image.crop(box)
 
 
