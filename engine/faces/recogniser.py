@@ -89,13 +89,15 @@ class FacePredictor:
             for item, embedding in zip(crops, embeddings, strict=True)
         }
         crops, windows = [item for item, _ in newest.values()], [window for _, window in newest.values()]
-        logits = self.predictor.logits(np.stack([window.embeddings for window in windows]))
+        logits, values = self.predictor.read(np.stack([window.embeddings for window in windows]))
+        names = self.predictor.bundle.manifest.values
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.
             logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
         threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
         found = {}
-        for item, window, row, raw in zip(crops, windows, logits, self.predictor.probabilities(logits), strict=True):
+        shares = self.predictor.probabilities(logits)
+        for item, window, row, raw, numbers in zip(crops, windows, logits, shares, values, strict=True):
             seen = flaws(item.detection, item.crop)
             shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=bool(seen))
             found[item.track_id] = Prediction(
@@ -107,6 +109,7 @@ class FacePredictor:
                 window.warming,
                 uncertain=bool(shown.max() < threshold),
                 flaws=seen,
+                values=dict(zip(names, numbers.tolist(), strict=True)),
             )
         return found
 

@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.inference.bundle import Bundle
+from mien.engine.inference.bundle import Bundle, Manifest
 from mien.engine.inference.graph import Graph
 from mien.engine.inference.providers import ProviderList, graph_key
 from mien.engine.types import FloatArray
@@ -46,8 +46,8 @@ class Networks(Protocol):
         """(n,S,S,3) uint8 RGB -> (n,...): what windows are made of."""
         ...
 
-    def features(self, windows: Kept) -> FloatArray:
-        """(n,T,...) of what `keep` gave, oldest first -> (n,D) float32."""
+    def read(self, windows: Kept) -> tuple[FloatArray, FloatArray]:
+        """(n,T,...) of what `keep` gave, oldest first -> features (n,D) and values (n,V), both float32."""
         ...
 
     @property
@@ -87,7 +87,8 @@ class _FrameNetworks:
         side = (3, manifest.size, manifest.size)
         self._encoder = opened(bundle.encoder, "encoder", {"frames": side}, {"embeddings": (manifest.dim,)})
         windows = {"embeddings": (manifest.steps, manifest.dim)}
-        self._temporal = opened(bundle.temporal, "temporal", windows, {"features": (manifest.dim,)})
+        self._answers = _answers(manifest)
+        self._temporal = opened(bundle.temporal, "temporal", windows, self._answers)
 
     @property
     def provider(self) -> str:
@@ -100,12 +101,12 @@ class _FrameNetworks:
             parts.append(self._encoder.run(frames=_pixels(crops[start : start + _MAX_BATCH]))[0])
         return np.concatenate(parts)
 
-    def features(self, windows: Kept) -> FloatArray:
-        parts = [np.empty((0, self._dim), np.float32)]
+    def read(self, windows: Kept) -> tuple[FloatArray, FloatArray]:
+        parts = []
         for start in range(0, len(windows), _MAX_BATCH):
             self.reader_calls += 1
-            parts.append(self._temporal.run(embeddings=windows[start : start + _MAX_BATCH])[0])
-        return np.concatenate(parts)
+            parts.append(self._temporal.run(embeddings=windows[start : start + _MAX_BATCH]))
+        return _joined(parts, self._answers)
 
     @property
     def pace(self) -> str:
@@ -119,10 +120,11 @@ class _ClipNetwork:
     def __init__(self, bundle: Bundle, opened: _Opened) -> None:
         manifest = bundle.manifest
         self.encoder_calls = self.reader_calls = 0
-        self._dim, self._name = manifest.dim, manifest.name
+        self._name = manifest.name
         self._costs_s: list[float] = []
         side = (manifest.steps, 3, manifest.size, manifest.size)
-        self._graph = opened(bundle.clip, "clip", {"frames": side}, {"features": (manifest.dim,)})
+        self._answers = _answers(manifest)
+        self._graph = opened(bundle.clip, "clip", {"frames": side}, self._answers)
 
     @property
     def provider(self) -> str:
@@ -131,16 +133,16 @@ class _ClipNetwork:
     def keep(self, crops: npt.NDArray[np.uint8]) -> Kept:
         return crops
 
-    def features(self, windows: Kept) -> FloatArray:
-        parts = [np.empty((0, self._dim), np.float32)]
+    def read(self, windows: Kept) -> tuple[FloatArray, FloatArray]:
+        parts = []
         for start in range(0, len(windows), _MAX_CLIPS):
             clips = windows[start : start + _MAX_CLIPS]
             began = time.monotonic()
-            parts.append(self._graph.run(frames=_pixels(clips))[0])
+            parts.append(self._graph.run(frames=_pixels(clips)))
             self.reader_calls += 1
             if len(self._costs_s) < _TIMED:
                 self._costs_s.append((time.monotonic() - began) / len(clips))
-        return np.concatenate(parts)
+        return _joined(parts, self._answers)
 
     @property
     def pace(self) -> str:
@@ -151,6 +153,18 @@ class _ClipNetwork:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         return self._graph.wait(timeout_s)
+
+
+def _answers(manifest: Manifest) -> dict[str, tuple[int, ...]]:
+    """The outputs of the graph that reads windows, and their widths."""
+    found: dict[str, tuple[int, ...]] = {"features": (manifest.dim,)}
+    return found | ({"values": (len(manifest.values),)} if manifest.values else {})
+
+
+def _joined(parts: list[list[FloatArray]], answers: dict[str, tuple[int, ...]]) -> tuple[FloatArray, FloatArray]:
+    empty = [np.empty((0, *width), np.float32) for width in answers.values()]
+    found = [np.concatenate(column) for column in zip(empty, *parts, strict=True)]
+    return found[0], found[1] if len(found) > 1 else np.empty((len(found[0]), 0), np.float32)
 
 
 def _pixels(crops: npt.NDArray[np.uint8]) -> FloatArray:

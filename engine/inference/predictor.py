@@ -106,9 +106,13 @@ class Predictor:
         Returns:
             (n,C) float32 logits: logit_scale * features @ text.T.
         """
-        features = self._networks.features(windows)
+        return self.read(windows)[0]
+
+    def read(self, windows: Kept) -> tuple[FloatArray, FloatArray]:
+        """As `logits`, and the values beside the classes: (n,C) and (n,V) float32."""
+        features, values = self._networks.read(windows)
         logits = np.float32(self.bundle.manifest.logit_scale) * (features @ self.bundle.text.T)
-        return self._finite(np.asarray(logits, dtype=np.float32))
+        return self._finite(np.asarray(logits, dtype=np.float32)), self._finite(values)
 
     def still_logits(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
         """Read stills, each as a clip of itself.

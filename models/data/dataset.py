@@ -6,11 +6,13 @@ workers does not matter, and a resumed run sees exactly what the killed one woul
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
@@ -42,15 +44,22 @@ class ClipSettings:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips (B,T,3,S,S) float32 in [0,1], labels (B,) int64, caption tokens (B,77) int64 or None, positions (B,)."""
+    """Clips (B,T,3,S,S) float32 in [0,1], labels (B,) int64, caption tokens (B,77) int64 or None, positions (B,).
+
+    `values` is (B,V) float32, V numbers to be predicted; 0 where there are none.
+    """
 
     clips: Tensor
     labels: Tensor
     captions: Tensor | None
     positions: Tensor
+    values: Tensor
 
 
-class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
+Sample = tuple[Tensor, int, str, int, tuple[float, ...]]
+
+
+class ClipDataset(Dataset[Sample]):
     """Labelled clips, asked for by (epoch, position).
 
     Raises:
@@ -75,8 +84,8 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, str, int]:
-        """(T,3,S,S) pixels, label number, caption, position."""
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """(T,3,S,S) pixels, label number, caption, position, values."""
         epoch, position = key
         entry, settings = self.entries[position], self._settings
         random = np.random.default_rng([settings.seed, epoch if self._training else 0, position])
@@ -94,7 +103,7 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
             pixels = training_pixels(images, settings.size, self._augment, random)
         else:
             pixels = plain_pixels(images, settings.size, self._augment)
-        return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position
+        return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position, entry.values
 
 
 def open_frame(entry: ClipEntry, file: Path) -> Image.Image:
@@ -133,23 +142,45 @@ def open_image(file: Path) -> Image.Image:
         raise DataError(f"{file}: cannot be read ({' '.join(str(error).split())[:80]}); run mien data check") from None
 
 
-def collate(samples: list[tuple[Tensor, int, str, int]]) -> Batch:
-    """Samples to a batch; captions only if every clip has one."""
-    clips, labels, captions, positions = zip(*samples, strict=True)
-    tokens = clip_tokens(captions) if all(captions) else None
-    return Batch(torch.stack(clips), torch.tensor(labels), tokens, torch.tensor(positions))
+def collate(samples: list[Sample]) -> Batch:
+    """Samples to a batch; captions only if every clip has one, long ones cut."""
+    clips, labels, captions, positions, values = zip(*samples, strict=True)
+    tokens = clip_tokens(captions, cut=True) if all(captions) else None
+    return Batch(
+        torch.stack(clips),
+        torch.tensor(labels),
+        tokens,
+        torch.tensor(positions),
+        torch.tensor(values, dtype=torch.float32),
+    )
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """The batches of one epoch, shuffled by (seed, epoch), shared out over processes, from batch `start` on.
 
     The last, smaller batch is dropped in training, and so are batches that not every process would get.
+
+    Args:
+        weights: (length,) how often each clip is drawn, relative to others, with repeats; None: every clip once.
     """
 
     def __init__(
-        self, length: int, batch: int, *, seed: int, epoch: int, start: int = 0, rank: int = 0, world: int = 1
+        self,
+        length: int,
+        batch: int,
+        *,
+        seed: int,
+        epoch: int,
+        start: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        order = np.random.default_rng([seed, epoch]).permutation(length)
+        random = np.random.default_rng([seed, epoch])
+        if weights is None:
+            order = random.permutation(length)
+        else:
+            order = random.choice(length, length, p=weights / weights.sum())
         whole = length // (batch * world) * world
         mine = range(rank, whole, world)
         self._batches = [[(epoch, int(i)) for i in order[b * batch : (b + 1) * batch]] for b in mine][start:]
@@ -175,6 +206,14 @@ class TestBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         return iter(self._batches)
+
+
+def balancing_weights(entries: Sequence[ClipEntry], balance: float) -> npt.NDArray[np.float64] | None:
+    """(n,) weights for `EpochBatches`: 0 as the classes come (None), 1 all classes alike, between them by degrees."""
+    if not balance:
+        return None
+    counts = Counter(entry.label for entry in entries)
+    return np.array([counts[entry.label] ** -balance for entry in entries], dtype=np.float64)
 
 
 def load_batches(dataset: ClipDataset, batches: Sampler[list[tuple[int, int]]], workers: int) -> Batches:

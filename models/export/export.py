@@ -133,9 +133,10 @@ def agreement(model: VideoTextModel, bundle: Bundle, faces: npt.NDArray[np.uint8
 
 def _write_files(model: VideoTextModel, folder: Path, options: ExportOptions) -> None:
     size, dim = model.encoder.size, int(model.class_vectors().shape[1])
-    parts: list[tuple[nn.Module, torch.Tensor, str, str, str]] = [
-        (EncoderGraph(model), torch.rand(2, 3, size, size), "encoder", "frames", "embeddings"),
-        (TemporalGraph(model), torch.rand(2, model.steps, dim), "temporal", "embeddings", "features"),
+    read = ("features",) if model.head is None else ("features", "values")
+    parts: list[tuple[nn.Module, torch.Tensor, str, str, tuple[str, ...]]] = [
+        (EncoderGraph(model), torch.rand(2, 3, size, size), "encoder", "frames", ("embeddings",)),
+        (TemporalGraph(model), torch.rand(2, model.steps, dim), "temporal", "embeddings", read),
     ]
     if options.text_encoder:
         tower = text_tower(model.clip)
@@ -144,11 +145,11 @@ def _write_files(model: VideoTextModel, folder: Path, options: ExportOptions) ->
                 "typed labels need a CLIP text encoder with CLIP's own vocabulary; leave the text encoder out"
             )
         tokens = torch.zeros(2, CONTEXT_LENGTH, dtype=torch.int64)
-        parts.append((TextGraph(model), tokens, "text", "tokens", "vectors"))
+        parts.append((TextGraph(model), tokens, "text", "tokens", ("vectors",)))
         shutil.copy(Path(open_clip().__file__).parent / "bpe_simple_vocab_16e6.txt.gz", folder / VOCABULARY)
-    for module, example, name, source, target in parts:
+    for module, example, name, source, targets in parts:
         path = folder / f"{name}.onnx"
-        write_graph(module, example, path, source, target)
+        write_graph(module, example, path, source, *targets)
         if options.precision == "fp16":
             to_half_weights(path)
         if options.precision == "int8":
@@ -185,6 +186,7 @@ def _manifest(
         window_s=window,
         crop=options.crop,
         uncertain_below=options.uncertain_below,
+        values=tuple(card.config.values),
         licence=card.licence,
         provenance=provenance,
         metrics=dict(card.metrics if metrics is None else metrics),

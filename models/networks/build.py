@@ -10,7 +10,7 @@ from mien.engine.errors import ModelError
 from mien.models.networks.adapters.table import adapter_type
 from mien.models.networks.aggregators import build_aggregator
 from mien.models.networks.config import ModelConfig
-from mien.models.networks.family import VideoTextModel
+from mien.models.networks.family import ValueHead, VideoTextModel
 from mien.models.networks.frames import FrameEncoder
 from mien.models.networks.graph_network import GraphBackbone
 from mien.models.networks.labels import LabelSet
@@ -39,7 +39,10 @@ def assemble(config: ModelConfig, labels: LabelSet, clip: Any, bank: nn.Module) 
     aggregator = build_aggregator(embedding_width(clip), config)
     if config.adapter:
         adapter_type(config.adapter).attach(visual_tower(clip), config.adapter_options)
-    return VideoTextModel(clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale)
+    head = ValueHead(embedding_width(clip), config.hidden, len(config.values)) if config.values else None
+    return VideoTextModel(
+        clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale, head=head
+    )
 
 
 def merge_adapter(model: VideoTextModel, config: ModelConfig) -> None:

@@ -32,6 +32,8 @@ class ModelConfig:
         template, first_slot, slots, per_class: of "slots"; first_slot counts tokens, the start token being 0.
         steps: T, the frames of a clip.
         scale: factor on the cosine, or where it starts when it is trained.
+        values: names of numbers that a head predicts beside the classes, such as valence; empty: none.
+        hidden: width of that head's hidden layer.
     """
 
     backbone: str | dict[str, Any] = "ViT-B-32-quickgelu"
@@ -56,6 +58,8 @@ class ModelConfig:
     per_class: int = 5
     steps: int = 16
     scale: float = 100.0
+    values: list[str] = field(default_factory=list)
+    hidden: int = 256
 
     def __post_init__(self) -> None:
         choices = {
@@ -70,9 +74,22 @@ class ModelConfig:
                 raise ModelError(
                     f"model.{name} must be one of {', '.join(filter(None, allowed))}, not {getattr(self, name)!r}"
                 )
-        for name in ("depth", "heads", "head_dim", "mlp_dim", "contexts", "slots", "per_class", "steps", "first_slot"):
+        for name in (
+            "depth",
+            "heads",
+            "head_dim",
+            "mlp_dim",
+            "contexts",
+            "slots",
+            "per_class",
+            "steps",
+            "first_slot",
+            "hidden",
+        ):
             if getattr(self, name) < 1:
                 raise ModelError(f"model.{name} must be at least 1, not {getattr(self, name)}")
+        if len(set(self.values)) != len(self.values) or not all(isinstance(v, str) and v.strip() for v in self.values):
+            raise ModelError(f"model.values must be names, each of its own, not {self.values}")
 
 
 def table(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:

@@ -12,16 +12,19 @@ from mien.engine.inference.framings import framing
 from mien.engine.settings import require_between, require_one_of
 from mien.models.data.annotations import READERS, read_entries
 from mien.models.data.augment import AugmentConfig
+from mien.models.data.captions import CHOICES
 from mien.models.data.entries import ClipEntry
-from mien.models.data.splits import read_note
+from mien.models.data.splits import Split, read_note, read_subjects, tests_of
+from mien.models.data.targets import with_targets
 from mien.models.networks.config import ModelConfig, table
 from mien.models.networks.labels import LabelSet, dataset_labels, label_set
 from mien.models.training.losses import LOSSES
+from mien.models.training.values import VALUE_LOSSES
 
 IN_ROOT = frozenset({"folders", "stills", "affectnet"})
 """Formats whose `train` and `test` are folders under the root."""
 
-GROUPS = ("encoder", "adapter", "temporal", "text", "text_tower", "scale")
+GROUPS = ("encoder", "adapter", "temporal", "text", "text_tower", "scale", "head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +43,11 @@ class DataConfig:
         leave_out: a class that training does not see, and the only one that tests show, among all as candidates.
         framing: where eyes and mouth lie in the crops, a name or six numbers as --crop takes them; "": as
             `mien data crop` has written beside them, else unknown.
+        captions: what becomes of clips without a caption where captions are trained on: they get "-", or are skipped.
+        split: with "random" or "subject", `train` lists all clips, and they are shared out here, into `folds` parts or
+            by `test_share`; "": by `train` and `test`.
+        subjects: CSV with the columns clip and subject; "": the part of a clip's name before the first "_".
+        targets: CSV with the column clip and one for each of model.values.
     """
 
     format: str = "frame_list"
@@ -54,9 +62,17 @@ class DataConfig:
     stride: int = 4
     leave_out: str = ""
     framing: str = ""
+    captions: Literal["dash", "skip"] = "dash"
+    split: Literal["", "random", "subject"] = ""
+    test_share: float = 0.2
+    subjects: str = ""
+    targets: str = ""
 
     def __post_init__(self) -> None:
         require_one_of("data.format", self.format, READERS, ModelError)
+        require_one_of("data.captions", self.captions, CHOICES, ModelError)
+        require_one_of("data.split", self.split, ("", "random", "subject"), ModelError)
+        require_between("data.test_share", self.test_share, 0.01, 0.5, ModelError)
         require_one_of("data.sampler", self.sampler, ("segments", "window"), ModelError)
         require_between("data.stride", self.stride, 1, error=ModelError)
         require_between("data.folds", self.folds, 1, error=ModelError)
@@ -111,10 +127,12 @@ class TrainingConfig:
     """The [training] table.
 
     Attributes:
-        loss: cross_entropy, contrastive, captions or margin: see `mien.models.training.losses`.
+        loss: cross_entropy, contrastive, captions or margin: see `mien.models.training.losses`; for model.values:
+            values (mean square error) or concordance, see `mien.models.training.values`.
         batch: clips per step and process.
         precision: "no" (float32), "bf16" or "fp16" with loss scaling.
         select: which test measure decides about the best checkpoint.
+        balance: 0: classes come as often as they are; 1: all alike often, rare ones with repeats; or between.
         save_every: also write the last checkpoint every so many steps; 0: at the end of every epoch only.
     """
 
@@ -126,9 +144,11 @@ class TrainingConfig:
     precision: Literal["no", "bf16", "fp16"] = "no"
     select: Literal["war", "uar"] = "war"
     save_every: int = 0
+    balance: float = 0.0
 
     def __post_init__(self) -> None:
-        require_one_of("training.loss", self.loss, LOSSES, ModelError)
+        require_one_of("training.loss", self.loss, (*LOSSES, *VALUE_LOSSES), ModelError)
+        require_between("training.balance", self.balance, 0, 1, ModelError)
         require_one_of("training.precision", self.precision, ("no", "bf16", "fp16"), ModelError)
         require_one_of("training.select", self.select, ("war", "uar"), ModelError)
         require_between("training.batch", self.batch, 1, error=ModelError)
@@ -165,10 +185,18 @@ class RunConfig:
         """The clips of a part of a fold (from 1)."""
         if not 1 <= fold <= self.data.folds:
             raise ModelError(f"the configuration has folds 1 to {self.data.folds}, not {fold}")
-        name = (self.data.train if part == "train" else self.data.test).replace("{fold}", str(fold))
-        root = self.folder / self.data.root
-        file = Path(name) if self.data.format in IN_ROOT else self.folder / name
-        entries = read_entries(self.data.format, file, root, self.data.label_set().labels)
+        data = self.data
+        listed = data.train if part == "train" or data.split else data.test
+        name = listed.replace("{fold}", str(fold))
+        root = self.folder / data.root
+        file = Path(name) if data.format in IN_ROOT else self.folder / name
+        entries = read_entries(data.format, file, root, data.label_set().labels)
+        if data.split:
+            subjects = read_subjects(self.folder / data.subjects) if data.subjects else None
+            tests = tests_of(entries, Split(data.split, data.folds, data.test_share, self.training.seed, subjects))
+            entries = [entry for i, entry in enumerate(entries) if (i in tests[fold - 1]) == (part == "test")]
+        if self.model.values:
+            entries = with_targets(entries, self.folder / data.targets, self.model.values)
         if self.data.leave_out:
             entries = [entry for entry in entries if (entry.label == self.data.leave_out) == (part == "test")]
         return entries
@@ -210,7 +238,7 @@ def parse_config(data: dict[str, Any], folder: Path, *, only_data: bool = False)
     stages = data.get("stages", [] if only_data else None)
     if not isinstance(stages, list) or not (stages or only_data):
         raise ModelError("there must be at least one [[stages]] table")
-    return RunConfig(
+    run = RunConfig(
         model=table(ModelConfig, data.get("model", {}), "model"),
         data=table(DataConfig, data.get("data", {}), "data"),
         augment=table(AugmentConfig, data.get("augment", {}), "augment"),
@@ -219,3 +247,10 @@ def parse_config(data: dict[str, Any], folder: Path, *, only_data: bool = False)
         source=data,
         folder=folder,
     )
+    if bool(run.model.values) != (run.training.loss in VALUE_LOSSES) and not only_data:
+        raise ModelError(
+            "model.values name what is to be predicted, and go with training.loss values or concordance; give both"
+        )
+    if run.model.values and not run.data.targets:
+        raise ModelError("model.values need data.targets, a CSV with the column clip and one for each of them")
+    return run

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mien.models.data.captions import with_captions
 from mien.models.data.dataset import open_frame
 from mien.models.data.entries import ClipEntry, DataError, frame_files
 from mien.models.training.config import RunConfig
@@ -49,6 +50,11 @@ def check_data(config: RunConfig, fold: int, *, decode: bool) -> Findings:
         found.errors += [f"{part}: {folder} is listed more than once" for folder in twice]
         for entry in entries:
             _check_clip(entry, part, found, decode)
+    if config.training.loss == "captions":
+        kept, counted = with_captions(parts["training"], config.data.captions)
+        found.warnings += [f"training: {line}" for line in counted.lines(config.data.captions)]
+        if len(kept) < config.training.batch:
+            found.errors.append(f"training: {len(kept)} clips have captions, fewer than one batch")
     shared = {_key(entry) for entry in parts["training"]} & {_key(entry) for entry in parts["test"]}
     found.errors += [f"{key[0]} is both a training and a test clip" for key in sorted(shared, key=str)]
     return found

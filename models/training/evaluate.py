@@ -72,6 +72,19 @@ class Scores:
         """Mean of the recalls of the classes that have samples, percent."""
         return 100 * metrics.uar(self.counts)
 
+    def measures(self) -> dict[str, float]:
+        """UAR and WAR, percent."""
+        return {"UAR": self.uar, "WAR": self.war}
+
+    def measure(self, select: str) -> float:
+        """What the best epoch is chosen by: "uar" or "war"."""
+        return self.uar if select == "uar" else self.war
+
+    @property
+    def samples(self) -> int:
+        """Clips."""
+        return int(self.counts.sum())
+
     @property
     def missing(self) -> list[str]:
         """Classes without a sample, which UAR leaves out."""

@@ -30,6 +30,7 @@ def parts(model: VideoTextModel) -> dict[str, Named]:
         "text": list(model.bank.named_parameters()),
         "text_tower": [] if blocks is None else list(blocks.named_parameters()),
         "scale": [("log_scale", model.log_scale)],
+        "head": [] if model.head is None else list(model.head.named_parameters()),
     }
 
 

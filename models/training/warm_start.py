@@ -31,7 +31,7 @@ class Lender:
 
     Attributes:
         name: for messages.
-        parts: "encoder", "text_tower", "temporal", "text" and "scale", as far as it has them.
+        parts: "encoder", "text_tower", "temporal", "text", "scale" and "head", as far as it has them.
         labels: class names of the rows of "text".
     """
 
@@ -65,6 +65,7 @@ def tensors_of(model: VideoTextModel) -> dict[str, dict[str, Tensor]]:
         "temporal": _plain(model.aggregator),
         "text": _plain(model.bank),
         "scale": {"log_scale": model.log_scale.data},
+        "head": {} if model.head is None else {**_plain(model.head), **dict(model.head.named_buffers())},
     }
 
 

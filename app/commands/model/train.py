@@ -65,9 +65,9 @@ def train(config: Path, output: Path, fold: str, leave_out: str | None, start: s
         main_process = trainer.accelerator.is_main_process
         found.append((name, scores))
         if main_process:
-            clips = int(scores.counts.sum())
-            echo(f"UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {clips} test clips after the last epoch")
-            echo(f"{folder / BEST}: the best epoch; {folder / LAST}: the last; {folder / 'confusion.png'}")
+            measures = ", ".join(f"{name} {value:.2f}" for name, value in scores.measures().items())
+            echo(f"{measures} on {scores.samples} test clips after the last epoch")
+            echo(f"{folder / BEST}: the best epoch; {folder / LAST}: the last; {folder / 'scores.json'}")
     if len(found) > 1 and main_process:
         _tell(found, leave_out is not None)
 
@@ -89,8 +89,9 @@ def _runs(config: RunConfig, fold: str, leave_out: str | None) -> Iterator[tuple
 def _tell(found: list[tuple[str, Any]], leave_out: bool) -> None:
     """The mean over folds; of classes left out, how many of each were found all the same."""
     if not leave_out:
-        uar, war = (sum(getattr(scores, name) for _, scores in found) / len(found) for name in ("uar", "war"))
-        echo(f"mean of {len(found)} folds: UAR {uar:.2f}, WAR {war:.2f}")
+        tables = [scores.measures() for _, scores in found]
+        means = ", ".join(f"{name} {sum(table[name] for table in tables) / len(tables):.2f}" for name in tables[0])
+        echo(f"mean of {len(found)} folds: {means}")
         return
     recalls: dict[str, list[float]] = {}
     for name, scores in found:
@@ -98,5 +99,5 @@ def _tell(found: list[tuple[str, Any]], leave_out: bool) -> None:
     echo("left out, and found all the same, percent:")
     for label, values in recalls.items():
         echo(f"  {label}: {sum(values) / len(values):.2f}")
-    means = [sum(values) / len(values) for values in recalls.values()]
-    echo(f"  mean: {sum(means) / len(means):.2f}")
+    each = [sum(values) / len(values) for values in recalls.values()]
+    echo(f"  mean: {sum(each) / len(each):.2f}")
