@@ -14,6 +14,7 @@ from mien.engine.errors import SettingsError
 from mien.engine.faces.crops import align
 from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.faces.quality import flaws
+from mien.engine.faces.steadying import Steadier
 from mien.engine.inference.predictor import Predictor
 from mien.engine.settings import DetectorRange, Provider, Settings
 from mien.engine.types import Detection, FloatArray, RgbImage, Status
@@ -122,20 +123,25 @@ class Recogniser:
         aligned = np.stack([self._align(image, detection) for detection in found])
         probabilities = self._predictor.probabilities(self._predictor.still_logits(aligned))
         threshold = self._predictor.bundle.manifest.uncertain_below or 0.0
-        return [
-            Face(
-                id=number,
-                box=detection.box,
-                keypoints=detection.keypoints,
-                score=detection.score,
-                status=str(Status.UNCERTAIN if shares.max() < threshold else Status.OK),
-                quality=tuple(map(str, flaws(detection, crop))),
-                label=self.labels[int(shares.argmax())],
-                probabilities=dict(zip(self.labels, shares.tolist(), strict=True)),
-                prediction_s=None,
+        faces = []
+        for number, (detection, crop, raw) in enumerate(zip(found, aligned, probabilities, strict=True), start=1):
+            seen = flaws(detection, crop)
+            shown = Steadier().update(number, 0.0, raw, flawed=bool(seen))  # nothing to steady; as a video shows it
+            faces.append(
+                Face(
+                    id=number,
+                    box=detection.box,
+                    keypoints=detection.keypoints,
+                    score=detection.score,
+                    status=str(Status.UNCERTAIN if shown.max() < threshold else Status.OK),
+                    quality=tuple(map(str, seen)),
+                    label=self.labels[int(shown.argmax())],
+                    probabilities=dict(zip(self.labels, shown.tolist(), strict=True)),
+                    raw=dict(zip(self.labels, raw.tolist(), strict=True)),
+                    prediction_s=None,
+                )
             )
-            for number, (detection, crop, shares) in enumerate(zip(found, aligned, probabilities, strict=True), start=1)
-        ]
+        return faces
 
     def predict_windows(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
         """Read windows of crops, oldest first, as a face is read live.

@@ -41,9 +41,10 @@ class Face:
         status: "ok"; "warming": seen for less than the model's window; "uncertain": no label is probable enough;
             "occluded": hidden in this frame.
         quality: what makes the face hard to read: "small", "dark", "blurred", "turned away"; empty if nothing does.
-        label: the label to show, which follows the most probable one once its lead is clear; None where nothing was
-            measured.
-        probabilities: by label, sum 1; empty while the face is hidden, and until it was read for the first time.
+        label: the label to show: always the one with the largest of `probabilities`; None where nothing was measured.
+        probabilities: by label, sum 1, steadied over time; empty while the face is hidden, and until it was read for
+            the first time.
+        raw: as `probabilities`, by the newest window alone.
         prediction_s: time of the newest frame that the probabilities rest on, on the clock of `Scene.time_s`.
     """
 
@@ -55,6 +56,7 @@ class Face:
     quality: tuple[str, ...]
     label: str | None
     probabilities: Mapping[str, float]
+    raw: Mapping[str, float]
     prediction_s: float | None
 
 
@@ -246,11 +248,14 @@ def _scene(scene: EngineScene, labels: tuple[str, ...]) -> Scene:
                 status=str(scene.status(face)),
                 quality=() if prediction is None else tuple(map(str, prediction.flaws)),
                 label=None if prediction is None else labels[prediction.label],
-                probabilities={}
-                if prediction is None
-                else dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
+                probabilities={} if prediction is None else _shares(labels, prediction.probabilities),
+                raw={} if prediction is None else _shares(labels, prediction.raw),
                 prediction_s=None if prediction is None else prediction.time_s,
             )
         )
     frame = scene.frame
     return Scene(frame.index, frame.time_s, frame.image, tuple(faces), frame.gap_s)
+
+
+def _shares(labels: tuple[str, ...], values: FloatArray) -> dict[str, float]:
+    return dict(zip(labels, values.tolist(), strict=True))

@@ -265,8 +265,9 @@ def _area(detection: Detection) -> float:
 def score(answers: Sequence[Answer], labels: Sequence[str], seed: int = 0) -> ClipScores:
     """The figures of answers by a model with the classes `labels`.
 
-    Intervals: percentiles of bootstrap resamples within each label. Files of one person, or cut from one recording,
-    are not independent; then the true intervals are wider.
+    Intervals of WAR and UAR: percentiles of bootstrap resamples within each label; of a recall: Wilson's (1927), which
+    says something sensible of a label with a few files, too. Files of one person, or cut from one recording, are not
+    independent; then the true intervals are wider.
 
     Raises:
         ModelError: no file could be read.
@@ -284,7 +285,6 @@ def score(answers: Sequence[Answer], labels: Sequence[str], seed: int = 0) -> Cl
     hits = np.array([counts[row, column[label]] for row, label in enumerate(present)])
     # Resampling a label's files with replacement makes the number of hits among them binomial.
     drawn = np.random.default_rng(seed).binomial(totals, hits / totals, (_RESAMPLES, len(present)))
-    recalls = drawn / totals
     sure = [answer for answer in read if answer.probabilities is not None and not answer.uncertain]
     faces = sum(answer.probabilities is not None for answer in read)
     right = [labels[int(np.argmax(answer.probabilities))] == answer.file.label for answer in sure]  # type: ignore[arg-type]
@@ -294,9 +294,9 @@ def score(answers: Sequence[Answer], labels: Sequence[str], seed: int = 0) -> Cl
         war=float(hits.sum() / totals.sum()),
         war_interval=_ends(drawn.sum(axis=1) / totals.sum()),
         uar=float((hits / totals).mean()),
-        uar_interval=_ends(recalls.mean(axis=1)),
+        uar_interval=_ends((drawn / totals).mean(axis=1)),
         recall=dict(zip(present, (hits / totals).tolist(), strict=True)),
-        recall_interval={label: _ends(recalls[:, row]) for row, label in enumerate(present)},
+        recall_interval={label: _wilson(hits[row], totals[row]) for row, label in enumerate(present)},
         sure=len(sure) / faces if faces else 0.0,
         sure_right=float(np.mean(right)) if right else 0.0,
         no_face=len(read) - faces,
@@ -307,3 +307,10 @@ def score(answers: Sequence[Answer], labels: Sequence[str], seed: int = 0) -> Cl
 def _ends(values: npt.NDArray[np.float64]) -> tuple[float, float]:
     low, high = np.percentile(values, (2.5, 97.5))
     return float(low), float(high)
+
+
+def _wilson(hits: int, of: int, z: float = 1.96) -> tuple[float, float]:
+    share, spread = hits / of, z * z / of
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * float(np.sqrt(share * (1 - share) / of + spread / (4 * of)))
+    return max(float(middle) - half, 0.0), min(float(middle) + half, 1.0)

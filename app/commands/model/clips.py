@@ -30,13 +30,14 @@ def evaluate_clips(
     from rich.console import Console as Terminal
     from rich.progress import track
 
-    from mien.app.embedded import chosen_bundle
+    from mien.app.embedded import embedded_bundle
     from mien.engine.batch.inputs import make_output_folder
     from mien.engine.batch.labelled_clips import ClipReader, find_files, score
+    from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
 
     console = Console(quiet=False)
-    bundle = chosen_bundle(model)
+    bundle = load_bundle(model or embedded_bundle())
     labels = bundle.manifest.labels
     files, unknown = find_files(clips, labels)
     if unknown:
@@ -62,10 +63,9 @@ def evaluate_clips(
 
 def _tell(scores: ClipScores, labels: Sequence[str]) -> None:
     total = int(scores.counts.sum())
-    low, high = scores.uar_interval
-    echo(f"UAR {scores.uar:.1%} ({low:.1%} to {high:.1%}), ", nl=False)
-    low, high = scores.war_interval
-    echo(f"WAR {scores.war:.1%} ({low:.1%} to {high:.1%}) on {total} files; 95 % intervals")
+    uar = f"UAR {scores.uar:.1%} ({scores.uar_interval[0]:.1%} to {scores.uar_interval[1]:.1%})"
+    war = f"WAR {scores.war:.1%} ({scores.war_interval[0]:.1%} to {scores.war_interval[1]:.1%})"
+    echo(f"{uar}, {war} on {total} files; 95 % intervals")
     for row, label in enumerate(scores.labels):
         low, high = scores.recall_interval[label]
         counts = scores.counts[row]
