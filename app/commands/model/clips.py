@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
+
+import click
 
 from mien.app.commands.console import Console
+from mien.app.commands.options import detector_option, expect_option
 from mien.app.terminal import echo
+from mien.engine.errors import ModelError
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -17,14 +21,37 @@ if TYPE_CHECKING:
     from mien.engine.settings import Expectation
 
 
+EMBEDDED: Final = "embedded"
+"""What the model that ships with Mien is called here."""
+
+
+def clips_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Adds ``--clips`` and what goes with it; without it the command does what it does otherwise."""
+    clips = click.option(
+        "--clips",
+        type=click.Path(path_type=Path),
+        metavar="FOLDER",
+        help='Measure an exported model ("embedded": the one that ships with Mien) as it is used, on your own videos '
+        "and images: FOLDER holds a folder for each label. Detector, tracker and window all take part.",
+    )
+    return clips(detector_option(expect_option(command)))
+
+
 def evaluate_clips(
-    model: Path | None, clips: Path, *, detector: Path | None, expect: Expectation, output: Path | None
+    models: Sequence[Path], *, clips: Path, detector: Path | None, expect: Expectation, output: Path | None
 ) -> None:
     """Run the whole pipeline over `clips`, print the figures, and write them to the folder `output`.
 
+    Args:
+        models: folder of one bundle.
+        clips: holds a folder for each label.
+        detector: BlazeFace as a .tflite file; None: downloaded once.
+        expect: how often each expression is to be expected.
+        output: where scores.json, answers.csv and errors.png go, if anywhere.
+
     Raises:
         SourceError: there is nothing to measure.
-        ModelError: model or detector cannot be used, or no file could be read.
+        ModelError: not exactly one model, or it or the detector cannot be used, or no file could be read.
         RecordingError: the results cannot be written.
     """
     from rich.console import Console as Terminal
@@ -37,7 +64,10 @@ def evaluate_clips(
     from mien.engine.inference.downloads import resolve_detector
 
     console = Console(quiet=False)
-    bundle = load_bundle(model or embedded_bundle())
+    if len(models) != 1:
+        raise ModelError("--clips measures one exported model at a time; give the folder of one")
+    # So that nobody has to know where the shipped one lies.
+    bundle = load_bundle(embedded_bundle() if str(models[0]) == EMBEDDED else Path(models[0]))
     labels = bundle.manifest.labels
     files, unknown = find_files(clips, labels)
     if unknown:

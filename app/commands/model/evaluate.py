@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from mien.app.commands.model.clips import clips_options, evaluate_clips
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
@@ -18,10 +20,17 @@ from mien.engine.errors import ModelError
 @click.option("--fold", type=int, help="Default: the fold that each checkpoint was trained on, else 1, 2, ...")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Write scores and plots there.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+@clips_options
 def evaluate(
-    checkpoints: tuple[Path, ...], config: Path | None, fold: int | None, output: Path | None, device: str
+    checkpoints: tuple[Path, ...], config: Path | None, fold: int | None, output: Path | None, device: str, **clips: Any
 ) -> None:
-    """Score CHECKPOINTS on their test clips; several are folds, whose UAR and WAR are averaged."""
+    """Score CHECKPOINTS on their test clips; several are folds, whose UAR and WAR are averaged.
+
+    With --clips, measure the exported model in the folder CHECKPOINTS on videos and images of your own.
+    """
+    if clips["clips"] is not None:
+        evaluate_clips(checkpoints, output=output, **clips)
+        return
     from mien.models.checkpoints.checkpoints import load
     from mien.models.training.evaluate import average, config_of, device_of, write_scores
     from mien.models.training.evaluate import evaluate as score
