@@ -163,7 +163,9 @@ class Recogniser:
             windows = windows.copy()
             windows[:, 1::2] = windows[:, 1::2, :, ::-1]
         flat = self._predictor.embed(windows.reshape(-1, self.size, self.size, 3))
-        return self._predictor.probabilities(self._predictor.logits(flat.reshape(len(windows), self.steps, -1)))
+        return self._predictor.probabilities(
+            self._predictor.logits(flat.reshape(len(windows), self.steps, *flat.shape[1:]))
+        )
 
     @property
     def step_s(self) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -46,6 +46,7 @@ class Face:
             the first time.
         raw: as `probabilities`, by the newest window alone.
         prediction_s: time of the newest frame that the probabilities rest on, on the clock of `Scene.time_s`.
+        values: what the model predicts beside the classes, such as valence; most models predict nothing.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Face:
     probabilities: Mapping[str, float]
     raw: Mapping[str, float]
     prediction_s: float | None
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -255,6 +257,7 @@ def _scene(scene: EngineScene, labels: tuple[str, ...]) -> Scene:
                 probabilities={} if prediction is None else _shares(labels, prediction.probabilities),
                 raw={} if prediction is None else _shares(labels, prediction.raw),
                 prediction_s=None if prediction is None else prediction.time_s,
+                values={} if prediction is None else dict(prediction.values),
             )
         )
     frame = scene.frame

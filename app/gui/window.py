@@ -251,6 +251,7 @@ class MainWindow(QMainWindow):
             self.actions_by_name[name].setEnabled(state is not None and state.length_s is not None)
 
     def _show_source(self, address: SourceAddress | None) -> None:
+        self._warned = ""
         self.people.reset()
         self.canvas.clear()
         self.header.show_source(address)

@@ -71,7 +71,10 @@ class LiveSession:
         detector_file: BlazeFace as a .tflite file.
         settings: as for files.
         live: how sources are opened; with its `stay`, files wait at their end for what `playback` is told.
-        neutral_first_s: take everybody's first seconds in sight for their neutral face; see `LiveBaselines`.
+        neutral_first_s: everybody's first seconds in sight are their neutral face; see `LiveBaselines`.
+
+    Attributes:
+        people: names, merged ids, who is selected or hidden; with `baselines`, until another source is opened.
     """
 
     def __init__(
@@ -87,10 +90,9 @@ class LiveSession:
         self._scene: Scene | None = None
         self.people = LivePeople()
         self.baselines = LiveBaselines(self.people, first_s=neutral_first_s)
-        """Names, merged ids, who is selected, who is hidden; they last until another source is opened."""
         self._closing = False
-        self._stale = 0
-        self._read_dropped = 0
+        self._stale = self._read_dropped = 0
+        self._dropped_before = 0  # frames of sources that were left
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
         self._signal = SignalWatch()
@@ -99,16 +101,15 @@ class LiveSession:
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
-        self._models = ModelStage(
-            bundle, detector_file, settings, lambda: self._recording.stop("the model was changed")
-        )  # fmt: skip
+        changed = partial(self._recording.stop, "the model was changed")
+        self._models = ModelStage(bundle, detector_file, settings, changed)
         stages = {"load": self._models.run, "track": self._track_stage, "read": self._predict_stage}
         stages["view"] = self._views.run
         self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
-        self._stages.start()
-        self._recorder_stages.start()
+        for started in (self._stages, self._recorder_stages):
+            started.start()
 
     # Sources
 
@@ -150,6 +151,8 @@ class LiveSession:
         self._capture = self._scene = None
         self.people.forget()
         self._lost_s = 0.0
+        # What is still on its way comes to nothing.
+        self._dropped_before = self._captured.count - self._tracked.count
         self._signal.seen()
         self._views.clear()
         for meter in (self._captured, self._tracked, self._views.meter):
@@ -157,12 +160,13 @@ class LiveSession:
         return before
 
     def _take(self, capture: Capture, frame: Frame) -> None:
-        self._captured.add()
+        room = _RECORDED_FRAMES if self._recording.wanted else None
         with self._lock:
-            if capture is self._capture:
-                self._lost_s += frame.gap_s
-            lost_s = self._lost_s
-        self._frames.put(_Taken(capture, frame, lost_s), room=_RECORDED_FRAMES if self._recording.wanted else None)
+            if capture is not self._capture:
+                return  # it was left
+            self._captured.add()
+            self._lost_s += frame.gap_s
+            self._frames.put(_Taken(capture, frame, self._lost_s), room=room)
 
     def _hear(self, capture: Capture, audio: AudioChunk) -> None:
         with self._lock:
@@ -222,7 +226,7 @@ class LiveSession:
         """Everything that a status bar shows."""
         with self._lock:
             capture = self._capture
-            no_signal_since = self._signal.since
+            no_signal_since, before = self._signal.since, self._dropped_before
         model, counts = self._models.model, self._counts()
         state, message = self._models.state()
         people = self.people.now
@@ -231,7 +235,7 @@ class LiveSession:
             processed_fps=self._tracked.per_second(),
             shown_fps=self._views.meter.per_second(),
             latency_ms=(self._views.meter if self._views.wanted else self._tracked).delays_ms(),
-            dropped=counts.dropped,
+            dropped=max(counts.dropped - before, 0),
             counts=counts,
             provider=model.provider,
             model=model.bundle.manifest.name,
@@ -248,13 +252,9 @@ class LiveSession:
             return status
         source = capture.source
         return replace(
-            status,
-            condition=capture.condition,
-            source_name=source.name,
-            info=source.info,
-            mirrored=source.mirrored,
+            status, condition=capture.condition, source_name=source.name, info=source.info, mirrored=source.mirrored,
             warning=status.warning or (source.warnings[-1] if source.warnings else ""),
-        )
+        )  # fmt: skip
 
     def _counts(self) -> LiveCounts:
         with self._lock:
@@ -363,15 +363,14 @@ class LiveSession:
             self._scene = scene
             self._signal.seen()
             people = self.people.now
-            context = SceneContext(
-                model, source.name, source.info, people, self.baselines.as_json(), gap_s, counts, reconnects
-            )
+            neutral = self.baselines.as_json()
+            context = SceneContext(model, source.name, source.info, people, neutral, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
             self.outputs.offer(LiveScene(scene, model.labels, people.names, source.name))
-        captured_s = scene.frame.captured_s
-        self._tracked.add(time.monotonic() - captured_s if captured_s else None)
+            captured_s = scene.frame.captured_s
+            self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 
     def _watch_signal(self) -> None:
         """No frame has come for a moment: where that is because the signal was lost, say so on all that is shown."""
