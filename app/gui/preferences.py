@@ -70,7 +70,7 @@ class Preferences:
         record_*: the options of recording.
         detector_range, min_score, max_faces, occlusion_s: as in `mien.engine.settings.Settings`.
         microphone: what is heard with a camera, as `mien.engine.sources.microphone` calls it; "" for nothing.
-        chart_hidden: the expressions that the chart leaves out.
+        chart_without: the expressions that the chart leaves out.
         snapshot_folder: where snapshots go.
         jobs_folder: where annotated files go, "" for next to the source.
         welcomed: the first-run note was read.
@@ -103,7 +103,7 @@ class Preferences:
     max_faces: int = 16
     occlusion_s: float = 1.0
     microphone: str = ""
-    chart_hidden: list[str] = field(default_factory=list)
+    chart_without: list[str] = field(default_factory=list)
     snapshot_folder: str = field(default_factory=_images)
     jobs_folder: str = ""
     welcomed: bool = False

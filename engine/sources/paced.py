@@ -27,14 +27,11 @@ class PacedSource(ToldSource):
         address: of a file, or the demo.
         opener: opens what the address names, at so many seconds from its beginning.
         stay: at its end, wait for what `playback` is told; else the source ends there.
-
-    Attributes:
-        playback: place, pause, speed and loop.
     """
 
     def __init__(self, address: SourceAddress, opener: Callable[[float], Source], *, stay: bool = False) -> None:
         super().__init__(address.name)
-        self.playback = Playback()
+        self._playback = Playback()
         self._demo = address.kind == "demo"
         self._opener = opener
         self._stay = stay
@@ -43,9 +40,14 @@ class PacedSource(ToldSource):
         self._time_s = 0.0  # of the end of the newest frame
         self._shot = 0
 
+    @property
+    def playback(self) -> Playback | None:
+        """Place, pause, speed and loop of a file; None: the demo has no end and no other place."""
+        return None if self._demo else self._playback
+
     def cancel(self) -> None:
         super().cancel()
-        self.playback.cancel()
+        self._playback.cancel()
 
     def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         start_s: float | None = 0.0
@@ -57,10 +59,10 @@ class PacedSource(ToldSource):
             except SourceError as error:
                 self._condition.set(SourceState.FAILED, str(error))
                 return
-            if self.playback.reach_end():
+            if self._playback.reach_end():
                 message = "" if self._condition.cancelled else f"{self.name}: at its end"
                 self._condition.set(SourceState.ENDED, message)
-            start_s = self.playback.next_start(stay=self._stay)
+            start_s = self._playback.next_start(stay=self._stay)
             self._shot += 1
         self._condition.set(SourceState.ENDED, "" if self._condition.cancelled else f"{self.name}: at its end")
 
@@ -69,7 +71,7 @@ class PacedSource(ToldSource):
         length_s = None if self._demo else info.duration_s
         if self._info is None:
             self._info = replace(info, name=self.name, time_base=LIVE_TIME_BASE, start_s=0.0, duration_s=length_s)
-        self.playback.begin(length_s)
+        self._playback.begin(length_s)
         around_s = 0.0  # the demo goes round without a jump
         while True:
             place: tuple[float, float] | None = None  # in the file, and in the times that are given
@@ -80,7 +82,7 @@ class PacedSource(ToldSource):
                 place = place or (frame.time_s, self._time_s)
                 time_s = place[1] + frame.time_s - place[0]
                 duration_s = float(frame.duration * info.time_base)
-                if not self.playback.admit(around_s + frame.time_s - info.start_s):
+                if not self._playback.admit(around_s + frame.time_s - info.start_s):
                     return
                 self._condition.live()
                 self._time_s = time_s + duration_s

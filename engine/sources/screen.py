@@ -13,6 +13,7 @@ from typing import Final
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 
@@ -117,8 +118,9 @@ class ScreenSource(ToldSource):
         pts = clock.stamp(arrived_s - self._began_s)
         time_s = float(pts * LIVE_TIME_BASE)
         index, self._index = self._index, self._index + 1
+        image = np.asarray(decoded.to_ndarray(format="rgb24"), dtype=np.uint8)
         gap_s = 0.0 if lost_s is None else time_s - lost_s
-        return Frame(index, pts, 0, time_s, decoded.to_ndarray(format="rgb24"), arrived_s, gap_s)
+        return Frame(index, pts, 0, time_s, image, arrived_s, gap_s)
 
 
 def _open(region: Region | None, platform: str = sys.platform) -> InputContainer:

@@ -220,7 +220,7 @@ def test_choosing_what_to_expect(open_window, qtbot, tmp_path: Path, monkeypatch
     from mien.engine.settings import BALANCED
 
     window = open_window()
-    window.show_models()
+    window.dialogs.choose_model()
     dialog = window.findChild(model.ModelDialog)
     qtbot.waitUntil(lambda: dialog._use.isEnabled(), timeout=60_000)
     running = window.link.session._models

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -109,8 +110,11 @@ class Sources(QObject):
             if camera not in known and camera.text != here:
                 self._notice.say(
                     self.tr("{name} was connected.").format(name=camera.name), key="camera", seconds=8,
-                    action=(self.tr("Show"), lambda text=camera.text: self.open_text(text)),
+                    action=(self.tr("Show"), partial(self._show_camera, camera.text)),
                 )  # fmt: skip
+
+    def _show_camera(self, text: str) -> None:
+        self.open_text(text)
 
     def fill_menu(self, menu: QMenu, actions: dict[str, QAction]) -> None:
         """Fill `menu` with what can be opened now; `actions`: the window's."""

@@ -31,7 +31,8 @@ class _PeopleList(QListWidget):
         return super().event(event)
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
-        if event.key() in PRESS_KEYS:
+        # What a row's own field leaves of its keys comes here, too.
+        if event.key() in PRESS_KEYS and self.hasFocus():
             self.menu_wanted.emit()
         else:
             super().keyPressEvent(event)
@@ -67,8 +68,8 @@ class SidePanel(QScrollArea):
         self._count = label(self.tr("PEOPLE"), "section")
         self._count.setContentsMargins(16, 12, 16, 2)
         self.card = PredictionCard()
-        self.timeline = Timeline(preferences.chart_hidden)
-        self.timeline.hidden_changed.connect(lambda hidden: preferences.keep(chart_hidden=hidden))
+        self.timeline = Timeline(preferences.chart_without)
+        self.timeline.hidden_changed.connect(lambda hidden: preferences.keep(chart_without=hidden))
         prediction = QWidget()
         prediction.setLayout(column(self.card, margins=16))
         section = label(self.tr("LAST MINUTE"), "section")

@@ -34,6 +34,7 @@ def film(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def played(film: Path) -> tuple[Viewer, Playback]:
     source = open_live(SourceAddress.parse(str(film)), LiveSettings(stay=True))
     assert isinstance(source, PacedSource)
+    assert source.playback is not None
     return Viewer(source), source.playback
 
 
