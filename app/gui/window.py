@@ -260,9 +260,8 @@ class MainWindow(QMainWindow):
         self._warned = ""
         self.setWindowTitle("Mien" if address is None else f"{address.name} — Mien")
         self.actions_by_name["loop"].setChecked(False)
-        if address is not None:
-            self.actions_by_name["pause"].setChecked(False)
-            self.pause(False)
+        self.actions_by_name["pause"].setChecked(False)
+        self.pause(False)
 
     def _show_recording(self, status: RecordingStatus | None, free_bytes: int | None) -> None:
         for name in ("mark", "mark_text"):
