@@ -10,14 +10,14 @@ from typing import Final, Literal
 from mien.engine.errors import MienError, SettingsError
 
 DetectorRange = Literal["short", "full"]
-Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
+Provider = Literal["auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
 MAX_PIXELS: Final = 8192 * 4320
 """The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
 A small file can announce frames that fill any memory."""
 
-PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
+PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu")
 
 
 @dataclass(frozen=True, slots=True)
