@@ -24,7 +24,7 @@ from mien.engine.settings import PROVIDERS
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
 
-_PROVIDER_NAMES = {
+PROVIDER_NAMES = {
     "auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA",
     "directml": "DirectML", "openvino": "OpenVINO", "coreml": "CoreML", "cpu": "CPU",
 }  # fmt: skip
@@ -67,7 +67,7 @@ class ModelDialog(QDialog):
         self._provider = Choice()
         self._provider.setAccessibleName(self.tr("Execution provider"))
         for name in PROVIDERS:
-            self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
+            self._provider.addItem(PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._expect = Choice()
         self._expect.setAccessibleName(self.tr("Expected frequencies"))
