@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
 from mien.engine.review.session import RecordedSession, read_session
+from mien.loading import expectation_of
 
 if TYPE_CHECKING:
     import pandas
@@ -27,7 +28,8 @@ class Recording:
         columns: arrays of equal length n, a row for each frame in which a face was there, ordered by time and face:
             ``time_s`` (float64, seconds from the beginning of the video), ``id`` (int64), ``name`` (str), ``status``
             (str), ``label`` (str, "" where nothing was measured), ``x``, ``y``, ``width``, ``height`` (float32, pixels
-            of the video, origin top left), and ``p_LABEL`` for each label (float32, NaN where nothing was measured).
+            of the video, origin top left), and for each label ``p_LABEL``, as it was shown, and ``raw_LABEL``, by the
+            newest window alone (float32, NaN where nothing was measured).
     """
 
     session: RecordedSession
@@ -82,10 +84,16 @@ class Recording:
         return polars.DataFrame(dict(self.columns))
 
 
-def review(path: str | Path) -> Recording:
+def review(path: str | Path, *, expect: str | Path | Mapping[str, float] | None = None) -> Recording:
     """Read a recording of `mien annotate`, `mien watch` or the window, given its MP4, CSV or JSON file.
 
     Unfinished recordings (``.part``) are read as far as they go.
+
+    Args:
+        path: of one of its files.
+        expect: read it as if this had been expected ("balanced", "as-trained", "lab", a TOML file, or a share for each
+            label), instead of what was chosen when it was made. The model is not run again, and the files stay as they
+            are.
 
     Raises:
         ReviewError: no data file, or one that is damaged.
@@ -96,10 +104,10 @@ def review(path: str | Path) -> Recording:
     >>> recording.columns["time_s"][:3].tolist(), recording.columns["p_happiness"].dtype.name
     ([0.0, 0.04, 0.08], 'float32')
     >>> shares = recording.shares(1)
-    >>> max(shares, key=shares.get)
-    'neutral'
+    >>> round(shares["neutral"] + shares["sadness"], 1) > 0.5
+    True
     """
-    session = read_session(Path(path))
+    session = read_session(Path(path), expect=None if expect is None else expectation_of(expect))
     return Recording(session, _columns(session))
 
 
@@ -112,6 +120,7 @@ def _columns(session: RecordedSession) -> dict[str, npt.NDArray[Any]]:
     shown = np.concatenate([t.shown for t in tracks] or [np.empty(0, np.int64)])[order]
     boxes = np.concatenate([t.boxes for t in tracks] or [np.empty((0, 4), np.float32)])[order]
     shares = np.concatenate([t.probabilities for t in tracks] or [np.empty((0, count), np.float32)])[order]
+    raw = np.concatenate([t.raw for t in tracks] or [np.empty((0, count), np.float32)])[order]
     status = np.concatenate([t.status.astype(np.str_) for t in tracks] or [np.empty(0, np.str_)])[order]
     # A label of -1, for none, picks the empty one at the end.
     label_names = np.array([*session.labels, ""])
@@ -125,4 +134,5 @@ def _columns(session: RecordedSession) -> dict[str, npt.NDArray[Any]]:
         "label": label_names[shown],
         **{column: boxes[:, at] for at, column in enumerate(("x", "y", "width", "height"))},
         **{f"p_{label}": shares[:, at] for at, label in enumerate(session.labels)},
+        **{f"raw_{label}": raw[:, at] for at, label in enumerate(session.labels)},
     }

@@ -18,7 +18,7 @@ _STATUS: Final = FIXED_COLUMNS.index("status")
 def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> int:
     """Write the selected rows with the same columns; returns how many. Markers and gaps go along.
 
-    The file is of the newest format, whichever that of the recording is.
+    The file is of the newest format, whichever that of the recording is. Its times are those of the recording's video.
 
     Raises:
         ReviewError: the recording's CSV has gone, or `path` cannot be written.
@@ -26,16 +26,16 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
     lines: list[str] = []
     try:
         with session.csv.open("rb") as stream:
-            reader = TableReader(stream)
-            lines.extend(line_of(cells, notes=reader.notes) for cells in reader if _selected(session, selection, cells))
+            reader = TableReader(stream, start_s=session.start_s)
+            lines.extend(line_of(cells, notes=reader.notes) for cells in reader if _selected(selection, cells))
     except (OSError, DamagedTableError, ValueError):
         raise ReviewError(f"{session.csv}: can no longer be read; was it changed?") from None
     save_export(session, path, "".join([line_of(reader.columns, notes=False), *lines]))
     return len(lines)
 
 
-def _selected(session: RecordedSession, selection: Selection, cells: list[str]) -> bool:
-    time_s = float(cells[0]) - session.start_s
+def _selected(selection: Selection, cells: list[str]) -> bool:
+    time_s = float(cells[0])
     # Cells have six digits.
     if not selection.start_s - 1e-6 <= time_s <= selection.end_s + 1e-6:
         return False

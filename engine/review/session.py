@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
+from mien.engine.recording.files import read_json
 from mien.engine.recording.notes import Gap, Marker
+from mien.engine.recording.rereading import Rereading
 from mien.engine.review.files import SessionFiles, read_document
 from mien.engine.review.rows import RawTrack, read_rows
+from mien.engine.settings import Expectation
 from mien.engine.types import FloatArray, Status
 
 _PEAK_APART_S: Final = 1.0  # a peak is the highest value for so long before and after
@@ -33,15 +37,17 @@ class Track:
     Attributes:
         track_id: from 1.
         times_s: (n,) float64, ascending.
-        probabilities: (n,C) float32; NaN where nothing was measured.
+        probabilities: (n,C) float32, as shown; NaN where nothing was measured.
+        raw: (n,C) float32, by the newest window alone; NaN where nothing was measured.
         status: (n,) str: see `mien.engine.types.Status`.
-        shown: (n,) int: index of the label that was shown; -1 for none.
+        shown: (n,) int: index of the label that was shown, the largest of `probabilities`; -1 for none.
         boxes: (n,4) float32 x, y, width, height in pixels of the video.
     """
 
     track_id: int
     times_s: DoubleArray
     probabilities: FloatArray
+    raw: FloatArray
     status: npt.NDArray[np.str_]
     shown: npt.NDArray[np.int64]
     boxes: FloatArray
@@ -99,7 +105,7 @@ class RecordedSession:
         tracks: by track id.
         markers, gaps: in the order of time.
         names: of people, by track id.
-        start_s: of the recording, on the clock of the CSV's column ``pts_s``.
+        start_s: of the recording, on the clock of the CSV's column ``session_s``.
         duration_s: length.
         warnings: one line each on what was wrong but could be skipped.
     """
@@ -192,42 +198,54 @@ class RecordedSession:
         return np.append(np.where(steps > _pause(track.times_s), usual, steps), usual)
 
 
-def read_session(path: Path) -> RecordedSession:
+def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSession:
     """Read a recording, given its MP4, CSV or JSON file.
 
     Also recordings of `mien annotate`, and unfinished ones (``.part``).
 
+    Args:
+        path: of one of its files.
+        expect: how often each expression is to be expected; None: what was chosen when the recording was made. The
+            files stay as they are.
+
     Raises:
-        ReviewError: no data file, or one that is damaged. What is cut off at its end is skipped with a warning.
+        ReviewError: no data file, or one that is damaged, or what is expected does not go with it. What is cut off at
+            its end is skipped with a warning.
     """
     files = SessionFiles.of(path)
     warnings: list[str] = []
     document = read_document(files.json, warnings)
-    rows = read_rows(files.csv, warnings)
-    start_s = document.start_s if document.start_s is not None else (rows.first_s or 0.0)
-    tracks = {track_id: _finished(track_id, raw, len(rows.labels), start_s) for track_id, raw in rows.tracks.items()}
-    end_s = rows.last_s if rows.last_s is not None else start_s
+    reread = None if expect is None else partial(Rereading, document=read_json(files.json) or {}, expect=expect)
+    rows = read_rows(files.csv, warnings, reread)
+    if rows.format < 3:
+        start_s = document.start_s if document.start_s is not None else (rows.first_s or 0.0)
+        zero_s = start_s
+    else:
+        start_s, zero_s = document.start_s if document.start_s is not None else rows.offset_s, 0.0
+    tracks = {track_id: _finished(track_id, raw, len(rows.labels), zero_s) for track_id, raw in rows.tracks.items()}
+    end_s = rows.last_s if rows.last_s is not None else zero_s
     return RecordedSession(
         mp4=files.mp4,
         csv=files.csv,
         labels=rows.labels,
         tracks=dict(sorted(tracks.items())),
-        markers=tuple(sorted((Marker(m.time_s - start_s, m.text) for m in rows.markers), key=lambda m: m.time_s)),
-        gaps=tuple(sorted((Gap(gap.start_s - start_s, gap.seconds) for gap in rows.gaps), key=lambda g: g.start_s)),
+        markers=tuple(sorted((Marker(m.time_s - zero_s, m.text) for m in rows.markers), key=lambda m: m.time_s)),
+        gaps=tuple(sorted((Gap(gap.start_s - zero_s, gap.seconds) for gap in rows.gaps), key=lambda g: g.start_s)),
         names=document.names,
         start_s=start_s,
-        duration_s=max(end_s - start_s, document.duration_s or 0.0),
+        duration_s=max(end_s - zero_s, document.duration_s or 0.0),
         warnings=tuple(warnings),
     )
 
 
-def _finished(track_id: int, raw: RawTrack, count: int, start_s: float) -> Track:
-    times = np.frombuffer(raw.times_s, np.float64) - start_s
+def _finished(track_id: int, raw: RawTrack, count: int, zero_s: float) -> Track:
+    times = np.frombuffer(raw.times_s, np.float64) - zero_s
     order = np.argsort(times, kind="stable")
     return Track(
         track_id,
         times[order],
         np.frombuffer(raw.probabilities, np.float32).reshape(-1, count)[order],
+        np.frombuffer(raw.raw, np.float32).reshape(-1, count)[order],
         np.array(raw.status)[order],
         np.frombuffer(raw.shown, np.int64)[order],
         np.frombuffer(raw.boxes, np.float32).reshape(-1, 4)[order],

@@ -148,8 +148,6 @@ class ReviewWindow(QMainWindow):
     def _opened(self, result: tuple[RecordedSession, Playback | None]) -> None:
         self.session, self.playback = result
         session = self.session
-        if self.playback is not None:
-            self._video_start_s = self.playback.times_s[0]
         if session.warnings:
             self.notice.say(session.warnings[0][:1].upper() + session.warnings[0][1:], kind="warning")
         self.image.show_message("", "")
@@ -207,7 +205,7 @@ class ReviewWindow(QMainWindow):
     def seek(self, time_s: float) -> None:
         """Go to a time of the recording."""
         if self.playback is not None:
-            self.playback.seek(time_s + self._video_start_s)
+            self.playback.seek(time_s)
         self._show_time(time_s)
 
     def seek_end(self, side: int) -> None:
@@ -220,7 +218,6 @@ class ReviewWindow(QMainWindow):
         return self._time_s
 
     _time_s = 0.0
-    _video_start_s = 0.0
 
     def jump_to_marker(self, side: int) -> None:
         if self.session is not None:
@@ -259,7 +256,7 @@ class ReviewWindow(QMainWindow):
         if now is not None and now.serial != self._serial:
             self._serial = now.serial
             self.image.show_image(now.image)
-            self._show_time(now.time_s - self._video_start_s)
+            self._show_time(now.time_s)
         playing = self.playback.playing
         if self._play.property("playing") != playing:
             self._play.setProperty("playing", playing)
