@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ _PROVIDER_NAMES = {
     "auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA",
     "directml": "DirectML", "openvino": "OpenVINO", "coreml": "CoreML", "cpu": "CPU",
 }  # fmt: skip
+_ONLY_ON = {"directml": "win32", "coreml": "darwin"}
 
 
 class ModelDialog(QDialog):
@@ -67,6 +69,8 @@ class ModelDialog(QDialog):
         self._provider = QComboBox()
         self._provider.setAccessibleName(self.tr("Execution provider"))
         for name in PROVIDERS:
+            if _ONLY_ON.get(name, sys.platform) != sys.platform and name != preferences.provider:
+                continue
             self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._expect = QComboBox()
