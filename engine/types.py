@@ -271,6 +271,7 @@ class Flaw(StrEnum):
 
     SMALL = "small"
     DARK = "dark"
+    OVEREXPOSED = "overexposed"
     BLURRED = "blurred"
     TURNED_AWAY = "turned away"
 

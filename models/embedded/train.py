@@ -320,7 +320,6 @@ def prepare(threads: int) -> None:
     """Settings of torch for training."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    torch.backends.cudnn.benchmark = True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
