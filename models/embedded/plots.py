@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -13,12 +13,11 @@ from matplotlib.figure import Figure
 
 from mien.models.training import metrics
 
-if TYPE_CHECKING:
-    from mien.models.embedded.groups import Rates
-
 __all__ = ["draw_calibration", "draw_confusion", "draw_curves", "draw_groups"]
 
 _DPI = 100
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def _save(figure: Figure, file: Path) -> None:
@@ -84,8 +83,23 @@ def draw_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], c
     _save(figure, file)
 
 
-def draw_groups(rows: Sequence[Rates], labels: Sequence[str], file: Path) -> None:
-    """Rate of each expression by group, with intervals of 95 %; the line is that of all faces."""
+class GroupRates(Protocol):
+    """What is drawn of one group: `rate` and the ends of its interval are (C,) in [0,1]."""
+
+    @property
+    def attribute(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def rate(self) -> FloatArray: ...
+    @property
+    def low(self) -> FloatArray: ...
+    @property
+    def high(self) -> FloatArray: ...
+
+
+def draw_groups(rows: Sequence[GroupRates], labels: Sequence[str], file: Path) -> None:
+    """Rate of each expression by group, with intervals of 95 %; the line is that of all faces, the first of `rows`."""
     overall, groups = rows[0], list(rows[1:])
     columns = 4
     figure = Figure(figsize=(3.1 * columns, 0.26 * len(groups) * -(-len(labels) // columns) + 1.6))
