@@ -273,6 +273,7 @@ class Flaw(StrEnum):
     DARK = "dark"
     OVEREXPOSED = "overexposed"
     BLURRED = "blurred"
+    NOISY = "noisy"
     TURNED_AWAY = "turned away"
 
 

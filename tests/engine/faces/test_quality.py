@@ -39,6 +39,9 @@ def test_each_trouble_raises_its_flag(face: np.ndarray, detector: FaceDetector) 
 
     assert of((face * 0.15).astype(np.uint8)) == (Flaw.DARK,)
     assert of(np.clip(face * 2.5, 0, 255).astype(np.uint8)) == (Flaw.OVEREXPOSED,)
+    small = align(face, detection, GEOMETRY, 48)
+    grain = np.random.default_rng(0).normal(0, 0.6 * small.std(), (48, 48, 1))
+    assert Flaw.NOISY in flaws(detection, np.clip(small + grain, 0, 255).astype(np.uint8))
     assert of(cv2.GaussianBlur(face, (0, 0), 18)) == (Flaw.BLURRED,)
     box = detection.box
     tiny = Detection(Box(box.x, box.y, 25, 25), detection.keypoints, 0.9)
