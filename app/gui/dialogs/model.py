@@ -75,12 +75,12 @@ class ModelDialog(QDialog):
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._expect = QComboBox()
         self._expect.setAccessibleName(self.tr("Expected frequencies"))
-        for choice, name in (
+        for choice, title in (
             ("balanced", self.tr("Balanced")),
             ("as-trained", self.tr("As in the training data")),
             ("lab", self.tr("Lab: all expressions alike")),
         ):
-            self._expect.addItem(name, choice)
+            self._expect.addItem(title, choice)
         self._own = preferences.expect if self._expect.findData(preferences.expect) < 0 else ""
         if self._own:
             self._expect.addItem(Path(self._own).name, self._own)
