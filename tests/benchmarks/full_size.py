@@ -1,8 +1,8 @@
 """The released size from a published file to a video, timed on this machine: python -m tests.benchmarks.full_size
 
-Weights are random, in the layout of DFER-CLIP's released checkpoints (618 tensors, ViT-B/32); times do not depend on what
-they are. Import, warm start on 16 clips of 16 frames with classes of one's own for one epoch, export to int8, annotate the
-demo.
+Weights are random, in the layout of DFER-CLIP's released checkpoints (618 tensors, ViT-B/32); times do not depend on
+what they are. Import, warm start on 16 clips of 16 frames with classes of one's own for one epoch, export to int8,
+annotate the demo.
 """
 
 from __future__ import annotations
