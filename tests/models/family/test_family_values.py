@@ -52,7 +52,7 @@ def data_of(root: Path) -> dict[str, Any]:
         "backbone": {**TINY_CLIP, "vision_cfg": {**TINY_CLIP["vision_cfg"], "patch_size": 8}},
         "pretrained": "", "steps": 2, "aggregator": "mean", "values": NAMES, "hidden": 16,
     }  # fmt: skip
-    stage = {"epochs": 25, "optimizer": "adamw", "rates": {"encoder": 1e-3, "head": 1e-2}}
+    stage = {"epochs": 20, "optimizer": "adamw", "rates": {"encoder": 1e-3, "head": 1e-2}}
     data = configuration(root, model, {"batch": 10, "loss": "values"}, [stage])
     data["data"].update(train=".", test="", split="subject", folds=2, targets="targets.csv", wording="name")
     return data
@@ -62,7 +62,7 @@ def data_of(root: Path) -> dict[str, Any]:
 def faces(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people with drawn faces, and what they are said to feel, with a little noise."""
     root = tmp_path_factory.mktemp("values")
-    draw_faces(root, 20, seed=0)
+    draw_faces(root, 20, seed=0, frames=1)
     random = np.random.default_rng(0)
     rows = []
     for label in CLASSES:
@@ -95,8 +95,9 @@ def test_measures_are_those_of_scikit_learn_and_scipy() -> None:
     assert scores.measures()["RMSE"] == pytest.approx(RMSE)
 
 
-def test_cross_validation_by_person_then_live(faces: Path, tmp_path: Path, detector_file: Path) -> None:
-    """Two folds, nobody in both parts; the numbers are learned, exported, and stand in video, CSV, JSON and review."""
+@pytest.mark.timeout(600)  # seconds on an idle machine
+def test_cross_validation_by_person_then_a_video(faces: Path, tmp_path: Path, detector_file: Path) -> None:
+    """Two folds, nobody in both parts; the numbers are learned, exported, and stand in the data of a video, which review reads."""
     data = data_of(faces)
     config = parse_config(data, faces)
     people = [
@@ -135,9 +136,6 @@ def test_cross_validation_by_person_then_live(faces: Path, tmp_path: Path, detec
     read = [float(row["value_valence"]) for row in rows if row["value_valence"]]
     assert len(read) > 10
     assert read_session(video).labels == CLASSES
-    live = ["watch", "demo", "--seconds", "3", "--json", "-", "--model", str(bundle.path)]
-    lines = run.invoke(mien, [*live, "--detector", str(detector_file)])
-    assert '"values": {"valence": ' in lines.output
 
 
 @pytest.mark.parametrize(
