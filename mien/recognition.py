@@ -27,7 +27,7 @@ class Recogniser:
 
     Args:
         model: folder of a bundle; None: the model that ships with Mien.
-        provider: what runs it: "auto", "tensorrt", "cuda" or "cpu".
+        provider: what runs it: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once, when whole images are first read.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.

@@ -182,7 +182,7 @@ def read(
         source: a video file, "demo", "camera:0", the address of a stream (``rtsp://...``), or an iterable of
             ``(frame, time)``: frames as (H,W,3) uint8 RGB, all of one size, times in seconds, increasing.
         model: folder of a bundle; None: the model that ships with Mien.
-        provider: what runs the model: "auto", "tensorrt", "cuda" or "cpu".
+        provider: what runs the model: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
         **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces,

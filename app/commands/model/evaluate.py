@@ -10,6 +10,7 @@ from typing import Any
 
 import click
 
+from mien.app.commands.model.clips import clips_options, evaluate_clips
 from mien.app.commands.model.options import label_choice, labels_option
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
@@ -30,6 +31,7 @@ from mien.engine.errors import ModelError
 @click.option("--fold", type=int, help="Default: the fold that a checkpoint was trained on, else all folds.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Write scores and plots there.")
 @click.option("--device", type=click.Choice(["auto", "cpu"]), default="auto", show_default=True)
+@clips_options
 def evaluate(
     models: tuple[str, ...],
     configs: tuple[Path, ...],
@@ -37,13 +39,19 @@ def evaluate(
     fold: int | None,
     output: Path | None,
     device: str,
+    **clips: Any,
 ) -> None:
     """Score MODEL on labelled test clips: UAR, WAR, F1, recall of each class, calibration error, intervals.
 
     MODEL is a checkpoint, the folder of a bundle, or a plain CLIP as ARCHITECTURE:WEIGHTS
     (ViT-B-32-quickgelu:openai). Several are taken for the folds of one model, whose scores are averaged. Classes are
     matched by name; where model and data differ, those that both have are scored.
+
+    With --clips, measure a bundle as it is used, on videos and images of your own.
     """
+    if clips["clips"] is not None:
+        evaluate_clips([Path(model) for model in models], output=output, **clips)
+        return
     from mien.models.training.measure import paper_table, summary, write_outcomes
 
     columns, cells = [], []
