@@ -16,7 +16,7 @@ from mien.app.terminal import echo
 from mien.engine.errors import ModelError
 
 
-@click.command(short_help="Score a checkpoint, a bundle or a plain CLIP on labelled clips.")
+@click.command(short_help="Score any model on labelled clips.")
 @click.argument("models", nargs=-1, required=True, metavar="MODEL...")
 @click.option(
     "--data",
