@@ -173,3 +173,19 @@ def test_it_ends_with_the_program_behind_the_pipe(tmp_path: Path, models: tuple[
     process.stdout.close()
     assert process.wait(30) == 0
     assert process.stderr.read() == b""
+
+
+def test_first_seconds_are_taken_for_the_neutral_face(tmp_path: Path, detector_file: Path, models) -> None:
+    film = write_video(tmp_path / "film.mp4", portrait(150))
+    done = watch(
+        film, "--neutral-first", 1, "--record", tmp_path / "out", "--detector", detector_file, "--quiet", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").glob("*.json")
+    told = json.loads(file.read_text(encoding="utf-8"))["neutral_baselines"]
+    (person,) = told
+    assert told[person]["to_s"] - told[person]["from_s"] == pytest.approx(1.0)
+    assert set(told[person]["offsets"]) == set(json.loads(file.read_text(encoding="utf-8"))["model"]["labels"])
+    refused = watch(film, "--neutral-first", 1, *models, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "no neutral reference" in refused.stderr
