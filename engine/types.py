@@ -274,7 +274,9 @@ class Flaw(StrEnum):
 
     SMALL = "small"
     DARK = "dark"
+    OVEREXPOSED = "overexposed"
     BLURRED = "blurred"
+    NOISY = "noisy"
     TURNED_AWAY = "turned away"
 
 

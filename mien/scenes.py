@@ -40,7 +40,8 @@ class Face:
         score: the detector's confidence, 0 to 1; None while the face is hidden.
         status: "ok"; "warming": seen for less than the model's window; "uncertain": no label is probable enough;
             "occluded": hidden in this frame.
-        quality: what makes the face hard to read: "small", "dark", "blurred", "turned away"; empty if nothing does.
+        quality: what makes the face hard to read: "small", "dark", "overexposed", "blurred", "noisy", "turned away";
+            empty if nothing does.
         label: the label to show: always the one with the largest of `probabilities`; None where nothing was measured.
         probabilities: by label, sum 1, steadied over time; empty while the face is hidden, and until it was read for
             the first time.

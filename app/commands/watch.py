@@ -53,7 +53,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--record",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
+    help="Record into FOLDER, which is created: an annotated MP4 with a CSV and a JSON beside it.",
 )
 @click.option("--clean", is_flag=True, help="Also record the video with nothing drawn on it.")
 @click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
@@ -167,7 +167,7 @@ def watch(
 
 
 def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
-    make_output_folder(folder)
+    make_output_folder(folder, parents=True)
     from mien.engine.recording.plan import RecordingPlan
 
     return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)

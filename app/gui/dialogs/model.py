@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,12 @@ PROVIDER_NAMES = {
     "auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA",
     "directml": "DirectML", "openvino": "OpenVINO", "coreml": "CoreML", "cpu": "CPU",
 }  # fmt: skip
+_ONLY_ON = {"directml": "win32", "coreml": "darwin"}
+
+
+def is_offered(provider: str) -> bool:
+    """Whether a provider can run on this system at all."""
+    return _ONLY_ON.get(provider, sys.platform) == sys.platform
 
 
 class ModelDialog(QDialog):
@@ -67,16 +74,18 @@ class ModelDialog(QDialog):
         self._provider = Choice()
         self._provider.setAccessibleName(self.tr("Execution provider"))
         for name in PROVIDERS:
+            if not is_offered(name) and name != preferences.provider:
+                continue
             self._provider.addItem(PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._expect = Choice()
         self._expect.setAccessibleName(self.tr("Expected frequencies"))
-        for choice, name in (
+        for choice, title in (
             ("balanced", self.tr("Balanced")),
             ("as-trained", self.tr("As in the training data")),
             ("lab", self.tr("Lab: all expressions alike")),
         ):
-            self._expect.addItem(name, choice)
+            self._expect.addItem(title, choice)
         self._own = preferences.expect if self._expect.findData(preferences.expect) < 0 else ""
         if self._own:
             self._expect.addItem(Path(self._own).name, self._own)
