@@ -17,7 +17,34 @@ MAX_PIXELS: Final = 8192 * 4320
 """The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
 A small file can announce frames that fill any memory."""
 
+OverlayLook = Literal["compact", "bars", "minimal", "none"]
+
+OVERLAY_LOOKS: Final[tuple[OverlayLook, ...]] = ("compact", "bars", "minimal", "none")
+
 PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """How faces and what they show are drawn on a frame.
+
+    Attributes:
+        look: "compact", a tag with name, label and one bar beside each face; "bars", all probabilities; "minimal",
+            name and label; "none", nothing at all.
+        font_scale: how large the letters are, of the size that follows from the frame's, 0.5 to 3.
+        high_contrast: white on black with outlines, for themes of high contrast.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+
+    look: OverlayLook = "compact"
+    font_scale: float = 1.0
+    high_contrast: bool = False
+
+    def __post_init__(self) -> None:
+        require_one_of("overlay", self.look, OVERLAY_LOOKS)
+        require_between("font_scale", self.font_scale, 0.5, 3.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +60,7 @@ class Settings:
         crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
         threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
         max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
+        overlay, font_scale: how annotated videos are drawn: see `OverlayStyle`.
 
     Raises:
         SettingsError: a value is out of its range; the message names field, value and range.
@@ -46,6 +74,8 @@ class Settings:
     crf: int = 20
     threads: int = 0
     max_pixels: int = MAX_PIXELS
+    overlay: OverlayLook = "compact"
+    font_scale: float = 1.0
 
     def __post_init__(self) -> None:
         require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
@@ -56,6 +86,12 @@ class Settings:
         require_between("crf", self.crf, 0, 51)
         require_between("threads", self.threads, 0, 256)
         require_between("max_pixels", self.max_pixels, 256, 2**30)
+        self.overlay_style  # noqa: B018 (checks itself)
+
+    @property
+    def overlay_style(self) -> OverlayStyle:
+        """How annotated videos are drawn."""
+        return OverlayStyle(self.overlay, self.font_scale)
 
 
 def require_one_of(name: str, value: object, allowed: Iterable[str], error: type[MienError] = SettingsError) -> None:
@@ -81,3 +117,7 @@ def require_between(
     if not number or not low <= value <= high:  # type: ignore[operator]
         span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
         raise error(f"{name} is {value!r}; choose a value {span}")
+
+
+COMPACT: Final = OverlayStyle()
+"""What is drawn where nothing else is chosen."""

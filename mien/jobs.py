@@ -71,7 +71,8 @@ def annotate(
             are corrected by it.
         overwrite: replace what is there.
         progress: called about ten times a second with the seconds done and the seconds there are (None: unknown).
-        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf, threads.
+        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf, threads,
+            overlay, font_scale.
 
     Raises:
         SourceError: the video cannot be read.
@@ -158,7 +159,8 @@ def record(
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
     chosen = Settings(provider=provider, detector_range=detector_range, **settings)
     address = SourceAddress.parse(source)
-    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf)
+    style = chosen.overlay_style
+    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf, style=style)
     if not plan.folder.is_dir():
         raise RecordingError(f"{plan.folder}: no such folder; create it first")
     bundle, file = bundle_of(model), detector_file(detector, detector_range)
