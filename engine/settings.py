@@ -10,7 +10,8 @@ from typing import Final, Literal
 from mien.engine.errors import MienError, SettingsError
 
 DetectorRange = Literal["short", "full"]
-Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
+Expected = Literal["as-trained", "balanced", "lab", "own"]
+Provider = Literal["auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
 MAX_PIXELS: Final = 8192 * 4320
@@ -18,80 +19,10 @@ MAX_PIXELS: Final = 8192 * 4320
 A small file can announce frames that fill any memory."""
 
 OverlayLook = Literal["compact", "bars", "minimal", "none"]
-
 OVERLAY_LOOKS: Final[tuple[OverlayLook, ...]] = ("compact", "bars", "minimal", "none")
 
-PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
-
-
-@dataclass(frozen=True, slots=True)
-class OverlayStyle:
-    """How faces and what they show are drawn on a frame.
-
-    Attributes:
-        look: "compact", a tag with name, label and one bar beside each face; "bars", all probabilities; "minimal",
-            name and label; "none", nothing at all.
-        font_scale: how large the letters are, of the size that follows from the frame's, 0.5 to 3.
-        high_contrast: white on black with outlines, for themes of high contrast.
-
-    Raises:
-        SettingsError: a value is out of its range.
-    """
-
-    look: OverlayLook = "compact"
-    font_scale: float = 1.0
-    high_contrast: bool = False
-
-    def __post_init__(self) -> None:
-        require_one_of("overlay", self.look, OVERLAY_LOOKS)
-        require_between("font_scale", self.font_scale, 0.5, 3.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What can be chosen for a session.
-
-    Attributes:
-        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
-        min_score: smallest detector confidence that counts as a face, 0.05 to 1.
-        occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
-        max_faces: at most this many faces are followed at once, 1 to 64.
-        provider: what runs the model; "auto" takes the fastest that really works.
-        crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
-        threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
-        max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
-        overlay, font_scale: how annotated videos are drawn: see `OverlayStyle`.
-
-    Raises:
-        SettingsError: a value is out of its range; the message names field, value and range.
-    """
-
-    detector_range: DetectorRange = "short"
-    min_score: float = 0.5
-    occlusion_s: float = 1.0
-    max_faces: int = 16
-    provider: Provider = "auto"
-    crf: int = 20
-    threads: int = 0
-    max_pixels: int = MAX_PIXELS
-    overlay: OverlayLook = "compact"
-    font_scale: float = 1.0
-
-    def __post_init__(self) -> None:
-        require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
-        require_one_of("provider", self.provider, PROVIDERS)
-        require_between("min_score", self.min_score, 0.05, 1.0)
-        require_between("occlusion_s", self.occlusion_s, 0.0, 10.0)
-        require_between("max_faces", self.max_faces, 1, 64)
-        require_between("crf", self.crf, 0, 51)
-        require_between("threads", self.threads, 0, 256)
-        require_between("max_pixels", self.max_pixels, 256, 2**30)
-        self.overlay_style  # noqa: B018 (checks itself)
-
-    @property
-    def overlay_style(self) -> OverlayStyle:
-        """How annotated videos are drawn."""
-        return OverlayStyle(self.overlay, self.font_scale)
+EXPECTED: Final[tuple[Expected, ...]] = ("as-trained", "balanced", "lab", "own")
+PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu")
 
 
 def require_one_of(name: str, value: object, allowed: Iterable[str], error: type[MienError] = SettingsError) -> None:
@@ -119,5 +50,105 @@ def require_between(
         raise error(f"{name} is {value!r}; choose a value {span}")
 
 
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How often each expression is to be expected; see `mien.engine.inference.priors`.
+
+    Attributes:
+        choice: "as-trained": as often as in the model's training data. "balanced": rare ones get part of what they lack
+            there, as much as the model's maker chose. "lab": all alike, as in a study that asks for each of them as
+            often. "own": `frequencies`.
+        frequencies: for "own" a label and its share for each class, positive and in any unit.
+
+    Raises:
+        SettingsError: there is no such choice, or frequencies are missing, not positive numbers, or without use.
+    """
+
+    choice: str = "balanced"
+    frequencies: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_one_of("expect", self.choice, EXPECTED)
+        if (self.choice == "own") != bool(self.frequencies):
+            raise SettingsError('expect: own frequencies go with the choice "own", and with it only')
+        for label, share in self.frequencies:
+            require_between(f"expected frequency of {label}", share, 1e-6, 1e9)
+
+
+BALANCED: Final = Expectation()
+
+
+@dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """How faces and what they show are drawn on a frame.
+
+    Attributes:
+        look: "compact", a tag with name, label and one bar beside each face; "bars", all probabilities; "minimal",
+            name and label; "none", nothing at all.
+        font_scale: how large the letters are, of the size that follows from the frame's, 0.5 to 3.
+        high_contrast: white on black with outlines, for themes of high contrast.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+
+    look: OverlayLook = "compact"
+    font_scale: float = 1.0
+    high_contrast: bool = False
+
+    def __post_init__(self) -> None:
+        require_one_of("overlay", self.look, OVERLAY_LOOKS)
+        require_between("font_scale", self.font_scale, 0.5, 3.0)
+
+
 COMPACT: Final = OverlayStyle()
 """What is drawn where nothing else is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be chosen for a session.
+
+    Attributes:
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        min_score: smallest detector confidence that counts as a face, 0.05 to 1.
+        occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
+        max_faces: at most this many faces are followed at once, 1 to 64.
+        provider: what runs the model; "auto" takes the fastest that really works.
+        crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
+        threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
+        max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
+        expect: how often each expression is to be expected.
+        overlay, font_scale: how annotated videos are drawn: see `OverlayStyle`.
+
+    Raises:
+        SettingsError: a value is out of its range; the message names field, value and range.
+    """
+
+    detector_range: DetectorRange = "short"
+    min_score: float = 0.5
+    occlusion_s: float = 1.0
+    max_faces: int = 16
+    provider: Provider = "auto"
+    crf: int = 20
+    threads: int = 0
+    max_pixels: int = MAX_PIXELS
+    expect: Expectation = BALANCED
+    overlay: OverlayLook = "compact"
+    font_scale: float = 1.0
+
+    def __post_init__(self) -> None:
+        require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
+        require_one_of("provider", self.provider, PROVIDERS)
+        require_between("min_score", self.min_score, 0.05, 1.0)
+        require_between("occlusion_s", self.occlusion_s, 0.0, 10.0)
+        require_between("max_faces", self.max_faces, 1, 64)
+        require_between("crf", self.crf, 0, 51)
+        require_between("threads", self.threads, 0, 256)
+        require_between("max_pixels", self.max_pixels, 256, 2**30)
+        self.overlay_style  # noqa: B018 (checks itself)
+
+    @property
+    def overlay_style(self) -> OverlayStyle:
+        """How annotated videos are drawn."""
+        return OverlayStyle(self.overlay, self.font_scale)

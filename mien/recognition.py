@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
@@ -17,7 +18,7 @@ from mien.engine.faces.steadying import Steadier
 from mien.engine.inference.predictor import Predictor
 from mien.engine.settings import DetectorRange, Provider, Settings
 from mien.engine.types import Detection, FloatArray, RgbImage, Status
-from mien.loading import bundle_of, detector_file
+from mien.loading import bundle_of, detector_file, expectation_of
 from mien.scenes import Face
 
 
@@ -26,11 +27,13 @@ class Recogniser:
 
     Args:
         model: folder of a bundle; None: the model that ships with Mien.
-        provider: what runs it: "auto", "tensorrt", "cuda" or "cpu".
+        provider: what runs it: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once, when whole images are first read.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.
         threads: CPU threads of one run; 0: half of the machine's.
+        expect: how often each expression is to be expected: "balanced", "as-trained", "lab", a TOML file with
+            ``[frequencies]``, or a mapping from label to share.
 
     Attributes:
         labels: class names, C of them, in the order of the arrays.
@@ -58,12 +61,17 @@ class Recogniser:
         detector_range: DetectorRange = "short",
         min_score: float = 0.5,
         threads: int = 0,
+        expect: str | Path | Mapping[str, float] = "balanced",
     ) -> None:
         self._settings = Settings(
-            provider=provider, detector_range=detector_range, min_score=min_score, threads=threads
+            provider=provider,
+            detector_range=detector_range,
+            min_score=min_score,
+            threads=threads,
+            expect=expectation_of(expect),
         )
         bundle = bundle_of(model)
-        self._predictor = Predictor(bundle, provider=provider, threads=threads or None)
+        self._predictor = Predictor(bundle, provider=provider, threads=threads or None, expect=self._settings.expect)
         self._detector_file = detector
         self._detector: Detector | None = None
         self.labels = bundle.manifest.labels
@@ -155,7 +163,9 @@ class Recogniser:
             windows = windows.copy()
             windows[:, 1::2] = windows[:, 1::2, :, ::-1]
         flat = self._predictor.embed(windows.reshape(-1, self.size, self.size, 3))
-        return self._predictor.probabilities(self._predictor.logits(flat.reshape(len(windows), self.steps, -1)))
+        return self._predictor.probabilities(
+            self._predictor.logits(flat.reshape(len(windows), self.steps, *flat.shape[1:]))
+        )
 
     @property
     def step_s(self) -> float:

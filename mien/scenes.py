@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -21,7 +21,7 @@ from mien.engine.sources.open import open_live, open_source
 from mien.engine.types import Box, FloatArray, RgbImage
 from mien.engine.types import Scene as EngineScene
 from mien.feeds import FileFeed, LiveFeed
-from mien.loading import bundle_of, detector_file
+from mien.loading import bundle_of, detector_file, settings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -46,6 +46,7 @@ class Face:
             the first time.
         raw: as `probabilities`, by the newest window alone.
         prediction_s: time of the newest frame that the probabilities rest on, on the clock of `Scene.time_s`.
+        values: what the model predicts beside the classes, such as valence; most models predict nothing.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Face:
     probabilities: Mapping[str, float]
     raw: Mapping[str, float]
     prediction_s: float | None
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -97,7 +99,9 @@ class SceneReader:
     def __init__(self, feed: FileFeed | LiveFeed, bundle: Bundle, detector: Path, settings: Settings) -> None:
         self._closed = True  # until there is something to close
         self._feed = feed
-        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
+        self._predictor = Predictor(
+            bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
+        )
         self._recogniser = Recogniser(self._predictor)
         self._tracker = Tracker(
             min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces
@@ -178,10 +182,11 @@ def read(
         source: a video file, "demo", "camera:0", the address of a stream (``rtsp://...``), or an iterable of
             ``(frame, time)``: frames as (H,W,3) uint8 RGB, all of one size, times in seconds, increasing.
         model: folder of a bundle; None: the model that ships with Mien.
-        provider: what runs the model: "auto", "tensorrt", "cuda" or "cpu".
+        provider: what runs the model: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
-        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, threads.
+        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces,
+            threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
 
     Raises:
         SourceError: the source cannot be opened. While reading: it cannot be read on, or a stream's login or path is
@@ -199,7 +204,7 @@ def read(
     ...     break
     1 warming
     """
-    chosen = Settings(provider=provider, detector_range=detector_range, **settings)
+    chosen = settings_of(provider, detector_range, settings)
     bundle = bundle_of(model)
     file = detector_file(detector, detector_range)
     feed = _feed(source, chosen)
@@ -248,6 +253,7 @@ def _scene(scene: EngineScene, labels: tuple[str, ...]) -> Scene:
                 probabilities={} if prediction is None else _shares(labels, prediction.probabilities),
                 raw={} if prediction is None else _shares(labels, prediction.raw),
                 prediction_s=None if prediction is None else prediction.time_s,
+                values={} if prediction is None else dict(prediction.values),
             )
         )
     frame = scene.frame

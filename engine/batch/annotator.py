@@ -66,7 +66,9 @@ class Annotator:
         self._settings = settings
         self._neutral = neutral
         self._detector_file = detector_file
-        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
+        self._predictor = Predictor(
+            bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
+        )
         self._detector = open_detector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
         self._warned = 0
 
@@ -138,6 +140,7 @@ class Annotator:
                 audio_path=source.audio_path,
                 threads=self._settings.threads,
                 overwrite=overwrite,
+                values=manifest.values,
             )
             session: Pipeline | None = None
             try:
@@ -168,7 +171,13 @@ class Annotator:
             self._detector,
             Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
             Recogniser(self._predictor, neutral=neutral),
-            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), style=settings.overlay_style),
+            Overlay(
+                manifest.labels,
+                steps=manifest.steps,
+                note=label_note(manifest),
+                values=manifest.values,
+                style=settings.overlay_style,
+            ),
             recorder,
         )
 

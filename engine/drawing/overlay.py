@@ -34,6 +34,7 @@ class Overlay:
         labels: class names of the model.
         steps: T, how many steps a whole window has.
         note: a line at the bottom of every frame; "" for none.
+        values: names of what it predicts beside the classes; they stand under the bars.
         style: of what `draw` and `draw_over` draw where they are not given another.
     """
 
@@ -43,14 +44,16 @@ class Overlay:
         *,
         steps: int,
         note: str = "",
+        values: Sequence[str] = (),
         style: OverlayStyle = COMPACT,
     ) -> None:
         self._labels = tuple(labels)
+        self.values = tuple(values)
         self._note = note
         self._steps = steps
         self._style = style
         self._drawn: tuple[int, int, OverlayStyle] | None = None
-        self._metrics = measure(640, 480, self._labels, style)
+        self._metrics = measure(640, 480, (*self._labels, *self.values), style)
         self._placer = PanelPlacer(self._metrics.pad)
         self._rows = RowMemory()
         self.places: Mapping[int, Placed] = {}
@@ -113,7 +116,7 @@ class Overlay:
     def _begin(self, width: int, height: int, style: OverlayStyle) -> None:
         if self._drawn != (width, height, style):
             self._drawn = width, height, style
-            self._metrics = measure(width, height, self._labels, style)
+            self._metrics = measure(width, height, (*self._labels, *self.values), style)
             self._placer = PanelPlacer(self._metrics.pad)
 
     def _draw_faces(
@@ -152,7 +155,8 @@ class Overlay:
         """What can be shown of a face, the most first: all bars, then a tag of each shape."""
         m, chip = self._metrics, chip_width(said.name, self._metrics)
         tag, narrow = (size(chip, bar=style.look != "minimal") for size in (m.tag_size, m.narrow_size))
-        panel = (max(m.panel_size(len(rows))[0], tag[0]), m.panel_size(len(rows))[1])
+        width, height = m.panel_size(len(rows) + len(self.values))
+        panel = (max(width, tag[0]), height)
         return (*((panel,) if rows else ()), tag, narrow, (chip, m.line + m.pad // 2))
 
     def _draw_panel(
@@ -162,7 +166,7 @@ class Overlay:
         if placed.apart:
             self._draw_line(image, face.box, placed.panel, track_colour(face.track_id))
         if level == 0:
-            draw_bars(image, placed.panel, said, rows, self._labels, m, opaque=style.high_contrast)
+            draw_bars(image, placed.panel, said, rows, self._labels, m, values=self.values, opaque=style.high_contrast)
         else:
             draw_tag(
                 image, placed.panel, said, m,

@@ -125,9 +125,17 @@ def draw_tag(image: RgbImage, panel: Box, said: Said, m: Metrics, *, shape: TagS
 
 
 def draw_bars(
-    image: RgbImage, panel: Box, said: Said, rows: Sequence[int], labels: Sequence[str], m: Metrics, *, opaque: bool
+    image: RgbImage,
+    panel: Box,
+    said: Said,
+    rows: Sequence[int],
+    labels: Sequence[str],
+    m: Metrics,
+    *,
+    values: Sequence[str] = (),
+    opaque: bool = False,
 ) -> None:
-    """A name, what speaks against the numbers, and a bar for each of `rows` (indices of labels)."""
+    """A name, what speaks against the numbers, a bar for each of `rows` (indices of labels), `values` as numbers."""
     x, y, width, height = round(panel.x), round(panel.y), round(panel.width), round(panel.height)
     draw_panel(image, x, y, width, height, opaque=opaque)
     head = m.line + m.pad // 2
@@ -153,6 +161,12 @@ def draw_bars(
         value = f"{share * 100:.0f} %"
         right = x + width - m.pad - text_width(value, m.font, bold=strong)
         draw_text(image, value, right, top, m.font, ink, bold=strong)
+
+    for number, name in enumerate(values, start=len(rows)):
+        top = y + head + m.pad // 2 + number * m.line
+        text = f"{said.prediction.values[name]:.2f}" if name in said.prediction.values else ""
+        draw_text(image, short(name), x + m.pad, top, m.font, _GREY)
+        draw_text(image, text, x + width - m.pad - text_width(text, m.font), top, m.font, _GREY)
 
 
 def _draw_chip(image: RgbImage, x: int, y: int, height: int, said: Said, m: Metrics, *, opaque: bool) -> int:

@@ -6,12 +6,15 @@ A bundle is a folder. The runtime needs nothing else to turn face crops into pro
 ``encoder.onnx``    ``frames`` (n,3,S,S) float32 RGB in [0,1] -> ``embeddings`` (n,D) float32;
                     normalisation (or grey conversion) is inside the graph
 ``temporal.onnx``   ``embeddings`` (n,T,D) float32, oldest first -> ``features`` (n,D), unit length
+``clip.onnx``       in place of both, for networks that mix frames early: ``frames`` (n,T,3,S,S) float32 RGB in
+                    [0,1], oldest first -> ``features`` (n,D)
 ``text.npy``        (C,D) float32 class vectors
 ``text.onnx``, ...  optional: encodes typed labels; any further file is listed and checksummed too
 ``bundle.json``     the manifest: `Manifest`
 ==================  =============================================================================
 
-logits = logit_scale * features @ text.T and probabilities = softmax(logits / temperature).
+logits = logit_scale * features @ text.T and probabilities = softmax(logits / temperature + weights), where the weights
+say what is expected: see `mien.engine.inference.priors`.
 
 This module knows files only: no torch, no ONNX Runtime. The shapes inside the graphs are checked by
 `mien.engine.inference.predictor` when it opens them.
@@ -34,13 +37,17 @@ import numpy.typing as npt
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
+from mien.engine.inference.fields import Fields
 
 FORMAT: Final = 1
 """The format this code writes, and the newest that it reads."""
 
 MANIFEST: Final = "bundle.json"
 REQUIRED_FILES: Final = ("encoder.onnx", "temporal.onnx", "text.npy")
+CLIP_GRAPH: Final = "clip.onnx"
+CLIP_FILES: Final = (CLIP_GRAPH, "text.npy")
 MAX_LABELS: Final = 1000
+MAX_VALUES: Final = 32
 MAX_LABEL: Final = 64  # characters; longer ones fit no frame and no column
 MAX_MANIFEST_BYTES: Final = 4 << 20
 
@@ -81,8 +88,13 @@ class Manifest:
         uncertain_below: show "uncertain" where the largest probability is smaller; None: never.
         neutral_logits: C mean logits of neutral faces of the validation data, the reference for calibrating a person
             on the own neutral face; None where it was not measured.
+        class_prior: C shares of the training data, in the order of the labels; None where they are not known.
+        prior_strength: the power of `class_prior` that is divided out of the probabilities unless a user chooses
+            otherwise, 0 to 1; `temperature` and `uncertain_below` were fitted with it.
         mirror_steps: every second step is read from the mirror image of the face, which shows the same expression: the
             window then averages over both sides at no cost. Only for models trained so.
+        values: names of V numbers, such as valence, that the graph of windows (or of clips) gives in a second output,
+            ``values`` (n,V); empty: it has none.
         licence, provenance, metrics: what the model card says, for programs.
         export_max_difference: largest absolute difference of the exported logits from the trained network's.
         files: SHA-256 in lower-case hex of every other file of the bundle, by name.
@@ -100,7 +112,10 @@ class Manifest:
     crop: CropGeometry
     uncertain_below: float | None = None
     neutral_logits: tuple[float, ...] | None = None
+    class_prior: tuple[float, ...] | None = None
+    prior_strength: float = 0.0
     mirror_steps: bool = False
+    values: tuple[str, ...] = ()
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -130,6 +145,15 @@ class Bundle:
     sha256: str
 
     @property
+    def reads_clips(self) -> bool:
+        """Whether its network reads whole clips of crops, and no embeddings are kept."""
+        return CLIP_GRAPH in self.manifest.files
+
+    @property
+    def clip(self) -> Path:
+        return self.path / CLIP_GRAPH
+
+    @property
     def encoder(self) -> Path:
         return self.path / "encoder.onnx"
 
@@ -149,7 +173,7 @@ def load_bundle(path: Path) -> Bundle:
         raise ModelError(f"{path}: no such model folder; give a folder that holds {MANIFEST}")
     raw = _read_manifest(path)
     manifest = parse_manifest(raw, path)
-    for name in REQUIRED_FILES:
+    for name in CLIP_FILES if CLIP_GRAPH in manifest.files else REQUIRED_FILES:
         if name not in manifest.files:
             raise ModelError(f"{path / MANIFEST}: does not list {name}; export the model again")
     _require_regular_files(path)
@@ -211,49 +235,8 @@ def parse_manifest(raw: bytes, path: Path) -> Manifest:
     return _Reader(data, where).manifest()
 
 
-class _Reader:
-    """Takes typed values out of the parsed manifest, with messages that name the field."""
-
-    def __init__(self, data: dict[str, Any], where: Path) -> None:
-        self.data = data
-        self.where = where
-
-    def fail(self, name: str, expected: str) -> ModelError:
-        got = repr(self.data.get(name))
-        got = got if len(got) <= 60 else got[:57] + "..."
-        return ModelError(f"{self.where}: {name} must be {expected}, not {got}; export the model again")
-
-    def text(self, name: str) -> str:
-        value = self.data.get(name)
-        if not isinstance(value, str) or not value.isprintable():
-            raise self.fail(name, "a text of one line")
-        return value
-
-    def number(self, name: str, low: float, high: float, *, optional: bool = False) -> float:
-        value = self.data.get(name)
-        if value is None and optional:
-            return math.nan
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise self.fail(name, f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def whole(self, name: str, low: int, high: int) -> int:
-        value = self.data.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.fail(name, f"a whole number from {low} to {high}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self.data.get(name, False)
-        if not isinstance(value, bool):
-            raise self.fail(name, "true or false")
-        return value
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        value = self.data.get(name, {})
-        if not isinstance(value, dict):
-            raise self.fail(name, "an object")
-        return value
+class _Reader(Fields):
+    """Takes the fields of a manifest out of it."""
 
     def labels(self) -> tuple[str, ...]:
         value = self.data.get("labels")
@@ -269,6 +252,16 @@ class _Reader:
             )
         return tuple(value)
 
+    def values(self) -> tuple[str, ...]:
+        value = self.data.get("values", [])
+        names = isinstance(value, list) and all(
+            isinstance(name, str) and 1 <= len(name) <= MAX_LABEL and name.strip() and name.isprintable()
+            for name in value
+        )
+        if not names or len(value) > MAX_VALUES or len(set(value)) != len(value):
+            raise self.fail("values", f"a list of at most {MAX_VALUES} distinct names of printable letters")
+        return tuple(value)
+
     def neutral_logits(self) -> tuple[float, ...] | None:
         value = self.data.get("neutral_logits")
         if value is None:
@@ -278,6 +271,17 @@ class _Reader:
         )
         if not numbers or len(value) != len(self.labels()):
             raise self.fail("neutral_logits", "a list of one number for each label")
+        return tuple(float(v) for v in value)
+
+    def class_prior(self) -> tuple[float, ...] | None:
+        value = self.data.get("class_prior")
+        if value is None:
+            return None
+        shares = isinstance(value, list) and all(
+            isinstance(v, int | float) and not isinstance(v, bool) and 0 < v <= 1 for v in value
+        )
+        if not shares or len(value) != len(self.labels()) or abs(sum(value) - 1) > 0.01:
+            raise self.fail("class_prior", "a list of one positive share for each label, 1 in all")
         return tuple(float(v) for v in value)
 
     def crop(self) -> CropGeometry:
@@ -309,6 +313,7 @@ class _Reader:
 
     def manifest(self) -> Manifest:
         uncertain = self.number("uncertain_below", 0, 1, optional=True)
+        strength = self.number("prior_strength", 0, 1, optional=True)
         difference = self.number("export_max_difference", 0, 1e9, optional=True)
         return Manifest(
             name=self.text("name"),
@@ -323,7 +328,10 @@ class _Reader:
             crop=self.crop(),
             uncertain_below=None if math.isnan(uncertain) else uncertain,
             neutral_logits=self.neutral_logits(),
+            class_prior=self.class_prior(),
+            prior_strength=0.0 if math.isnan(strength) else strength,
             mirror_steps=self.flag("mirror_steps"),
+            values=self.values(),
             licence=self.text("licence"),
             provenance=self.mapping("provenance"),
             metrics=self.mapping("metrics"),

@@ -66,11 +66,18 @@ def make_recorder(
         provider=model.provider,
         detector=detector_file,
         settings=settings,
+        expect=model.expect,
     )
     return LiveRecorder(
         plan,
         output_labels(manifest),
-        Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), style=plan.style),
+        Overlay(
+            manifest.labels,
+            steps=manifest.steps,
+            note=label_note(manifest),
+            values=manifest.values,
+            style=plan.style,
+        ),
         about,
         sample_aspect=Fraction(1) if info is None else info.sample_aspect,
         audio=plan.audio and info is not None and info.audio_codec is not None,

@@ -116,7 +116,9 @@ class ViewStage:
                 continue
             manifest = shown.model.bundle.manifest
             if overlay is None or drawn_with != (shown.model, shown.capture):
-                overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
+                overlay = Overlay(
+                    manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values
+                )
                 drawn_with = shown.model, shown.capture
             info = shown.capture.source.info
             people = self._people.now

@@ -11,8 +11,9 @@ from typing import Any, Final
 from mien.engine import version
 from mien.engine.faces.steadying import smoothing
 from mien.engine.inference.bundle import Bundle, sha256_of
+from mien.engine.inference.priors import Prior
 from mien.engine.inference.typed_labels import is_unvalidated
-from mien.engine.settings import Settings
+from mien.engine.settings import Expectation, Settings
 from mien.engine.types import SourceInfo
 
 JSON_FORMAT: Final = 3
@@ -33,7 +34,14 @@ class Ended(StrEnum):
 
 
 def session_about(
-    bundle: Bundle, info: SourceInfo | None, *, name: str, provider: str, detector: Path, settings: Settings
+    bundle: Bundle,
+    info: SourceInfo | None,
+    *,
+    name: str,
+    provider: str,
+    detector: Path,
+    settings: Settings,
+    expect: Expectation | None = None,
 ) -> dict[str, Any]:
     """What is known when a recording begins.
 
@@ -44,6 +52,7 @@ def session_about(
         provider: what runs the model.
         detector: the face detector's file.
         settings: of the session.
+        expect: how often each expression is expected; None: as the settings say.
     """
     manifest = bundle.manifest
     source: dict[str, Any] = {"name": name}
@@ -74,11 +83,13 @@ def session_about(
             "steps": manifest.steps,
             "window_s": manifest.window_s,
             "temperature": manifest.temperature,
+            "uncertain_below": manifest.uncertain_below,
         },
         "smoothing": smoothing(),
+        "prior": Prior.of(manifest).document(settings.expect if expect is None else expect),
         "provider": provider,
         "detector": {"name": detector.name, "sha256": sha256_of(detector)},
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name != "expect"},
         "started": now(),
     }
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -12,9 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
+from mien.engine.recording.files import read_json
 from mien.engine.recording.notes import Gap, Marker
+from mien.engine.recording.rereading import Rereading
 from mien.engine.review.files import SessionFiles, read_document
 from mien.engine.review.rows import RawTrack, read_rows
+from mien.engine.settings import Expectation
 from mien.engine.types import FloatArray, Status
 
 _PEAK_APART_S: Final = 1.0  # a peak is the highest value for so long before and after
@@ -194,18 +198,25 @@ class RecordedSession:
         return np.append(np.where(steps > _pause(track.times_s), usual, steps), usual)
 
 
-def read_session(path: Path) -> RecordedSession:
+def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSession:
     """Read a recording, given its MP4, CSV or JSON file.
 
     Also recordings of `mien annotate`, and unfinished ones (``.part``).
 
+    Args:
+        path: of one of its files.
+        expect: how often each expression is to be expected; None: what was chosen when the recording was made. The
+            files stay as they are.
+
     Raises:
-        ReviewError: no data file, or one that is damaged. What is cut off at its end is skipped with a warning.
+        ReviewError: no data file, or one that is damaged, or what is expected does not go with it. What is cut off at
+            its end is skipped with a warning.
     """
     files = SessionFiles.of(path)
     warnings: list[str] = []
     document = read_document(files.json, warnings)
-    rows = read_rows(files.csv, warnings)
+    reread = None if expect is None else partial(Rereading, document=read_json(files.json) or {}, expect=expect)
+    rows = read_rows(files.csv, warnings, reread)
     if rows.format < 3:
         start_s = document.start_s if document.start_s is not None else (rows.first_s or 0.0)
         zero_s = start_s
