@@ -66,9 +66,9 @@ class Prior:
         if expected.choice == "as-trained":
             return np.zeros(len(self.labels))
         if expected.choice == "balanced":
-            return -self.strength * log_prior
+            return np.asarray(-self.strength * log_prior)
         if expected.choice == "lab":
-            return -log_prior
+            return np.asarray(-log_prior)
         own = dict(expected.frequencies)
         if set(own) != set(self.labels):
             raise SettingsError(
