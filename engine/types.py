@@ -137,6 +137,8 @@ class Frame:
         captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
         gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
         discontinuity: of a file, where its times jump just before this frame.
+        shot: another number than that of the frame before: nothing follows from that one, it is another picture or
+            another place in a file, and no face in it is known.
     """
 
     index: int
@@ -147,6 +149,7 @@ class Frame:
     captured_s: float = 0.0
     gap_s: float = 0.0
     discontinuity: Discontinuity | None = None
+    shot: int = 0
 
 
 class SourceState(StrEnum):

@@ -131,7 +131,7 @@ def record(
 
     Args:
         source: "camera:0", the address of a stream, a video file (played at its own pace), or "demo".
-        folder: where the files go; it must exist.
+        folder: where the files go; it is created, with those above it.
         seconds: length, counted from the first frame; None: until the source ends or `stop` says so.
         stop: asked about twenty times a second.
         name: pattern of the files' names: ``{source}``, ``{time}``, ``{date}``.
@@ -150,6 +150,7 @@ def record(
     >>> result.frames > 10, result.csv.suffix
     (True, '.csv')
     """
+    from mien.engine.batch.inputs import make_output_folder
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import wait_for_model
     from mien.engine.recording.plan import RecordingPlan
@@ -160,8 +161,7 @@ def record(
     chosen = settings_of(provider, detector_range, settings)
     address = SourceAddress.parse(source)
     plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf)
-    if not plan.folder.is_dir():
-        raise RecordingError(f"{plan.folder}: no such folder; create it first")
+    make_output_folder(plan.folder, parents=True)
     bundle, file = bundle_of(model), detector_file(detector, detector_range)
     with LiveSession(bundle, file, chosen) as session:
         wait_for_model(session.status)

@@ -104,6 +104,7 @@ class SceneReader:
             bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
         )
         self._recogniser = Recogniser(self._predictor)
+        self._shot = 0
         self._tracker = Tracker(
             min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces
         )
@@ -140,6 +141,9 @@ class SceneReader:
         if self._closed:
             raise StopIteration
         frame = next(self._frames)
+        if frame.shot != self._shot:
+            self._shot = frame.shot
+            self._tracker.forget()
         faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
         return _scene(EngineScene(frame, faces, self._recogniser.update(frame, faces)), self.labels)
 

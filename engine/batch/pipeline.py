@@ -116,7 +116,11 @@ class Pipeline:
 
     def _track(self) -> None:
         try:
+            shot = 0
             for frame in self._captured:
+                if frame.shot != shot:
+                    shot = frame.shot
+                    self._tracker.forget()
                 faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
                 self._tracked.put(Scene(frame, faces, self._recogniser.update(frame, faces)))
         finally:

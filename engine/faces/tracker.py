@@ -121,6 +121,10 @@ class Tracker:
         """The id that the next new face will have."""
         return self._last_id + 1
 
+    def forget(self) -> None:
+        """Follow nobody any more: what comes is another picture, in which everybody is new."""
+        self._tracks = []
+
     def update(self, detections: Sequence[Detection], time_s: float) -> tuple[Face, ...]:
         """Take in the detections of the frame at `time_s` (seconds, not decreasing).
 

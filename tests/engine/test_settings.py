@@ -19,7 +19,7 @@ from mien.engine.settings import Settings, require_between, require_one_of
         ({"crf": "20"}, "crf is '20'; choose a value from 0 to 51"),
         ({"crf": True}, "crf is True; choose a value from 0 to 51"),
         ({"max_faces": None}, "max_faces is None; choose a value from 1 to 64"),
-        ({"provider": "tpu"}, "provider is 'tpu'; choose one of auto, tensorrt, cuda, cpu"),
+        ({"provider": "tpu"}, "provider is 'tpu'; choose one of auto, tensorrt, cuda, directml, openvino, coreml, cpu"),
         ({"detector_range": []}, "detector_range is []; choose one of short, full"),
     ],
 )
