@@ -322,11 +322,13 @@ class Scene:
         frame: the frame.
         faces: the tracked faces, by track id.
         predictions: the newest prediction of each face that has one, by track id.
+        others: boxes of what was found but is not followed: faces that are not sure yet, or one too many.
     """
 
     frame: Frame
     faces: tuple[Face, ...]
     predictions: Mapping[int, Prediction]
+    others: tuple[Box, ...] = ()
 
     def status(self, face: Face) -> Status:
         """How far the numbers of `face` can be trusted in this frame."""

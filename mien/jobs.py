@@ -72,7 +72,8 @@ def annotate(
         overwrite: replace what is there.
         progress: called about ten times a second with the seconds done and the seconds there are (None: unknown).
         **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf,
-            threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
+            threads, overlay, font_scale, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each
+            label.
 
     Raises:
         SourceError: the video cannot be read.
@@ -160,7 +161,8 @@ def record(
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
     chosen = settings_of(provider, detector_range, settings)
     address = SourceAddress.parse(source)
-    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf)
+    style = chosen.overlay_style
+    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf, style=style)
     make_output_folder(plan.folder, parents=True)
     bundle, file = bundle_of(model), detector_file(detector, detector_range)
     with LiveSession(bundle, file, chosen) as session:

@@ -14,10 +14,12 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    font_scale_option,
     max_faces_option,
     max_pixels_option,
     min_score_option,
     model_option,
+    overlay_option,
     provider_option,
     quiet_option,
     range_option,
@@ -89,6 +91,8 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @provider_option
 @crf_option
 @max_pixels_option
+@overlay_option
+@font_scale_option
 @quiet_option
 def watch(
     source: str,
@@ -123,7 +127,7 @@ def watch(
     address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
         raise SourceError(f"{address.target}: no such video file")
-    plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
+    plan = None if record is None else _plan(record, settings, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = chosen_bundle(model, labels, settings.provider, _warn)
     if neutral_first is not None and bundle.manifest.neutral_logits is None:
         raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
@@ -166,11 +170,12 @@ def watch(
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
-def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
+def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     make_output_folder(folder, parents=True)
     from mien.engine.recording.plan import RecordingPlan
 
-    return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
+    style = settings.overlay_style
+    return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
 
 
 def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:

@@ -60,7 +60,7 @@ class LiveTracker:
             if self._predictor.cut(frame, faces):
                 self._due.put(self._predictor)
             predictions = self._predictor.predictions(faces)
-        return Scene(frame, faces, predictions), model
+        return Scene(frame, faces, predictions, self._tracker.others if detector is not None else ()), model
 
     def _new_predictor(self, model: Model) -> LivePredictor:
         self._baselines.use(model.bundle.manifest)

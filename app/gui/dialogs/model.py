@@ -25,11 +25,16 @@ from mien.engine.settings import PROVIDERS
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
 
-_PROVIDER_NAMES = {
+PROVIDER_NAMES = {
     "auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA",
     "directml": "DirectML", "openvino": "OpenVINO", "coreml": "CoreML", "cpu": "CPU",
 }  # fmt: skip
 _ONLY_ON = {"directml": "win32", "coreml": "darwin"}
+
+
+def is_offered(provider: str) -> bool:
+    """Whether a provider can run on this system at all."""
+    return _ONLY_ON.get(provider, sys.platform) == sys.platform
 
 
 class ModelDialog(QDialog):
@@ -69,9 +74,9 @@ class ModelDialog(QDialog):
         self._provider = Choice()
         self._provider.setAccessibleName(self.tr("Execution provider"))
         for name in PROVIDERS:
-            if _ONLY_ON.get(name, sys.platform) != sys.platform and name != preferences.provider:
+            if not is_offered(name) and name != preferences.provider:
                 continue
-            self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
+            self._provider.addItem(PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
         self._expect = Choice()
         self._expect.setAccessibleName(self.tr("Expected frequencies"))

@@ -16,6 +16,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mien.app.gui.dialogs.model import PROVIDER_NAMES, is_offered
 from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.theme import CHOICES
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row
@@ -112,10 +113,9 @@ class PreferencesDialog(QDialog):
         from mien.app.gui.dialogs.microphone import MicrophoneChoice
 
         p = self._p
-        self.provider = _choice(
-            p.provider,
-            dict(zip(PROVIDERS, (self.tr("The fastest that works"), "TensorRT", "CUDA", "CPU"), strict=True)),
-        )
+        self.provider = _choice(p.provider, {
+            name: PROVIDER_NAMES.get(name, name) for name in PROVIDERS if is_offered(name) or name == p.provider
+        })  # fmt: skip
         self.microphone = MicrophoneChoice(p.microphone)
         return form((self.tr("Model runs on"), self.provider), (self.tr("Microphone with cameras"), self.microphone))
 

@@ -41,7 +41,7 @@ class Snapshots(QObject):
             import cv2
 
             from mien.engine.disk import write_whole
-            from mien.engine.live.snapshot import at_source_size
+            from mien.engine.live.view_stage import at_source_size
 
             image = at_source_size(
                 view, bundle.manifest, names=people.names, selected=people.selected, pixel_aspect=aspect

@@ -10,6 +10,7 @@ import pytest
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.view import View, ViewRequest, fit, render
+from mien.engine.settings import OverlayStyle
 from mien.engine.types import Box, Detection, Face, Frame, Prediction, Scene
 
 LABELS = ("happiness", "sadness", "neutral", "anger")
@@ -113,7 +114,11 @@ def test_names_and_hidden_people_reach_the_overlay() -> None:
     hidden = view_of(scene, ViewRequest(640, 480, hidden=frozenset({1}))).image
     bare = view_of(scene, ViewRequest(640, 480, overlay=False)).image
     assert (hidden != plain).any()
-    assert (hidden != bare).any()
+    assert (hidden == bare).all()
+    shown = ViewRequest(640, 480, style=OverlayStyle("bars"))
+    assert (view_of(scene, shown).image != plain).any()
+    full = view_of(scene, ViewRequest(640, 480), selected=frozenset({1})).image
+    assert (full == view_of(scene, shown).image).all()
 
 
 @pytest.mark.parametrize("way", ["blur", "pixelate"])
