@@ -1,4 +1,4 @@
-"""A recording as subtitles (WebVTT): who shows what, and the markers."""
+"""A recording as subtitles (WebVTT): who shows what, markers, and events."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import math
 from pathlib import Path
 
 from mien.engine.review.exports import EVERYTHING, Selection
-from mien.engine.review.selected import chosen, markers, save_export, segments
+from mien.engine.review.selected import chosen, coded, markers, save_export, segments
 from mien.engine.review.session import RecordedSession
 
 
 def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> None:
-    """Write subtitles (.vtt): who shows what, and the markers.
+    """Write subtitles (.vtt): who shows what, markers, and events.
 
     Raises:
         ReviewError: `path` cannot be written.
@@ -23,6 +23,10 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
             share = "" if math.isnan(segment.probability) else f" {segment.probability * 100:.0f} %"
             cues.append((segment.start_s, segment.end_s, f"<v {name}>{name}: {_vtt(segment.label)}{share}"))
     cues += [(start, end, f"<i>{_vtt(text)}</i>") for start, end, text in markers(session, selection)]
+    for event, start, end in coded(session, selection):
+        who = "" if event.track is None else f"{_vtt(session.name_of(session.coding.leader(event.track)))}: "
+        remark = f" ({_vtt(event.text)})" if event.text else ""
+        cues.append((max(start, 0.0), max(end, start + 0.5), f"<i>{who}{_vtt(event.code)}{remark}</i>"))
     cues.sort(key=lambda cue: cue[:2])
     blocks = [f"{_clock(start)} --> {_clock(max(end, start + 0.001))}\n{text}\n" for start, end, text in cues]
     save_export(session, path, "\n".join(["WEBVTT\n", *blocks]))
