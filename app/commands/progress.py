@@ -106,7 +106,7 @@ def _overall_lines(console: Console) -> Callable[[BatchProgress], None]:
 
 @contextmanager
 def part_bar(title: str, quiet: bool) -> Iterator[Callable[[float, int, float], None]]:
-    """Yields a function to call with the part that is done (0 to 1), frames and seconds; shows all with what is left."""
+    """Yields a function to call with the part that is done (0 to 1), frames and seconds; shows the time left, too."""
     console = Console(stderr=True, quiet=quiet)
     if console.is_terminal:
         with _bar(console) as bar:

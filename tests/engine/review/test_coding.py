@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.engine.errors import ReviewError
@@ -163,10 +163,11 @@ def test_a_damaged_file_of_codes_is_one_line(tmp_path: Path, change: object, mes
     assert "\n" not in str(caught.value) and "take.codes.json" in str(caught.value)
 
 
+@settings(max_examples=40)
 @given(st.recursive(st.none() | st.booleans() | st.floats() | st.text(max_size=5) | st.integers(),
                     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
                         st.sampled_from(["codes", "events", "excluded", "markers", "people", "name", "kind", "key",
-                                         "start_s", "end_s", "time_s", "code", "person", "text", "names"]), inner)))  # fmt: skip
+                                         "start_s", "end_s", "time_s", "code", "person"]), inner)))  # fmt: skip
 def test_any_file_of_codes_is_read_or_refused(tmp_path_factory: pytest.TempPathFactory, data: object) -> None:
     folder = tmp_path_factory.mktemp("any")
     file = CodesFile(folder / "take.csv")
