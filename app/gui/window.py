@@ -18,9 +18,9 @@ from mien.app.gui.live.control_bar import ControlBar
 from mien.app.gui.live.header import Header
 from mien.app.gui.live.link import LiveLink, Wanted
 from mien.app.gui.live.model import Model
-from mien.app.gui.live.people import People
+from mien.app.gui.panel.people import People
 from mien.app.gui.live.recording import Recording
-from mien.app.gui.live.side_panel import SidePanel
+from mien.app.gui.panel.side_panel import SidePanel
 from mien.app.gui.live.snapshot import save_snapshot
 from mien.app.gui.live.sources import Sources
 from mien.app.gui.live.status_bar import StatusBar

@@ -61,6 +61,7 @@ class Backlog(Generic[Other]):
         self._items: deque[Write | AudioChunk | Other] = deque()
         self._raw_bytes = 0
         self._bytes = 0
+        self._peak_bytes = 0
         self._left_out = 0
         self._left_gap_s = 0.0
 
@@ -72,6 +73,11 @@ class Backlog(Generic[Other]):
         """Of frames, compressed or not, and of audio."""
         return self._raw_bytes + self._bytes
 
+    def take_peak_bytes(self) -> int:
+        """The most that `bytes_used` was since the last call."""
+        peak, self._peak_bytes = self._peak_bytes, self.bytes_used
+        return peak
+
     def append(self, item: Write | AudioChunk | Other) -> bool:
         """Add the newest; False: it was a frame that a recording wanted, and there was no room for it."""
         if isinstance(item, Write):
@@ -79,7 +85,7 @@ class Backlog(Generic[Other]):
         if not isinstance(item, AudioChunk):
             self._items.append(item)
         elif self._bytes + size_of(item) <= self._most_bytes and len(self._items) < self._most_items:
-            self._bytes += size_of(item)
+            self._account(item, 1)
             self._items.append(item)
         return True
 
@@ -123,6 +129,7 @@ class Backlog(Generic[Other]):
             self._raw_bytes += sign * _weight(item)
         else:
             self._bytes += sign * _weight(item)
+        self._peak_bytes = max(self._peak_bytes, self.bytes_used)
 
 
 def _weight(item: Write | AudioChunk) -> int:

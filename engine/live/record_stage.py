@@ -15,6 +15,7 @@ from mien.engine.live.scene_context import SceneContext
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 from mien.engine.recording.pre_roll import PackedScene, PreRoll
+from mien.engine.system import give_back_memory
 from mien.engine.threads import BoundedQueue
 from mien.engine.types import AudioChunk, Scene
 
@@ -22,6 +23,7 @@ _ROOM: Final = 45  # scenes: one and a half seconds in which the disk may stall;
 _CHUNKS: Final = 1000  # pieces of audio, about 20 ms each
 _COMMANDS: Final = 1000  # more room for what must not be lost: start, stop, markers
 _EARLY: Final = 100  # pieces of audio that came before the first scene
+_MUCH: Final = 32 * 1024 * 1024  # bytes that waited; such a spell is rare, and its memory worth giving back
 _OLD_S: Final = 0.5  # a frame older than this is no longer what somebody who sets a marker sees happen
 _UNKNOWN_S: Final = float("-inf")  # the time of what came before the first scene
 
@@ -227,6 +229,8 @@ class RecordStage:
                     self._handle(self._backlog.popleft())
                 except Exception as error:  # a fault in a recording must not end the live view
                     self._fail(explained(error, "the recording stopped"))
+                if not self._backlog and self._backlog.take_peak_bytes() > _MUCH:
+                    give_back_memory()
         finally:
             self._queue.close(discard=True)
             self._finish(_Stop("", None, 0))
@@ -273,8 +277,11 @@ class RecordStage:
             self._newest = item.context
             if item.dropped:
                 self._open.note_dropped(item.dropped)
-            context = item.context
-            self._open.write(item.unpacked(), names=context.names, selected=context.selected, gap_s=item.gap_s)
+            people = item.context.people
+            self._open.write(
+                item.unpacked(), names=people.names, selected=people.selected, hidden=people.hidden, book=people.book,
+                gap_s=item.gap_s,
+            )  # fmt: skip
         elif self._pre_roll is not None:
             self._pre_roll.push(item.scene, gap_s=item.gap_s)
 

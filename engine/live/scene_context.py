@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Any
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.inference.typed_labels import label_note, output_labels
+from mien.engine.live.people import WhoIsWho
 from mien.engine.live.prediction import Model
 from mien.engine.live.status import LiveCounts
 from mien.engine.recording.document import now, session_about
@@ -27,8 +27,7 @@ class SceneContext:
         model: whose predictions the scene holds.
         source_name: safe for titles.
         info: what the source says of itself.
-        names: of people, by track id.
-        selected: track ids of the selected people.
+        people: their names, who is selected, who is hidden.
         gap_s: seconds without signal since the scene before.
         counts: of the session; the scene itself is captured and still on its way.
         reconnects: how often the signal came back after a loss.
@@ -37,8 +36,7 @@ class SceneContext:
     model: Model
     source_name: str = ""
     info: SourceInfo | None = None
-    names: Mapping[int, str] = field(default_factory=dict)
-    selected: frozenset[int] = frozenset()
+    people: WhoIsWho = field(default_factory=WhoIsWho)
     gap_s: float = 0.0
     counts: LiveCounts = field(default_factory=LiveCounts)
     reconnects: int = 0

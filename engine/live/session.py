@@ -21,6 +21,7 @@ from mien.engine.inference.bundle import Bundle
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
 from mien.engine.live.outputs import LiveOutputs
+from mien.engine.live.people import LivePeople
 from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.live.record_stage import RecordStage
 from mien.engine.live.scene_context import SceneContext, make_recorder
@@ -76,8 +77,8 @@ class LiveSession:
         self._capture: Capture | None = None
         self._old: list[Capture] = []
         self._scene: Scene | None = None
-        self._names: dict[int, str] = {}
-        self._selected: frozenset[int] = frozenset()
+        self.people = LivePeople()
+        """Names, merged ids, who is selected, who is hidden; they last until another source is opened."""
         self._closing = False
         self._stale = 0
         self._read_dropped = 0
@@ -86,7 +87,8 @@ class LiveSession:
         self._signal = SignalWatch()
         self._frames: Latest[_Taken] = Latest(_FRAMES)
         self._due: Latest[LivePredictor] = Latest()
-        self._views = ViewStage(self._people)
+        self._views = ViewStage(self.people)
+        self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
         self._models = ModelStage(
             bundle, detector_file, settings, lambda: self._recording.stop("the model was changed")
@@ -135,6 +137,7 @@ class LiveSession:
             self._old.append(before)
             self._recording.new_source(why)
         self._capture = self._scene = None
+        self.people.forget()
         self._lost_s = 0.0
         self._signal.seen()
         self._views.clear()
@@ -169,23 +172,6 @@ class LiveSession:
         """The newest scene of the present source."""
         with self._lock:
             return self._scene
-
-    def select(self, track_ids: frozenset[int]) -> None:
-        """Who counts as selected where faces are blurred."""
-        with self._lock:
-            self._selected = frozenset(track_ids)
-        self._views.refresh()
-
-    def rename(self, track_id: int, name: str) -> None:
-        """Write `name` in place of a track id, on screen and in recordings; "" takes the name away."""
-        with self._lock:
-            names = {key: value for key, value in self._names.items() if key != track_id}
-            self._names = {**names, track_id: name} if name else names
-        self._views.refresh()
-
-    def _people(self) -> tuple[dict[int, str], frozenset[int]]:
-        with self._lock:
-            return self._names, self._selected
 
     # The model
 
@@ -223,10 +209,11 @@ class LiveSession:
     def status(self) -> LiveStatus:
         """Everything that a status bar shows."""
         with self._lock:
-            capture, names, selected = self._capture, self._names, self._selected
+            capture = self._capture
             no_signal_since = self._signal.since
         model, counts = self._models.model, self._counts()
         state, message = self._models.state()
+        people = self.people.now
         status = LiveStatus(
             source_fps=self._captured.per_second(),
             processed_fps=self._tracked.per_second(),
@@ -239,8 +226,8 @@ class LiveSession:
             labels=model.labels,
             model_state=state,
             model_message=message,
-            names=names,
-            selected=selected,
+            names=people.names,
+            selected=people.selected,
             no_signal_since=no_signal_since,
             recording=self._recording.status(),
             warning=explained(self.error, "the session stopped; open it again") if self.error else model.warning,
@@ -363,12 +350,12 @@ class LiveSession:
                 return
             self._scene = scene
             self._signal.seen()
-            people = self._names, self._selected
-            context = SceneContext(model, source.name, source.info, *people, gap_s, counts, reconnects)
+            people = self.people.now
+            context = SceneContext(model, source.name, source.info, people, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
-            self.outputs.offer(LiveScene(scene, model.labels, people[0], source.name))
+            self.outputs.offer(LiveScene(scene, model.labels, people.names, source.name))
         captured_s = scene.frame.captured_s
         self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 

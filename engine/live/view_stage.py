@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -12,13 +11,11 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.view import View, ViewRequest, render
 from mien.engine.inference.typed_labels import label_note
 from mien.engine.live.capture import Capture
+from mien.engine.live.people import LivePeople
 from mien.engine.live.prediction import Model
 from mien.engine.live.status import Meter
 from mien.engine.threads import Latest
 from mien.engine.types import Scene
-
-People = Callable[[], tuple[Mapping[int, str], frozenset[int]]]
-"""Gives the names by track id, and the selected track ids."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -39,7 +36,7 @@ class ViewStage:
         meter: views of new frames, and the seconds from capture to the finished view.
     """
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: LivePeople) -> None:
         self.meter = Meter()
         self._people = people
         self._scenes: Latest[Shown] = Latest()
@@ -122,16 +119,16 @@ class ViewStage:
                 overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
                 drawn_with = shown.model
             info = shown.capture.source.info
-            names, selected = self._people()
+            people = self._people.now
             serial += 1
             view = render(
                 shown.scene,
-                request,
+                request if people.hidden <= request.hidden else replace(request, hidden=request.hidden | people.hidden),
                 overlay,
                 labels=shown.model.labels,
                 serial=serial,
-                names=names,
-                selected=selected,
+                names=people.names,
+                selected=people.selected,
                 pixel_aspect=Fraction(1) if info is None else info.sample_aspect,
                 no_signal=shown.no_signal,
             )

@@ -8,7 +8,9 @@ from typing import Final
 
 import av
 import av.error
+from av.audio.stream import AudioStream
 from av.container import InputContainer
+from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
 from mien.engine.media.rationals import time_base
@@ -63,6 +65,11 @@ def open_container(path: Path, *, max_pixels: int = MAX_PIXELS, whole: bool = Fa
         container.close()
         raise SourceError(f"{path}: is a still image; give a video")
     return container
+
+
+def decodable(stream: VideoStream | AudioStream) -> bool:
+    """Whether this FFmpeg has a decoder for a stream; without one PyAV gives it no codec context."""
+    return stream.codec_context is not None
 
 
 def audio_length_s(path: Path) -> float:

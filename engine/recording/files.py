@@ -6,7 +6,7 @@ import json
 import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -288,6 +288,13 @@ class RecordingFiles:
                     raise RecordingError(f"{folder}: cannot be written to ({error.strerror}); choose another") from None
             lock.release()
         raise RecordingError(f"{folder}: holds too many recordings named {name}; choose another name")
+
+    def remove(self) -> None:
+        """Remove what was begun, and release the names."""
+        for path in self.all():
+            with suppress(OSError):
+                Outputs.part(path).unlink(missing_ok=True)
+        self.release()
 
     def release(self) -> None:
         """Let other programs have the names. Safe to call twice."""

@@ -17,6 +17,7 @@ from mien.engine.disk import rename_new
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
+from mien.engine.faces.people import PeopleBook
 from mien.engine.media.geometry import fitted
 from mien.engine.recording.disk_watch import DiskWatch
 from mien.engine.recording.document import Ended
@@ -27,6 +28,7 @@ from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 from mien.engine.recording.table import GAP, MARKER, TableWriter, one_line
 from mien.engine.types import AudioChunk, RgbImage, Scene
 
+_NOBODY: Final = PeopleBook()
 _SURELY_LOST_S: Final = 0.5  # from one frame to the next; more, where the signal was seen to be lost, is a gap
 
 
@@ -75,6 +77,7 @@ class LiveRecorder:
         self._taken = 0
         self._failure = ""
         self._names: Mapping[int, str] = {}
+        self._hidden: frozenset[int] = frozenset()
         self._with_face = 0
         self._disk = DiskWatch(plan.folder, plan.min_free_bytes)
         self._finished: tuple[Path, ...] | None = None
@@ -82,14 +85,17 @@ class LiveRecorder:
         self._status = RecordingStatus("recording", (), 0.0, 0, 0, 0, "")
 
     def write(
-        self, scene: Scene, *, names: Mapping[int, str], selected: frozenset[int], gap_s: float | None = None
-    ) -> None:
+        self, scene: Scene, *, names: Mapping[int, str], selected: frozenset[int],
+        hidden: frozenset[int] = frozenset(), book: PeopleBook = _NOBODY, gap_s: float | None = None,
+    ) -> None:  # fmt: skip
         """Add one scene.
 
         Args:
             scene: times must not go back; its frame is not changed.
             names: what people are called, by track id.
             selected: tracks whose faces stay visible where the plan conceals the unselected.
+            hidden: tracks of which nothing is drawn; their numbers are in the CSV all the same.
+            book: which track ids are one person.
             gap_s: seconds without signal since the scene before; None: what the frame says.
 
         Raises:
@@ -98,6 +104,8 @@ class LiveRecorder:
         """
         if self._finished is not None:
             raise RecordingError("the recording is finished; start another")
+        self._hidden = hidden
+        self._notes.meet(book)
         try:
             self._take(scene, names, selected, scene.frame.gap_s if gap_s is None else gap_s)
         except RecordingError as error:
@@ -105,7 +113,10 @@ class LiveRecorder:
             raise
 
     def _take(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int], gap_s: float) -> None:
-        self._look_at_disk()
+        try:
+            self._disk.look()
+        finally:
+            self._set(free_bytes=self._disk.free_bytes)
         height, width = scene.frame.image.shape[:2]
         if self._files is None:
             self._open(scene, width, height)
@@ -115,8 +126,7 @@ class LiveRecorder:
         if dict(names) != self._names:
             self._names = dict(names)
             self._notes.call(names)
-        if gap_s > 0:
-            self._gaps[scene.frame.index] = gap_s
+        self._gaps |= {scene.frame.index: gap_s} if gap_s > 0 else {}
         self._count(scene.frame.index)
         for ready, image in self._anonymiser.push(fitted(scene, *self._size), selected):
             self._write(ready, image)
@@ -179,7 +189,7 @@ class LiveRecorder:
             self._save_notes()
 
     def note_dropped(self, count: int) -> None:
-        """Count `count` frames, next after those written so far, that came faster than they could be written."""
+        """Count frames, next after those written so far, that came faster than they could be written."""
         with self._lock:
             self._status = replace(self._status, dropped=self._status.dropped + count)
 
@@ -237,7 +247,7 @@ class LiveRecorder:
         source = self._about.get("source", {}).get("name", "")
         name = file_name(plan.name, now=datetime.now().astimezone(), source=str(source))
         files = RecordingFiles.reserve(plan.folder, name, annotated=plan.annotated, clean=plan.clean)
-        self._size = self._newest_size = width + width % 2, height + height % 2
+        self._size = width + width % 2, height + height % 2
         self._newest_size = width, height
         self._start_s = scene.frame.time_s
         self._first_index = scene.frame.index
@@ -263,10 +273,7 @@ class LiveRecorder:
                 if writer is not None:
                     writer.close()
         self._videos, self._table = None, None
-        for path in files.all():
-            with suppress(OSError):
-                Outputs.part(path).unlink(missing_ok=True)
-        files.release()
+        files.remove()
 
     def _write(self, scene: Scene, image: RgbImage) -> None:
         """Write a scene that is fitted; `image` is its frame, concealed."""
@@ -291,7 +298,7 @@ class LiveRecorder:
         if not self._plan.annotated:
             return image
         image = image.copy()
-        self._overlay.draw_over(image, scene, names=self._names, no_signal=no_signal)
+        self._overlay.draw_over(image, scene, names=self._names, hidden=self._hidden, no_signal=no_signal)
         return image
 
     def _end_without_signal(self, end_s: float | None) -> None:
@@ -387,12 +394,6 @@ class LiveRecorder:
         """What must survive a kill and is not in the CSV: names, sizes. Seldom, as it rewrites the JSON."""
         if self._files is not None and self._notes.take_changed():
             write_json(Outputs.part(self._files.json), self._document({}, complete=False, files=self._files))
-
-    def _look_at_disk(self) -> None:
-        try:
-            self._disk.look()
-        finally:
-            self._set(free_bytes=self._disk.free_bytes)
 
     def _set(self, **changes: Any) -> None:
         with self._lock:

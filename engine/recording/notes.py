@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from mien.engine.faces.people import PeopleBook
 from mien.engine.media.mp4 import Chapter
 
 
@@ -33,6 +34,7 @@ class Notes:
         self.gaps: list[Gap] = []
         self._sizes: list[dict[str, float]] = []
         self._names: dict[int, str] = {}
+        self._people = PeopleBook()
         self._start_s: float | None = None
         self._changed = False
 
@@ -62,6 +64,11 @@ class Notes:
                 del self._names[track_id]
         self._changed = True
 
+    def meet(self, people: PeopleBook) -> None:
+        """Take over which track ids are one person."""
+        if people != self._people:
+            self._people, self._changed = people, True
+
     def size(self, time_s: float, width: int, height: int) -> None:
         """From `time_s` on the source's frames have another size."""
         self._sizes.append({"time_s": round(time_s, 6), "width": width, "height": height})
@@ -79,6 +86,7 @@ class Notes:
     def as_json(self) -> dict[str, Any]:
         return {
             "names": {str(track_id): name for track_id, name in sorted(self._names.items())},
+            "people": self._people.as_json(),
             "markers": [{"time_s": round(m.time_s, 6), "text": m.text} for m in self.markers],
             "gaps": [{"start_s": round(gap.start_s, 6), "seconds": round(gap.seconds, 6)} for gap in self.gaps],
             "sizes": self._sizes,

@@ -20,7 +20,7 @@ from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
 from mien.engine.media.colour import colour_of
-from mien.engine.media.container import decoder_limit
+from mien.engine.media.container import decodable, decoder_limit
 from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.audio import AudioReader, DecodedAudio
@@ -93,9 +93,12 @@ class Connection:
         self._encryption = encryption(address)
         self._settings = settings
         self._container = _open(address, settings)
-        streams = self._container.streams.video
+        sent = self._container.streams.video
+        streams = [stream for stream in sent if decodable(stream)]
         if not streams:
             self.close()
+            if sent:
+                raise Lost(f"{address.name}: its video cannot be decoded; set the camera to H.264 or H.265", "path")
             raise Lost(f"{address.name}: sends no video; check the address")
         self._stream: VideoStream = streams[0]
         self._stream.thread_type = "SLICE"  # threads by frames would hold frames back

@@ -16,7 +16,7 @@ from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
 from mien.engine.media.colour import colour_of, to_rgb
-from mien.engine.media.container import decoder_limit, open_container
+from mien.engine.media.container import decodable, decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
 from mien.engine.media.rationals import frame_rate, sample_aspect, time_base
 from mien.engine.media.timeline import Timeline
@@ -117,11 +117,14 @@ class VideoFile:
         self.close()
 
     def _pick_stream(self) -> VideoStream:
-        for stream in self._container.streams.video:
-            # Cover art of an audio file is stored as a video of one frame.
-            if not stream.disposition & av.stream.Disposition.attached_pic:
-                stream.thread_type = "AUTO"
-                return stream
+        # Cover art of an audio file is stored as a video of one frame.
+        covers = av.stream.Disposition.attached_pic
+        streams = [stream for stream in self._container.streams.video if not stream.disposition & covers]
+        for stream in filter(decodable, streams):
+            stream.thread_type = "AUTO"
+            return stream
+        if streams:
+            raise SourceError(f"{self._path}: its video is of a kind that cannot be decoded; convert it to H.264")
         raise SourceError(f"{self._path}: holds no video; give a file with a video track")
 
     def _decode(self) -> Iterator[VideoFrame]:

@@ -14,15 +14,13 @@ from mien.engine.disk import whole_file
 from mien.engine.errors import ModelError
 from mien.models.checkpoints import dferclip as import_dferclip
 from mien.models.checkpoints import emoclip as import_emoclip
-from mien.models.networks.build import build_model
+from mien.models.checkpoints.lending import FORMAT, lent_clip
+from mien.models.networks.build import build_model, sentence_bank
 from mien.models.networks.config import ModelCard
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.labels import LabelSet, dataset_labels, label_set
-from mien.models.networks.openclip import build_clip, clip_from_state
 from mien.models.networks.text import Position
 from mien.models.safe_load import read_file, state_of
-
-FORMAT: Final = "mien-checkpoint-1"
 
 # What the class count of a published DFER-CLIP checkpoint says about its dataset.
 _BY_CLASSES: Final = {7: "dfew", 11: "mafw"}
@@ -49,8 +47,14 @@ def save(path: Path, model: VideoTextModel, card: ModelCard, training: Mapping[s
     The file appears whole or not at all, so that a run killed while writing leaves the previous one intact.
     """
     content = {"format": FORMAT, "card": card.as_table(), "state_dict": model.state_dict(), "training": training or {}}
-    with whole_file(path) as fresh:
-        torch.save(content, fresh)
+    try:
+        with whole_file(path) as fresh:
+            torch.save(content, fresh)
+    except (OSError, RuntimeError) as error:  # torch's own writer says no more than that it failed
+        reason = getattr(error, "strerror", None) or "the disk may be full"
+        raise ModelError(
+            f"{path}: cannot be written ({reason}); make room, then go on with --resume: what was there before is whole"
+        ) from None
 
 
 def load(path: Path, options: ImportOptions | None = None) -> tuple[VideoTextModel, ModelCard]:
@@ -61,7 +65,7 @@ def load(path: Path, options: ImportOptions | None = None) -> tuple[VideoTextMod
     """
     content = read_file(path)
     if isinstance(content, Mapping) and content.get("format") == FORMAT:
-        return _own(content, path)
+        return _own(content, path, (options or ImportOptions()).labels)
     try:
         return _published(state_of(content, path), options or ImportOptions(), path)
     except ModelError as error:
@@ -81,7 +85,7 @@ def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     return content["state_dict"], content["training"]
 
 
-def _own(content: Mapping[str, Any], path: Path) -> tuple[VideoTextModel, ModelCard]:
+def _own(content: Mapping[str, Any], path: Path, wanted: str | LabelSet | None) -> tuple[VideoTextModel, ModelCard]:
     card = ModelCard.from_table(content["card"])
     # The weights are in the file, so none are fetched.
     model = build_model(replace(card.config, pretrained=""), card.labels)
@@ -89,7 +93,28 @@ def _own(content: Mapping[str, Any], path: Path) -> tuple[VideoTextModel, ModelC
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
         raise ModelError(f"{path}: its weights do not fit its own description: {str(error)[:200]}") from None
+    if wanted is not None:
+        card = relabelled(model, card, _labels(wanted, "sentence"))
     return model.eval(), card
+
+
+def relabelled(model: VideoTextModel, card: ModelCard, labels: LabelSet) -> ModelCard:
+    """Give `model` other classes, in place, where its text side takes any text; returns the card that says so.
+
+    Raises:
+        ModelError: what stands for its classes was learned, so there is nothing to put in place of it.
+    """
+    if card.config.text != "sentences":
+        if labels.labels == card.labels.labels:
+            return card
+        raise ModelError(
+            f"the classes of this model ({', '.join(card.labels.labels)}) are learned, so they cannot be others; "
+            "leave out --labels, or train it on the classes that you want with --from"
+        )
+    model.bank = sentence_bank(card.config, labels, model.clip)
+    model.labels = labels.labels
+    provenance = {**card.provenance, "classes": f"given at export; trained on {', '.join(card.labels.labels)}"}
+    return replace(card, labels=labels, provenance=provenance, metrics={})
 
 
 def _published(state: dict[str, Tensor], options: ImportOptions, path: Path) -> tuple[VideoTextModel, ModelCard]:
@@ -108,7 +133,7 @@ def _published(state: dict[str, Tensor], options: ImportOptions, path: Path) -> 
         return model, card
     if import_emoclip.looks_like(state):
         labels = _labels(options.labels or "dfew", "sentence")
-        base = None if options.text_from is None else lambda: _lender(str(options.text_from))
+        base = None if options.text_from is None else lambda: lent_clip(str(options.text_from))
         model, config = import_emoclip.read(state, labels, base)
         card = ModelCard(
             config,
@@ -140,11 +165,3 @@ def _labels(choice: str | LabelSet, wording: str) -> LabelSet:
     if isinstance(choice, LabelSet):
         return choice
     return label_set(dataset_labels(choice), "sentence" if wording == "sentence" else "descriptor")
-
-
-def _lender(name: str) -> Any:
-    architecture, _, weights = name.partition(":")
-    file = Path(architecture)
-    if file.is_file():
-        return clip_from_state(state_of(read_file(file), file))
-    return build_clip(architecture, weights)

@@ -71,8 +71,8 @@ def read(
         steps=min(steps, length - 1),
         scale=scale,
     )
-    per_class = len(labels.texts[0])
-    bank = Sentences(clip_tokens([text for texts in labels.texts for text in texts]), per_class)
+    counts = [len(texts) for texts in labels.texts]
+    bank = Sentences(clip_tokens([text for texts in labels.texts for text in texts]), counts)
     model = assemble(config, labels, clip, bank)
     load_strict(model.aggregator, temporal, "temporal network")
     return model.eval(), config

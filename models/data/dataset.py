@@ -9,18 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import Dataset, Sampler
 
 from mien.engine.settings import MAX_PIXELS
 from mien.models.data import samplers
 from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
 from mien.models.data.entries import ClipEntry, DataError, frame_files
+from mien.models.data.loader import Batches
 from mien.models.networks.tokens import clip_tokens
 
 
@@ -155,7 +155,6 @@ class TestBatches(Sampler[list[tuple[int, int]]]):
         return iter(self._batches)
 
 
-def load_batches(dataset: ClipDataset, batches: Sampler[list[tuple[int, int]]], workers: int) -> Any:
-    """A DataLoader that gives a `Batch` for each of `batches`, read by `workers` processes (0: this one)."""
-    source: Any = dataset
-    return DataLoader(source, batch_sampler=batches, num_workers=workers, collate_fn=collate)
+def load_batches(dataset: ClipDataset, batches: Sampler[list[tuple[int, int]]], workers: int) -> Batches:
+    """A loader that gives a `Batch` for each of `batches`, read by `workers` processes (0: this one)."""
+    return Batches(dataset, batches, workers, collate)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from mien.models.checkpoints.lending import with_known_backbone
 from mien.models.networks.build import build_model
 from mien.models.networks.config import ModelCard, ModelConfig
 from mien.models.networks.family import VideoTextModel
@@ -17,12 +20,13 @@ def zero_shot(backbone: str, pretrained: str, labels: LabelSet, *, steps: int = 
     Raises:
         ModelError: no such architecture, or the weights could not be downloaded.
     """
-    clip = build_clip(backbone, pretrained)
-    scale = float(clip.logit_scale.detach().exp())
-    config = ModelConfig(
-        backbone=backbone, pretrained=pretrained, pixels="clip", aggregator="mean", text="sentences", steps=steps,
-        scale=scale,
-    )  # fmt: skip
+    config = with_known_backbone(
+        ModelConfig(
+            backbone=backbone, pretrained=pretrained, pixels="clip", aggregator="mean", text="sentences", steps=steps
+        )
+    )
+    clip = build_clip(config.backbone, config.pretrained)
+    config = replace(config, scale=float(clip.logit_scale.detach().exp()))
     model = build_model(config, labels, clip).eval()
     provenance = {"backbone": backbone, "weights": pretrained or "random", "training": "none: zero-shot"}
     return model, ModelCard(config, labels, f"{backbone} zero-shot", "the terms of the weights apply", provenance)

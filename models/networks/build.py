@@ -6,7 +6,6 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from mien.engine.errors import ModelError
 from mien.models.networks.aggregators import build_aggregator
 from mien.models.networks.config import ModelConfig
 from mien.models.networks.family import VideoTextModel
@@ -60,10 +59,16 @@ def _bank(config: ModelConfig, labels: LabelSet, clip: Any) -> nn.Module:
         width = int(tower.token_embedding.weight.shape[1])
         ids = clip_tokens([config.template])
         return LearnedSlots(ids, config.first_slot, config.slots, len(labels.labels), config.per_class, width)
-    counts = {len(texts) for texts in labels.texts}
-    if len(counts) != 1:
-        raise ModelError("every class needs the same number of descriptions here; give each class as many")
+    return sentence_bank(config, labels, clip)
+
+
+def sentence_bank(config: ModelConfig, labels: LabelSet, clip: Any) -> Sentences:
+    """The bank of the descriptions in `labels`, however many a class has.
+
+    Raises:
+        ModelError: one is too long.
+    """
     flat = [text for texts in labels.texts for text in texts]
     is_clip = isinstance(config.backbone, dict) or getattr(text_tower(clip), "vocab_size", 0) == 49408
     ids = clip_tokens(flat) if is_clip else foreign_tokens(str(config.backbone), flat)
-    return Sentences(ids, counts.pop())
+    return Sentences(ids, [len(texts) for texts in labels.texts])

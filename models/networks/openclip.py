@@ -84,20 +84,23 @@ def build_clip(backbone: str | Mapping[str, Any], pretrained: str = "") -> Any:
         ModelError: no such architecture or weights, or the weights cannot be downloaded.
     """
     library = open_clip()
+    file = Path(pretrained)
     if isinstance(backbone, Mapping):
         try:
             model = library.CLIP(**{"quick_gelu": True, **backbone})
         except (TypeError, KeyError, AssertionError) as error:
             raise ModelError(f"the table of backbone sizes is not one of open_clip's ({error})") from None
         if pretrained:
-            from mien.models.safe_load import read_tensors
-
-            model.load_state_dict(openai_state(read_tensors(Path(pretrained))))
+            _load_file(model, file)
         return model
     if backbone not in library.list_models():
         near = [name for name in library.list_models() if name.lower().startswith(backbone.lower()[:5])][:6]
         hint = f"; near it are {', '.join(near)}" if near else ""
         raise ModelError(f"open_clip has no architecture {backbone!r}{hint}")
+    if pretrained and file.suffix != ".safetensors" and (file.is_file() or file.suffix in {".pt", ".pth"}):
+        model = _create(library, backbone, "", force_quick_gelu=False)
+        _load_file(model, file)
+        return model
     if pretrained == "openai" and not backbone.endswith("-quickgelu"):
         # The weights decide the activation, whatever the name says.
         return _create(library, backbone, pretrained, force_quick_gelu=True)
@@ -117,6 +120,29 @@ def _create(library: Any, backbone: str, pretrained: str, force_quick_gelu: bool
         logging.disable(logging.NOTSET)
 
 
+def _load_file(model: Any, file: Path) -> None:
+    """Load the CLIP in a checkpoint of any kind that Mien knows.
+
+    Raises:
+        ModelError: it is unreadable or of other sizes.
+    """
+    from mien.models.safe_load import read_tensors
+
+    try:
+        model.load_state_dict(openai_state(clip_part(read_tensors(file))))
+    except RuntimeError as error:
+        reason = " ".join(str(error).split())[:160]
+        raise ModelError(f"{file}: its CLIP is not of the sizes of model.backbone ({reason})") from None
+
+
+def clip_part(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
+    """The tensors of the CLIP in a checkpoint of Mien's, DFER-CLIP's or EmoCLIP's; a plain CLIP's as they are."""
+    for prefix in ("clip.", "clip_model_.", "backbone."):
+        if any(key.startswith(f"{prefix}visual.") for key in state):
+            return {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)}
+    return state
+
+
 def openai_state(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """OpenAI-named CLIP tensors in float32, without the three sizes that the original archive stores as entries."""
     return {key: value.float() for key, value in state.items() if key not in _ARCHIVE_ONLY}
@@ -130,27 +156,7 @@ def clip_from_state(state: Mapping[str, Tensor]) -> Any:
     """
     state = openai_state(state)
     try:
-        width, _, _, patch = state["visual.conv1.weight"].shape
-        grid = math.isqrt(state["visual.positional_embedding"].shape[0] - 1)
-        text_width = state["ln_final.weight"].shape[0]
-        model = open_clip().CLIP(
-            embed_dim=state["text_projection"].shape[1],
-            vision_cfg={
-                "layers": count_layers(state, "visual.transformer.resblocks."),
-                "width": width,
-                "head_width": HEAD_WIDTH,
-                "patch_size": patch,
-                "image_size": grid * patch,
-            },
-            text_cfg={
-                "context_length": state["positional_embedding"].shape[0],
-                "vocab_size": state["token_embedding.weight"].shape[0],
-                "width": text_width,
-                "heads": max(text_width // HEAD_WIDTH, 1),
-                "layers": count_layers(state, "transformer.resblocks."),
-            },
-            quick_gelu=True,
-        )
+        model = open_clip().CLIP(quick_gelu=True, **clip_sizes(state))
         model.load_state_dict(state, strict=True)
     except KeyError as error:
         raise ModelError(f"the checkpoint's CLIP lacks {error}; it is not a complete OpenAI-named CLIP") from None
@@ -158,6 +164,34 @@ def clip_from_state(state: Mapping[str, Tensor]) -> Any:
         reason = " ".join(str(error).split())[:300]
         raise ModelError(f"the checkpoint's CLIP is not a vision transformer of OpenAI's layout: {reason}") from None
     return model
+
+
+def clip_sizes(state: Mapping[str, Tensor]) -> dict[str, Any]:
+    """The table {embed_dim, vision_cfg, text_cfg} of the CLIP whose OpenAI-named weights are in `state`.
+
+    Raises:
+        KeyError: a tensor is missing.
+    """
+    width, _, _, patch = state["visual.conv1.weight"].shape
+    grid = math.isqrt(state["visual.positional_embedding"].shape[0] - 1)
+    text_width = state["ln_final.weight"].shape[0]
+    return {
+        "embed_dim": state["text_projection"].shape[1],
+        "vision_cfg": {
+            "layers": count_layers(state, "visual.transformer.resblocks."),
+            "width": width,
+            "head_width": HEAD_WIDTH,
+            "patch_size": patch,
+            "image_size": grid * patch,
+        },
+        "text_cfg": {
+            "context_length": state["positional_embedding"].shape[0],
+            "vocab_size": state["token_embedding.weight"].shape[0],
+            "width": text_width,
+            "heads": max(text_width // HEAD_WIDTH, 1),
+            "layers": count_layers(state, "transformer.resblocks."),
+        },
+    }
 
 
 def count_layers(state: Mapping[str, Tensor], prefix: str) -> int:

@@ -14,6 +14,7 @@ vectors are computed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import torch
@@ -57,20 +58,30 @@ def require_clip_text(tower: Any) -> None:
 
 
 class Sentences(nn.Module):
-    """Plain sentences, K per class, encoded as they are."""
+    """Plain sentences, one or more for each class, encoded as they are.
+
+    Several sentences make one vector, the mean of theirs at unit length: CLIP's prompt ensembling, and what the running
+    program does with typed labels. Classes may have different numbers of them.
+    """
 
     ids: Tensor
+    shares: Tensor
 
-    def __init__(self, ids: Tensor, per_class: int = 1) -> None:
-        """`ids`: (C*K,L) int64, row = class * K + k."""
+    def __init__(self, ids: Tensor, counts: Sequence[int]) -> None:
+        """`ids`: (R,L) int64, class by class; `counts`: how many rows each of the C classes has."""
         super().__init__()
-        self.per_class = per_class
         self.register_buffer("ids", ids)
+        rows = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        shares = functional.one_hot(rows, len(counts)).T / torch.tensor(counts)[:, None]
+        self.register_buffer("shares", shares.float(), persistent=False)
+        self._single = all(count == 1 for count in counts)
 
     def forward(self, clip: Any) -> Tensor:
-        """(C,K,D) unit vectors from an open_clip model."""
+        """(C,1,D) unit vectors from an open_clip model."""
         features = functional.normalize(clip.encode_text(self.ids), dim=-1)
-        return features.view(-1, self.per_class, features.shape[-1])
+        if not self._single:
+            features = functional.normalize(self.shares.to(features.dtype) @ features, dim=-1)
+        return features[:, None]
 
 
 class LearnedContext(nn.Module):

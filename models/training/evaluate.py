@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
-from mien.models.checkpoints.checkpoints import FORMAT
+from mien.models.checkpoints.lending import FORMAT
 from mien.models.data.dataset import ClipDataset, TestBatches, load_batches
 from mien.models.networks.family import VideoTextModel
 from mien.models.safe_load import read_file

@@ -8,10 +8,23 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.disk import write_whole
+from mien.engine.errors import ModelError
 from mien.engine.system import printable
 from mien.models.training.evaluate import Scores
 
 HISTORY: Final = "history.jsonl"
+
+
+def make_folder(path: Path) -> None:
+    """Make the folder of a run; one that is there will do.
+
+    Raises:
+        ModelError: it cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be made ({error.strerror}); choose another output folder") from None
 
 
 class RunLog:

@@ -17,6 +17,7 @@ from accelerate.utils import DistributedDataParallelKwargs, gather_object, set_s
 
 from mien.engine.errors import ModelError
 from mien.models.checkpoints.checkpoints import load_training, save
+from mien.models.checkpoints.lending import with_known_backbone
 from mien.models.data.dataset import Batch, ClipDataset, ClipSettings, EpochBatches, TestBatches, load_batches
 from mien.models.data.entries import DataError
 from mien.models.networks.build import build_model
@@ -26,7 +27,7 @@ from mien.models.training.config import RunConfig
 from mien.models.training.evaluate import Scores, answers, score, write_scores
 from mien.models.training.losses import LOSSES
 from mien.models.training.optimise import prepare_stage, set_rates
-from mien.models.training.run_log import RunLog
+from mien.models.training.run_log import RunLog, make_folder
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
@@ -56,7 +57,6 @@ class Trainer:
             raise ModelError(f"{folder}: holds a run already; continue it with --resume or choose another folder")
         if resume and not (folder / LAST).exists():
             raise ModelError(f"{folder}: no {LAST} to resume from; leave out --resume")
-        folder.mkdir(parents=True, exist_ok=True)
         self.config, self.folder, self.fold = config, folder, fold
         set_seed(config.training.seed)
         # Parts of the text side take no part in stages with kept text vectors.
@@ -65,9 +65,10 @@ class Trainer:
             mixed_precision=config.training.precision, cpu=device == "cpu", kwargs_handlers=[unused]
         )
         labels = config.data.label_set()
-        self.model = build_model(config.model, labels)
+        made_of = with_known_backbone(config.model)
+        self.model = build_model(made_of, labels)
         self.card = ModelCard(
-            config.model, labels, f"{config.model.aggregator}-{config.model.text}", provenance={"fold": fold}
+            made_of, labels, f"{config.model.aggregator}-{config.model.text}", provenance={"fold": fold}
         )
         self.train_set = self._dataset("train")
         self.test_set = self._dataset("test")
@@ -79,6 +80,8 @@ class Trainer:
         self._saved: dict[str, Any] | None = None
         if resume:
             self._restore()
+        # Only now, so that what cannot be trained leaves nothing behind.
+        make_folder(folder)
         self.log = RunLog(folder, self.place.step, enabled=self.accelerator.is_main_process)
 
     def run(self) -> Scores:
@@ -88,6 +91,10 @@ class Trainer:
             # Whoever is first to leave would break off what the others still exchange.
             self.accelerator.wait_for_everyone()
             return scores
+        except OSError as error:
+            raise ModelError(
+                f"{self.folder}: cannot be written ({error.strerror}); make room, then go on with --resume"
+            ) from None
         finally:
             # A process group that lives until the interpreter ends may abort it: Gloo's threads then let go of tensors
             # without an interpreter (https://github.com/pytorch/pytorch/pull/179291). The wrapped model holds the

@@ -50,3 +50,35 @@ def test_threads_share_one_arena(tmp_path: Path, how: str) -> None:
     arenas = told.read_text().count("<heap nr=")
     assert (arenas == 1) if how == "shared" else (arenas > 1)
     assert done.stdout.strip() == ("True" if how == "shared" else "")
+
+
+FILL_AND_FREE = """
+import os
+import psutil
+from mien.engine.system import give_back_memory, share_one_arena
+
+share_one_arena()
+me = psutil.Process()
+before = me.memory_info().rss
+waiting = [os.urandom(60_000) for _ in range(3000)]
+kept = waiting[::100]
+del waiting
+freed = me.memory_info().rss
+print(give_back_memory(), freed - before, me.memory_info().rss - before)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc keeps it")
+def test_memory_between_what_is_still_used_is_given_back() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FILL_AND_FREE],
+        cwd=Path(__file__).parents[2],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=True,
+    )
+    told, freed, after = done.stdout.split()
+    assert told == "True"
+    assert int(freed) > 150e6
+    assert int(after) < 30e6

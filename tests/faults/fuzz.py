@@ -70,6 +70,34 @@ _ODD_TEXT = (
 )  # fmt: skip
 
 
+_ODD_VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 1e308, float("nan"), float("-inf"), 2**63, 10**400, "", "x" * 100_000, "../../etc/passwd",
+    "\u202e", "\0", [], {}, [[]], {"": None}, [float("nan")] * 3, list(range(5000)),
+)  # fmt: skip
+
+
+def mangled(data: bytes, chance: random.Random) -> bytes:
+    """JSON that is still JSON, with one to three odd or missing values: damaged bytes hardly ever are."""
+    root = json.loads(data)
+    for _ in range(chance.choice((1, 1, 2, 3))):
+        at = root
+        while True:
+            keys = list(at) if isinstance(at, dict) else list(range(len(at)))
+            if not keys:
+                break
+            key = chance.choice(keys)
+            deeper = isinstance(at[key], dict | list) and at[key] and chance.random() < 0.7
+            if deeper:
+                at = at[key]
+            elif chance.random() < 0.15:
+                del at[key]
+            else:
+                at[key] = chance.choice(_ODD_VALUES)
+            if not deeper:
+                break
+    return json.dumps(root).encode()
+
+
 class Corpus:
     """Whole inputs of every kind, made once in a folder."""
 
@@ -178,7 +206,8 @@ def _csv(corpus: Corpus, chance: random.Random, folder: Path) -> None:
 
 def _json(corpus: Corpus, chance: random.Random, folder: Path) -> None:
     (folder / "take.csv").write_bytes(corpus.csv)
-    (folder / "take.json").write_bytes(damaged(corpus.json, chance, text=True))
+    spoil = mangled(corpus.json, chance) if chance.random() < 0.5 else damaged(corpus.json, chance, text=True)
+    (folder / "take.json").write_bytes(spoil)
     _review(folder)
 
 
@@ -214,7 +243,8 @@ def _manifest(corpus: Corpus, chance: random.Random, folder: Path) -> None:
         victim.write_bytes(damaged(victim.read_bytes(), chance))
     else:
         file = bundle / "bundle.json"
-        file.write_bytes(damaged(file.read_bytes(), chance, text=True))
+        whole = file.read_bytes()
+        file.write_bytes(mangled(whole, chance) if chance.random() < 0.7 else damaged(whole, chance, text=True))
     Predictor(load_bundle(bundle), provider="cpu")
 
 

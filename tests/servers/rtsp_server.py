@@ -30,26 +30,45 @@ step_ms = int(Path(folder, "ms").read_text()) if Path(folder, "ms").exists() els
 size = 8 * step_ms
 pieces = [audio.read_bytes()[at : at + size] for at in range(0, size * len(images), size)] if audio.exists() else []
 microphone = (
-    " appsrc name=microphone is-live=true do-timestamp=true format=time caps=audio/x-alaw,rate=8000,channels=1"
+    " appsrc name=microphone is-live=true format=time caps=audio/x-alaw,rate=8000,channels=1"
     " ! rtppcmapay name=pay1 pt=8"
 )
 factory.set_launch(
-    "( appsrc name=camera is-live=true do-timestamp=true format=time"
+    "( appsrc name=camera is-live=true format=time"
     f' caps="video/x-h264,stream-format=byte-stream,alignment=au,framerate={round(1000 / step_ms)}/1"'
     " ! h264parse config-interval=-1 ! rtph264pay name=pay0 pt=96" + (microphone if pieces else "") + " )"
 )
 
 
+def stamped(data, time_ns):
+    buffer = Gst.Buffer.new_wrapped(data)
+    buffer.pts = buffer.dts = time_ns
+    return buffer
+
+
 def film(_factory, media):
     camera, microphone = (media.get_element().get_by_name_recurse_up(name) for name in ("camera", "microphone"))
-    order = itertools.cycle(range(len(images)))
+    order, count, step = itertools.cycle(range(len(images))), 0, step_ms * Gst.MSECOND
+
+    begun = None  # on the pipeline's clock, nanoseconds
 
     def take():
-        # A camera's frames carry the time at which they were taken; this ends when the last client has left.
-        index = next(order)
-        if pieces:
-            microphone.emit("push-buffer", Gst.Buffer.new_wrapped(pieces[index]))
-        return camera.emit("push-buffer", Gst.Buffer.new_wrapped(images[index])) == Gst.FlowReturn.OK
+        # Frame and audio of one moment carry one time, and times go on evenly however late this is called: stamped as
+        # they are pushed (do-timestamp), each in a thread of its own, they drift apart on a busy machine.
+        nonlocal begun, count
+        clock = camera.get_clock()
+        now = clock.get_time() - camera.get_base_time() if clock else 0
+        due = now if begun is None else begun + count * step
+        if begun is None or now - due > Gst.SECOND:  # what was frozen takes nothing meanwhile
+            begun, due = (now - count * step, now) if clock else (None, 0)
+        flow = Gst.FlowReturn.OK
+        while due <= now and flow == Gst.FlowReturn.OK:
+            index = next(order)
+            if pieces:
+                microphone.emit("push-buffer", stamped(pieces[index], due))
+            flow = camera.emit("push-buffer", stamped(images[index], due))
+            count, due = count + 1, due + step
+        return flow == Gst.FlowReturn.OK  # until the last client has left
 
     GLib.timeout_add(step_ms, take)
 

@@ -6,9 +6,10 @@ import click
 
 from mien.app.commands.data.check import check
 from mien.app.commands.data.crop import crop
+from mien.app.research import ResearchGroup
 
 
-@click.group()
+@click.group(cls=ResearchGroup)
 def data() -> None:
     """Prepare and check training data."""
 

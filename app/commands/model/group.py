@@ -9,9 +9,10 @@ from mien.app.commands.model.export import export_command
 from mien.app.commands.model.importing import import_command
 from mien.app.commands.model.recipe import recipe
 from mien.app.commands.model.train import train
+from mien.app.research import ResearchGroup
 
 
-@click.group()
+@click.group(cls=ResearchGroup)
 def model() -> None:
     """Import, export, train and evaluate models."""
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from mien.app.embedded import embedded_bundle
-from mien.app.gui.live.people import People
+from mien.app.gui.panel.people import People
 from mien.app.gui.tasks import Task
 
 if TYPE_CHECKING:
@@ -47,7 +47,6 @@ class Look(TypedDict, total=False):
     height: int
     mirrored: bool
     overlay: bool
-    hidden: frozenset[int]
     privacy: Privacy
 
 
@@ -70,7 +69,6 @@ class LiveLink(QObject):
         self.detector_file: Path | None = None
         self.address: SourceAddress | None = None
         self._people: People | None = None
-        self._named: dict[int, str] = {}
         self._look: Look = {"width": 640, "height": 480}
         self._serial = -1
         self._pulls = 0
@@ -143,21 +141,23 @@ class LiveLink(QObject):
         self.failed.emit(message)
 
     def _tell_people(self) -> None:
-        if self._people is None:
+        people, session = self._people, self.session
+        if people is None or session is None:
             return
-        self.ask(hidden=self._people.hidden)
-        if self.session is None:
-            return
-        names = self._people.names
-        for key in {*names, *self._named}:
-            if names.get(key) != self._named.get(key):
-                self.session.rename(key, names.get(key, ""))
-        self._named = names
+        now = session.people.now
+        if now.book != people.book:
+            session.people.call(people.book)
+        if now.hidden != people.hidden:
+            session.people.hide(people.hidden)
+        self._tell_selected()
 
     def _tell_selected(self) -> None:
-        person = self._people.selected if self._people is not None else None
-        if self.session is not None:
-            self.session.select(frozenset() if person is None else frozenset({person.track_id}))
+        people, session = self._people, self.session
+        if people is None or session is None:
+            return
+        tracks = frozenset[int]() if people.selected is None else people.book.tracks(people.selected.track_id)
+        if session.people.now.selected != tracks:
+            session.people.select(tracks)
 
     def _send(self) -> None:
         if self.session is None:

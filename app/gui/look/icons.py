@@ -53,6 +53,8 @@ _SHAPES: Final = {
     "export": '<path d="M12 15V4M8 7.500 12 3.500l4 4M4.500 14v4A2.500 2.500 0 0 0 7 20.500h10a2.500 2.500 0 0 0 '
     '2.500-2.500v-4"/>',
     "plus": '<path d="M12 5v14M5 12h14"/>',
+    "more": '<circle cx="12" cy="5.500" r="1.500" {fill}/><circle cx="12" cy="12" r="1.500" {fill}/>'
+    '<circle cx="12" cy="18.500" r="1.500" {fill}/>',
     "minus": '<path d="M5 12h14"/>',
     "pencil": '<path d="M4 20l1-4.500L16.500 4 20 7.500 8.500 19z"/>',
 }  # fmt: skip

@@ -72,7 +72,7 @@ def test_what_is_recorded_is_what_was_seen(session: LiveSession, portraits: list
         session.record(plan(tmp_path))
     scene = session.scene()
     assert scene is not None
-    session.rename(scene.faces[0].track_id, "Ada")
+    session.people.rename(scene.faces[0].track_id, "Ada")
     session.mark("look")
     until(lambda: recording(session).frames > 20)
     session.stop_recording()

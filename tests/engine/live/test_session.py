@@ -175,10 +175,10 @@ def test_the_view_follows_its_request_even_when_the_source_stands_still(
 
 
 def test_names_and_selection_are_remembered(session: LiveSession) -> None:
-    session.rename(1, "Ada")
-    session.rename(2, "Grace")
-    session.rename(1, "")
-    session.select(frozenset({2}))
+    session.people.rename(1, "Ada")
+    session.people.rename(2, "Grace")
+    session.people.rename(1, "")
+    session.people.select(frozenset({2}))
     assert session.status().names == {2: "Grace"}
     assert session.status().selected == {2}
 

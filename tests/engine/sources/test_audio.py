@@ -108,14 +108,14 @@ def test_an_rtsp_camera_with_a_microphone_over_a_loss(session: LiveSession, tmp_
         session.open(SourceAddress.parse(server.url()))
         until(lambda: session.status().source_fps > 20)
         session.record(RecordingPlan(tmp_path, "take", annotated=False, clean=True, min_free_bytes=0))
-        until(lambda: (r := session.status().recording) is not None and r.elapsed_s >= 3.2)
+        until(lambda: (r := session.status().recording) is not None and r.elapsed_s >= 3.7)
         server.kill()
         until(lambda: (c := session.status().condition) is not None and c.state == "reconnecting")
         server.start(clip)
         until(lambda: (c := session.status().condition) is not None and c.reconnects == 1)
         status = session.status().recording
         assert status is not None
-        video = stopped(session, tmp_path, status.elapsed_s + 3.2)
+        video = stopped(session, tmp_path, status.elapsed_s + 3.7)
     assert_in_step(video, count=5)
     data = json.loads((tmp_path / "take.json").read_text())
     assert data["source"]["audio_codec"] == "pcm_alaw" and data["recording"]["audio"] is True

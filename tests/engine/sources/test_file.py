@@ -145,6 +145,12 @@ def write_headless(path: Path) -> None:
     path.write_bytes(whole.read_bytes()[:800])
 
 
+def write_of_unknown_kind(path: Path) -> None:
+    """As a camera maker's own codec: a video track of a name that no decoder has."""
+    write_video(path, plain(3))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+
+
 @pytest.mark.parametrize(
     ("name", "make", "message"),
     [
@@ -162,6 +168,7 @@ def write_headless(path: Path) -> None:
         ("thin.mkv", lambda path: write_video(path, plain(3, width=10_000, height=1), codec="ffv1", pix_fmt="bgr0"),
          "10000x1"),
         ("no_frames.mp4", write_without_frames, ""),
+        ("unknown.mp4", write_of_unknown_kind, "cannot be decoded"),
     ],
 )  # fmt: skip
 def test_what_is_no_video_is_said_in_one_line(tmp_path: Path, name: str, make, message: str) -> None:

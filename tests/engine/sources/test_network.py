@@ -19,11 +19,13 @@ from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
 from mien.engine.sources.camera import CameraSource
-from mien.engine.sources.connection import Connection
+from mien.engine.sources.connection import Connection, Lost
 from mien.engine.sources.open import open_live
 from mien.engine.types import SourceState
 from tests.rtsp import RATE, RtspServer, camera_clip, require_rtsp_server
+from tests.videos import plain, write_video
 from tests.viewer import QUICK, Viewer, assert_times, view
+from tests.web import served
 
 PASSWORD = "TOPSECRET-word"
 
@@ -311,3 +313,11 @@ def test_no_port_is_opened_to_listen(server: RtspServer) -> None:
         now = psutil.Process().net_connections()
     assert {connection.laddr for connection in now if connection.status == "LISTEN"} == before
     assert not [connection for connection in now if connection.type == socket.SOCK_DGRAM]
+
+
+def test_a_video_that_no_decoder_knows_is_said_and_not_tried_again(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "own.mp4", plain(3))
+    path.write_bytes(path.read_bytes().replace(b"avc1", b"zzzz"))
+    with served(tmp_path) as address, pytest.raises(Lost, match="cannot be decoded") as caught:
+        Connection(SourceAddress.parse(f"{address}/own.mp4"), LiveSettings())
+    assert caught.value.cause == "path"

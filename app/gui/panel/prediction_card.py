@@ -8,7 +8,7 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mien.app.gui.live.people import Person
+from mien.app.gui.panel.people import Person
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import column, label
 from mien.engine.types import Prediction, Status
@@ -110,8 +110,7 @@ class PredictionCard(QWidget):
             self._state.setText(self.tr("No face in the frame"))
             self._bars.show_values(labels, [], best=-1, sure=False)
             return
-        name = person.name or self.tr("Person {number}").format(number=person.track_id)
-        self._who.setText(name.upper() if not person.name else name)
+        self._who.setText(person.name or person.title.upper())
         prediction = person.prediction
         word, state = self._in_words(person, labels)
         if no_signal and person.here:
