@@ -225,4 +225,4 @@ def _report(session: RecordedSession, title: str, path: Path, selection: Selecti
     from mien.app.gui.start import application
 
     application()
-    save_report(session, title, path)
+    save_report(session, title, path, selection)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from mien.engine.errors import ReviewError
+from mien.engine.faces.people import PeopleBook
 from mien.engine.recording.files import CLEAN, PART, read_json
 from mien.engine.recording.table import one_line
 
@@ -63,6 +64,7 @@ class Document:
     Attributes:
         start_s, duration_s: of the recording, seconds.
         names: of people, by track id.
+        merged: the track id that stands for a person who has several, by the others.
         source: what was recorded, without secrets; a file as it was named then. Not made harmless: see `one_line`.
         model: its name and version.
         started: when, as ISO 8601 in UTC.
@@ -75,6 +77,7 @@ class Document:
     start_s: float | None = None
     duration_s: float | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
     source: str = ""
     model: str = ""
     started: str = ""
@@ -102,12 +105,16 @@ def read_document(path: Path, warnings: list[str]) -> Document:
         for key, value in _dict(data, "names").items()
         if key.isascii() and key.isdigit() and 0 < len(key) <= 10 and int(key) < _LARGEST_ID and isinstance(value, str)
     }
+    people = PeopleBook.from_json(data.get("people"))
+    merged = {key: min(group) for group in people.merged for key in group if key != min(group)}
+    names |= {key: one_line(name) for key, name in people.own_names.items()}
     model = _dict(data, "model")
     steps, width, height = model.get("steps"), _number(source.get("width")), _number(source.get("height"))
     return Document(
         start_s=start_s,
         duration_s=duration_s if duration_s is None or duration_s >= 0 else None,
         names=names,
+        merged=merged,
         source=source["name"] if isinstance(source.get("name"), str) else "",
         model=" ".join(filter(None, (_text(model.get("name")), _text(model.get("version"))))),
         started=_text(data.get("started")),

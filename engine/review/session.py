@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 
@@ -155,7 +156,13 @@ def read_session(path: Path, *, reread: Callable[[Rows], Rows] | None = None) ->
         warnings=tuple(warnings),
         about=document,
     )
-    return plain.coded(CodesFile(files.csv).read())
+    codes = CodesFile(files.csv)
+    coding = codes.read()
+    if not codes.there:
+        # Until somebody says otherwise in review, those are one person who were merged while it was recorded.
+        known = {key: into for key, into in document.merged.items() if key in tracks and into in tracks}
+        coding = replace(coding, merged=MappingProxyType(known))
+    return plain.coded(coding)
 
 
 def _finished(track_id: int, raw: RawTrack, count: int, start_s: float) -> Track:

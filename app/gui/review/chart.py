@@ -1,6 +1,6 @@
-"""Paints the timeline of a recording: a lane for each person and each code, markers, gaps, what is excluded or selected.
+"""Paints the timeline of a recording, for the screen and for paper.
 
-For the screen and for paper.
+A lane for each person and each code, markers, gaps, what is excluded or selected.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from mien.engine.review.coding.model import Code, Event
     from mien.engine.review.session import RecordedSession, Track
 
-# Pixels: names at the left, space at the right, each person's lane, each code's, the axis below, flags of markers above.
+# Pixels: names at the left, space at the right, lanes of people and codes, the axis below, flags of markers above.
 NAMES: Final = 132
 RIGHT: Final = 14
 LANE: Final = 44
@@ -64,7 +64,13 @@ class ChartPainter:
     """Draws a session into any rectangle; one unit is one pixel of the screen, or a point of paper."""
 
     def __init__(
-        self, session: RecordedSession, palette: QPalette, font: QFont, view: ChartView | None = None, *, names: int = NAMES
+        self,
+        session: RecordedSession,
+        palette: QPalette,
+        font: QFont,
+        view: ChartView | None = None,
+        *,
+        names: int = NAMES,
     ) -> None:
         self._session, self._palette, self._font = session, palette, font
         self._view = view or ChartView(0.0, max(session.duration_s, 1e-3))

@@ -7,11 +7,21 @@ from typing import Final
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
-from PySide6.QtGui import QColor, QHelpEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen, QPixmap, QResizeEvent
-from PySide6.QtGui import QWheelEvent
+from PySide6.QtGui import (
+    QColor,
+    QHelpEvent,
+    QMouseEvent,
+    QPainter,
+    QPaintEvent,
+    QPalette,
+    QPen,
+    QPixmap,
+    QResizeEvent,
+    QWheelEvent,
+)
 from PySide6.QtWidgets import QScrollArea, QScrollBar, QSizePolicy, QSlider, QToolTip, QVBoxLayout, QWidget
 
-from mien.app.gui.review.chart import AXIS, FLAGS, NAMES, RIGHT, ChartPainter, ChartView
+from mien.app.gui.review.chart import FLAGS, NAMES, RIGHT, ChartPainter, ChartView
 from mien.app.gui.review.state import ReviewState
 from mien.engine.review.spans import Span, clock_ms
 
@@ -129,17 +139,21 @@ class Lanes(QWidget):
             return
         self._hover = event.position().x() if event.position().x() >= NAMES else None
         pressed = self._pressed
-        if pressed is not None and event.buttons() & Qt.MouseButton.LeftButton:
-            if abs(event.position().x() - pressed.x()) >= _DRAG and pressed.x() >= NAMES:
-                self._state.select_span(Span(*sorted((self._time_at(pressed.x()), self._time_at(event.position().x())))))
+        held = event.buttons() & Qt.MouseButton.LeftButton
+        if held and pressed is not None and pressed.x() >= NAMES and self._dragged(event):
+            times = self._time_at(pressed.x()), self._time_at(event.position().x())
+            self._state.select_span(Span(min(times), max(times)))
         self.update()
+
+    def _dragged(self, event: QMouseEvent) -> bool:
+        return self._pressed is not None and abs(event.position().x() - self._pressed.x()) >= _DRAG
 
     def mouseReleaseEvent(self, event: QMouseEvent) -> None:
         pressed, self._pressed = self._pressed, None
         if pressed is None or self._chart is None or self._state is None:
             return
         if abs(event.position().x() - pressed.x()) >= _DRAG and pressed.x() >= NAMES:
-            return
+            return  # a span was selected
         area = QRectF(self.rect())
         if pressed.x() < NAMES:
             track = self._chart.track_at(area, pressed.y())

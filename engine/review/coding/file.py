@@ -48,6 +48,11 @@ class CodesFile:
         self._known = self._bytes()
         return EMPTY if self._known is None else _parsed(self.path, self._known)
 
+    @property
+    def there(self) -> bool:
+        """Whether there was a file when it was read."""
+        return self._known is not None
+
     def write(self, coding: Coding) -> Path | None:
         """Save `coding`.
 

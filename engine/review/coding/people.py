@@ -3,34 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from mien.engine.errors import ReviewError
+from mien.engine.faces.people import MergeSuggestion, PeopleBook, Sighting, suggest_merges
 from mien.engine.review.measures import Track, durations
 from mien.engine.types import Box, Status
 
-_LIKELY_GAP_S: Final = 3.0  # so long after one id ended, another at its place is likely the same person
-_LIKELY_OVERLAP: Final = 0.3  # of their boxes, intersection over union
 _TOGETHER_S: Final = 0.2  # ids that are seen at once for longer are two people
-
-
-@dataclass(frozen=True, slots=True)
-class LikelyMerge:
-    """Two ids that may be one person: the second began where the first had ended. Faces are not compared.
-
-    Attributes:
-        first, second: track ids.
-        gap_s: seconds between them.
-        overlap: of their boxes, intersection over union, 0 to 1.
-    """
-
-    first: int
-    second: int
-    gap_s: float
-    overlap: float
 
 
 def merged(tracks: Mapping[int, Track], leaders: Mapping[int, int]) -> dict[int, Track]:
@@ -84,25 +66,16 @@ def _refuse_if_together(group: list[Track]) -> None:
                 )
 
 
-def likely_merges(tracks: Mapping[int, Track]) -> tuple[LikelyMerge, ...]:
-    """Ids that may belong to one person, by place, size and time alone; each id at most once on each side."""
-    found: list[LikelyMerge] = []
-    ends = {key: (float(track.times_s[-1]), _box(track, -1)) for key, track in tracks.items() if len(track.times_s)}
-    starts = {key: (float(track.times_s[0]), _box(track, 0)) for key, track in tracks.items() if len(track.times_s)}
-    for first, (end_s, last_box) in ends.items():
-        for second, (start_s, first_box) in starts.items():
-            gap_s, overlap = start_s - end_s, last_box.iou(first_box)
-            if first != second and 0 < gap_s <= _LIKELY_GAP_S and overlap >= _LIKELY_OVERLAP:
-                found.append(LikelyMerge(first, second, gap_s, overlap))
-    taken_first: set[int] = set()
-    taken_second: set[int] = set()
-    best: list[LikelyMerge] = []
-    for merge in sorted(found, key=lambda item: (-item.overlap, item.gap_s)):
-        if merge.first not in taken_first and merge.second not in taken_second:
-            best.append(merge)
-            taken_first.add(merge.first)
-            taken_second.add(merge.second)
-    return tuple(sorted(best, key=lambda item: (item.first, item.second)))
+def likely_merges(tracks: Mapping[int, Track]) -> list[MergeSuggestion]:
+    """Ids that may belong to one person, by place, size and time alone: see `suggest_merges`."""
+    sightings: list[Sighting] = []
+    for key, track in tracks.items():
+        seen = np.flatnonzero(track.status != str(Status.OCCLUDED))
+        if len(seen):
+            first, last = int(seen[0]), int(seen[-1])
+            times = float(track.times_s[first]), float(track.times_s[last])
+            sightings.append(Sighting(key, times[0], _box(track, first), times[1], _box(track, last)))
+    return suggest_merges(sightings, PeopleBook())
 
 
 def _box(track: Track, index: int) -> Box:

@@ -51,7 +51,8 @@ class Stretch:
             if not self._container.streams.video:
                 raise SourceError(f"{path}: holds no video")
             self._stream = self._container.streams.video[0]
-            self._stream.thread_type = "AUTO"
+            # Threads that decode whole frames may wait for Python for ever when the file is closed in between.
+            self._stream.thread_type = "SLICE"
             self.has_audio = bool(self._container.streams.audio)
             self._time_base = time_base(self._stream)
             self._decoded = self._decode()

@@ -246,7 +246,7 @@ def test_merged_people_are_one_and_can_be_split(tmp_path: Path) -> None:
     text += "".join(row(10 + i / 10, 3) for i in range(30))
     session = read_session(session_of(tmp_path, text, names={"1": "Ana"}))
     (likely,) = likely_merges(session.tracks)
-    assert (likely.first, likely.second) == (1, 2) and likely.gap_s == pytest.approx(1.1)
+    assert (likely.old, likely.new) == (1, 2) and likely.gap_s == pytest.approx(1.1)
     one = session.coded(EMPTY.with_merged(2, 1).with_name(1, "Eva"))
     assert list(one.tracks) == [1, 3] and len(one.track(2).times_s) == 20 and one.name_of(1) == "Eva"
     assert one.shares(1).labels == pytest.approx({"glad": 1.0, "sad": 1.0}, abs=0.01)
@@ -257,6 +257,8 @@ def test_merged_people_are_one_and_can_be_split(tmp_path: Path) -> None:
         session.coded(EMPTY.with_merged(3, 1))
     with pytest.raises(ReviewError, match="one person already"):
         one.coding.with_merged(1, 2)
+    merged_live = read_session(session_of(tmp_path, text, people=[{"tracks": [1, 2], "name": "Eva"}, "x", {}]))
+    assert list(merged_live.tracks) == [1, 3] and merged_live.name_of(1) == "Eva"
     chain = EMPTY.with_merged(2, 1).with_merged(1, 5)
     assert chain.merged == {2: 5, 1: 5}
 
