@@ -11,51 +11,15 @@ from mien.engine.errors import MienError, SettingsError
 
 DetectorRange = Literal["short", "full"]
 Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
+Expected = Literal["as-trained", "balanced", "lab", "own"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
 MAX_PIXELS: Final = 8192 * 4320
 """The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
 A small file can announce frames that fill any memory."""
 
+EXPECTED: Final[tuple[Expected, ...]] = ("as-trained", "balanced", "lab", "own")
 PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
-
-
-@dataclass(frozen=True, slots=True)
-class Settings:
-    """What can be chosen for a session.
-
-    Attributes:
-        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
-        min_score: smallest detector confidence that counts as a face, 0.05 to 1.
-        occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
-        max_faces: at most this many faces are followed at once, 1 to 64.
-        provider: what runs the model; "auto" takes the fastest that really works.
-        crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
-        threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
-        max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
-
-    Raises:
-        SettingsError: a value is out of its range; the message names field, value and range.
-    """
-
-    detector_range: DetectorRange = "short"
-    min_score: float = 0.5
-    occlusion_s: float = 1.0
-    max_faces: int = 16
-    provider: Provider = "auto"
-    crf: int = 20
-    threads: int = 0
-    max_pixels: int = MAX_PIXELS
-
-    def __post_init__(self) -> None:
-        require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
-        require_one_of("provider", self.provider, PROVIDERS)
-        require_between("min_score", self.min_score, 0.05, 1.0)
-        require_between("occlusion_s", self.occlusion_s, 0.0, 10.0)
-        require_between("max_faces", self.max_faces, 1, 64)
-        require_between("crf", self.crf, 0, 51)
-        require_between("threads", self.threads, 0, 256)
-        require_between("max_pixels", self.max_pixels, 256, 2**30)
 
 
 def require_one_of(name: str, value: object, allowed: Iterable[str], error: type[MienError] = SettingsError) -> None:
@@ -81,3 +45,71 @@ def require_between(
     if not number or not low <= value <= high:  # type: ignore[operator]
         span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
         raise error(f"{name} is {value!r}; choose a value {span}")
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """How often each expression is to be expected; see `mien.engine.inference.priors`.
+
+    Attributes:
+        choice: "as-trained": as often as in the model's training data. "balanced": rare ones get part of what they lack
+            there, as much as the model's maker chose. "lab": all alike, as in a study that asks for each of them as
+            often. "own": `frequencies`.
+        frequencies: for "own" a label and its share for each class, positive and in any unit.
+
+    Raises:
+        SettingsError: there is no such choice, or frequencies are missing, not positive numbers, or without use.
+    """
+
+    choice: str = "balanced"
+    frequencies: tuple[tuple[str, float], ...] = ()
+
+    def __post_init__(self) -> None:
+        require_one_of("expect", self.choice, EXPECTED)
+        if (self.choice == "own") != bool(self.frequencies):
+            raise SettingsError('expect: own frequencies go with the choice "own", and with it only')
+        for label, share in self.frequencies:
+            require_between(f"expected frequency of {label}", share, 1e-6, 1e9)
+
+
+BALANCED: Final = Expectation()
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What can be chosen for a session.
+
+    Attributes:
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        min_score: smallest detector confidence that counts as a face, 0.05 to 1.
+        occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
+        max_faces: at most this many faces are followed at once, 1 to 64.
+        provider: what runs the model; "auto" takes the fastest that really works.
+        crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
+        threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
+        max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
+        expect: how often each expression is to be expected.
+
+    Raises:
+        SettingsError: a value is out of its range; the message names field, value and range.
+    """
+
+    detector_range: DetectorRange = "short"
+    min_score: float = 0.5
+    occlusion_s: float = 1.0
+    max_faces: int = 16
+    provider: Provider = "auto"
+    crf: int = 20
+    threads: int = 0
+    max_pixels: int = MAX_PIXELS
+    expect: Expectation = BALANCED
+
+    def __post_init__(self) -> None:
+        require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
+        require_one_of("provider", self.provider, PROVIDERS)
+        require_between("min_score", self.min_score, 0.05, 1.0)
+        require_between("occlusion_s", self.occlusion_s, 0.0, 10.0)
+        require_between("max_faces", self.max_faces, 1, 64)
+        require_between("crf", self.crf, 0, 51)
+        require_between("threads", self.threads, 0, 256)
+        require_between("max_pixels", self.max_pixels, 256, 2**30)

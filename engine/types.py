@@ -282,26 +282,27 @@ class Prediction:
     Attributes:
         time_s: time of the newest frame in the window.
         logits: (C,) float32, before temperature.
-        probabilities: (C,) float32, sum 1.
-        label: index of the class to show: the most probable, but a lead over the one shown before must be clear.
+        raw: (C,) float32, sum 1: what the model says of this window alone.
+        probabilities: (C,) float32, sum 1: `raw` steadied over time, as they are shown; see
+            `mien.engine.faces.steadying`. The most probable class has no equal.
         steps: how many of the T steps are filled by time, 1 to T; fewer than T means "warming up".
         warming: steps < T.
-        uncertain: the largest probability is below the model's threshold.
+        uncertain: the largest of the probabilities shown is below the model's threshold.
         flaws: what was wrong with the newest frame in the window.
     """
 
     time_s: float
     logits: FloatArray
+    raw: FloatArray
     probabilities: FloatArray
-    label: int
     steps: int
     warming: bool
     uncertain: bool = False
     flaws: tuple[Flaw, ...] = ()
 
     @property
-    def top(self) -> int:
-        """Index of the most probable class."""
+    def label(self) -> int:
+        """Index of the class to show: always the one that is the most probable by the numbers shown."""
         return int(self.probabilities.argmax())
 
 

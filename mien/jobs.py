@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mien.engine.errors import RecordingError, SettingsError, SourceError
-from mien.engine.settings import DetectorRange, Provider, Settings
-from mien.loading import bundle_of, detector_file
+from mien.engine.settings import DetectorRange, Provider
+from mien.loading import bundle_of, detector_file, settings_of
 
 if TYPE_CHECKING:
     from mien.engine.live.session import LiveSession
@@ -71,7 +71,8 @@ def annotate(
             are corrected by it.
         overwrite: replace what is there.
         progress: called about ten times a second with the seconds done and the seconds there are (None: unknown).
-        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf, threads.
+        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf,
+            threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
 
     Raises:
         SourceError: the video cannot be read.
@@ -86,7 +87,7 @@ def annotate(
     from mien.engine.batch.annotator import Annotator
     from mien.engine.faces.neutral import NeutralPeriod
 
-    chosen = Settings(provider=provider, detector_range=detector_range, **settings)
+    chosen = settings_of(provider, detector_range, settings)
     period = None if neutral is None else NeutralPeriod(*neutral)
     with Annotator(bundle_of(model), detector_file(detector, detector_range), chosen, neutral=period) as annotator:
         report = annotator.annotate(
@@ -156,7 +157,7 @@ def record(
 
     if seconds is not None and not 0 < seconds < float("inf"):
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
-    chosen = Settings(provider=provider, detector_range=detector_range, **settings)
+    chosen = settings_of(provider, detector_range, settings)
     address = SourceAddress.parse(source)
     plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf)
     if not plan.folder.is_dir():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self, overload
@@ -13,10 +14,11 @@ from mien.engine.errors import SettingsError
 from mien.engine.faces.crops import align
 from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.faces.quality import flaws
+from mien.engine.faces.steadying import Steadier
 from mien.engine.inference.predictor import Predictor
 from mien.engine.settings import DetectorRange, Provider, Settings
 from mien.engine.types import Detection, FloatArray, RgbImage, Status
-from mien.loading import bundle_of, detector_file
+from mien.loading import bundle_of, detector_file, expectation_of
 from mien.scenes import Face
 
 
@@ -30,6 +32,8 @@ class Recogniser:
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.
         threads: CPU threads of one run; 0: half of the machine's.
+        expect: how often each expression is to be expected: "balanced", "as-trained", "lab", a TOML file with
+            ``[frequencies]``, or a mapping from label to share.
 
     Attributes:
         labels: class names, C of them, in the order of the arrays.
@@ -57,12 +61,17 @@ class Recogniser:
         detector_range: DetectorRange = "short",
         min_score: float = 0.5,
         threads: int = 0,
+        expect: str | Path | Mapping[str, float] = "balanced",
     ) -> None:
         self._settings = Settings(
-            provider=provider, detector_range=detector_range, min_score=min_score, threads=threads
+            provider=provider,
+            detector_range=detector_range,
+            min_score=min_score,
+            threads=threads,
+            expect=expectation_of(expect),
         )
         bundle = bundle_of(model)
-        self._predictor = Predictor(bundle, provider=provider, threads=threads or None)
+        self._predictor = Predictor(bundle, provider=provider, threads=threads or None, expect=self._settings.expect)
         self._detector_file = detector
         self._detector: Detector | None = None
         self.labels = bundle.manifest.labels
@@ -114,20 +123,25 @@ class Recogniser:
         aligned = np.stack([self._align(image, detection) for detection in found])
         probabilities = self._predictor.probabilities(self._predictor.still_logits(aligned))
         threshold = self._predictor.bundle.manifest.uncertain_below or 0.0
-        return [
-            Face(
-                id=number,
-                box=detection.box,
-                keypoints=detection.keypoints,
-                score=detection.score,
-                status=str(Status.UNCERTAIN if shares.max() < threshold else Status.OK),
-                quality=tuple(map(str, flaws(detection, crop))),
-                label=self.labels[int(shares.argmax())],
-                probabilities=dict(zip(self.labels, shares.tolist(), strict=True)),
-                prediction_s=None,
+        faces = []
+        for number, (detection, crop, raw) in enumerate(zip(found, aligned, probabilities, strict=True), start=1):
+            seen = flaws(detection, crop)
+            shown = Steadier().update(number, 0.0, raw, flawed=bool(seen))  # nothing to steady; as a video shows it
+            faces.append(
+                Face(
+                    id=number,
+                    box=detection.box,
+                    keypoints=detection.keypoints,
+                    score=detection.score,
+                    status=str(Status.UNCERTAIN if shown.max() < threshold else Status.OK),
+                    quality=tuple(map(str, seen)),
+                    label=self.labels[int(shown.argmax())],
+                    probabilities=dict(zip(self.labels, shown.tolist(), strict=True)),
+                    raw=dict(zip(self.labels, raw.tolist(), strict=True)),
+                    prediction_s=None,
+                )
             )
-            for number, (detection, crop, shares) in enumerate(zip(found, aligned, probabilities, strict=True), start=1)
-        ]
+        return faces
 
     def predict_windows(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
         """Read windows of crops, oldest first, as a face is read live.

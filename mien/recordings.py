@@ -27,7 +27,8 @@ class Recording:
         columns: arrays of equal length n, a row for each frame in which a face was there, ordered by time and face:
             ``time_s`` (float64, seconds from the beginning of the video), ``id`` (int64), ``name`` (str), ``status``
             (str), ``label`` (str, "" where nothing was measured), ``x``, ``y``, ``width``, ``height`` (float32, pixels
-            of the video, origin top left), and ``p_LABEL`` for each label (float32, NaN where nothing was measured).
+            of the video, origin top left), and for each label ``p_LABEL``, as it was shown, and ``raw_LABEL``, by the
+            newest window alone (float32, NaN where nothing was measured).
     """
 
     session: RecordedSession
@@ -96,8 +97,8 @@ def review(path: str | Path) -> Recording:
     >>> recording.columns["time_s"][:3].tolist(), recording.columns["p_happiness"].dtype.name
     ([0.0, 0.04, 0.08], 'float32')
     >>> shares = recording.shares(1)
-    >>> max(shares, key=shares.get)
-    'neutral'
+    >>> round(shares["neutral"] + shares["sadness"], 1) > 0.5
+    True
     """
     session = read_session(Path(path))
     return Recording(session, _columns(session))
@@ -112,6 +113,7 @@ def _columns(session: RecordedSession) -> dict[str, npt.NDArray[Any]]:
     shown = np.concatenate([t.shown for t in tracks] or [np.empty(0, np.int64)])[order]
     boxes = np.concatenate([t.boxes for t in tracks] or [np.empty((0, 4), np.float32)])[order]
     shares = np.concatenate([t.probabilities for t in tracks] or [np.empty((0, count), np.float32)])[order]
+    raw = np.concatenate([t.raw for t in tracks] or [np.empty((0, count), np.float32)])[order]
     status = np.concatenate([t.status.astype(np.str_) for t in tracks] or [np.empty(0, np.str_)])[order]
     # A label of -1, for none, picks the empty one at the end.
     label_names = np.array([*session.labels, ""])
@@ -125,4 +127,5 @@ def _columns(session: RecordedSession) -> dict[str, npt.NDArray[Any]]:
         "label": label_names[shown],
         **{column: boxes[:, at] for at, column in enumerate(("x", "y", "width", "height"))},
         **{f"p_{label}": shares[:, at] for at, label in enumerate(session.labels)},
+        **{f"raw_{label}": raw[:, at] for at, label in enumerate(session.labels)},
     }

@@ -21,7 +21,7 @@ from mien.engine.sources.open import open_live, open_source
 from mien.engine.types import Box, FloatArray, RgbImage
 from mien.engine.types import Scene as EngineScene
 from mien.feeds import FileFeed, LiveFeed
-from mien.loading import bundle_of, detector_file
+from mien.loading import bundle_of, detector_file, settings_of
 
 if TYPE_CHECKING:
     import numpy as np
@@ -41,9 +41,10 @@ class Face:
         status: "ok"; "warming": seen for less than the model's window; "uncertain": no label is probable enough;
             "occluded": hidden in this frame.
         quality: what makes the face hard to read: "small", "dark", "blurred", "turned away"; empty if nothing does.
-        label: the label to show, which follows the most probable one once its lead is clear; None where nothing was
-            measured.
-        probabilities: by label, sum 1; empty while the face is hidden, and until it was read for the first time.
+        label: the label to show: always the one with the largest of `probabilities`; None where nothing was measured.
+        probabilities: by label, sum 1, steadied over time; empty while the face is hidden, and until it was read for
+            the first time.
+        raw: as `probabilities`, by the newest window alone.
         prediction_s: time of the newest frame that the probabilities rest on, on the clock of `Scene.time_s`.
     """
 
@@ -55,6 +56,7 @@ class Face:
     quality: tuple[str, ...]
     label: str | None
     probabilities: Mapping[str, float]
+    raw: Mapping[str, float]
     prediction_s: float | None
 
 
@@ -95,7 +97,9 @@ class SceneReader:
     def __init__(self, feed: FileFeed | LiveFeed, bundle: Bundle, detector: Path, settings: Settings) -> None:
         self._closed = True  # until there is something to close
         self._feed = feed
-        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
+        self._predictor = Predictor(
+            bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
+        )
         self._recogniser = Recogniser(self._predictor)
         self._tracker = Tracker(
             min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces
@@ -179,7 +183,8 @@ def read(
         provider: what runs the model: "auto", "tensorrt", "cuda" or "cpu".
         detector: face detector file; None: MediaPipe's, which is downloaded once.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
-        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, threads.
+        **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces,
+            threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
 
     Raises:
         SourceError: the source cannot be opened. While reading: it cannot be read on, or a stream's login or path is
@@ -197,7 +202,7 @@ def read(
     ...     break
     1 warming
     """
-    chosen = Settings(provider=provider, detector_range=detector_range, **settings)
+    chosen = settings_of(provider, detector_range, settings)
     bundle = bundle_of(model)
     file = detector_file(detector, detector_range)
     feed = _feed(source, chosen)
@@ -243,11 +248,14 @@ def _scene(scene: EngineScene, labels: tuple[str, ...]) -> Scene:
                 status=str(scene.status(face)),
                 quality=() if prediction is None else tuple(map(str, prediction.flaws)),
                 label=None if prediction is None else labels[prediction.label],
-                probabilities={}
-                if prediction is None
-                else dict(zip(labels, prediction.probabilities.tolist(), strict=True)),
+                probabilities={} if prediction is None else _shares(labels, prediction.probabilities),
+                raw={} if prediction is None else _shares(labels, prediction.raw),
                 prediction_s=None if prediction is None else prediction.time_s,
             )
         )
     frame = scene.frame
     return Scene(frame.index, frame.time_s, frame.image, tuple(faces), frame.gap_s)
+
+
+def _shares(labels: tuple[str, ...], values: FloatArray) -> dict[str, float]:
+    return dict(zip(labels, values.tolist(), strict=True))

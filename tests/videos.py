@@ -36,11 +36,15 @@ def write_video(
     pix_fmt: str = "yuv420p",
     audio: str | None = None,
     audio_s: float | None = None,
+    audio_start_s: float = 0.0,
     rotation: int = 0,
     container: str | None = None,
     **options: str,
 ) -> Path:
-    """Encode `images` at `pts` (default 0, 1, 2, ...); `audio` names a codec for a tone beside them."""
+    """Encode `images` at `pts` (default 0, 1, 2, ...); `audio` names a codec for a tone beside them.
+
+    The tone begins at `audio_start_s` on the clock of the frames.
+    """
     height, width = images[0].shape[:2]
     with av.open(str(path), "w", format=container, options=options) as out:
         stream: Any = out.add_stream(codec, rate=rate)
@@ -58,7 +62,8 @@ def write_video(
             seconds = audio_s if audio_s is not None else len(images) / rate
             tone = np.sin(np.arange(int(seconds * 44100)) * 2 * np.pi * 440 / 44100) * 8000
             frame = av.AudioFrame.from_ndarray(tone.astype(np.int16)[np.newaxis], format="s16", layout="mono")
-            frame.sample_rate, frame.pts, frame.time_base = 44100, 0, Fraction(1, 44100)
+            frame.sample_rate, frame.pts = 44100, round(audio_start_s * 44100)
+            frame.time_base = Fraction(1, 44100)
             out.mux(track.encode(frame))
             out.mux(track.encode(None))
     return path

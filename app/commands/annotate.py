@@ -12,6 +12,7 @@ from mien.app.commands.console import Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
+    expect_option,
     max_faces_option,
     max_pixels_option,
     min_score_option,
@@ -68,6 +69,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
     callback=_neutral_period,
     help="Seconds in which all faces are neutral, e.g. 0-3: later predictions of each face are corrected by them.",
 )
+@expect_option
 @provider_option
 @crf_option
 @max_pixels_option

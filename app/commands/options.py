@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mien.engine.settings import DETECTOR_RANGES, MAX_PIXELS, PROVIDERS
+from mien.engine.settings import DETECTOR_RANGES, MAX_PIXELS, PROVIDERS, Expectation
 
 model_option = click.option(
     "--model",
@@ -40,6 +40,23 @@ provider_option = click.option(
     default="auto",
     show_default=True,
     help="Execution provider of the model.",
+)
+
+
+def _expectation(context: click.Context, parameter: click.Parameter, value: str) -> Expectation:
+    from mien.engine.inference.priors import read_expectation
+
+    return read_expectation(value)
+
+
+expect_option = click.option(
+    "--expect",
+    metavar="WHAT",
+    default="balanced",
+    show_default=True,
+    callback=_expectation,
+    help="How often each expression is to be expected. as-trained: as in the model's training data; balanced: rare "
+    "ones get part of what they lack there; lab: all alike; or a TOML file with a share per label under [frequencies].",
 )
 crf_option = click.option(
     "--crf", type=int, default=20, show_default=True, help="Quality of the MP4: 0 is lossless, 51 the smallest file."

@@ -13,6 +13,7 @@ from mien.app.commands.console import EXIT_INTERRUPTED, Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
+    expect_option,
     max_faces_option,
     max_pixels_option,
     min_score_option,
@@ -78,6 +79,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @range_option
 @min_score_option
 @max_faces_option
+@expect_option
 @provider_option
 @crf_option
 @max_pixels_option

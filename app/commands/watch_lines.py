@@ -92,9 +92,8 @@ def _person(status: LiveStatus, scene: Scene) -> Iterator[str]:
             yield f"{name}: occluded"
         elif prediction is None or state is Status.WARMING or len(prediction.probabilities) != len(status.labels):
             yield f"{name}: warming up"
-        elif prediction.flaws:
-            yield f"{name}: {', '.join(prediction.flaws)}"
         else:
             share = prediction.probabilities[prediction.label] * 100
-            doubt = " (uncertain)" if state is Status.UNCERTAIN else ""
+            doubts = [*(["uncertain"] if state is Status.UNCERTAIN else []), *prediction.flaws]
+            doubt = f" ({', '.join(doubts)})" if doubts else ""
             yield f"{name}: {status.labels[prediction.label]} {share:.0f} %{doubt}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,8 @@ from mien.engine.errors import MienError
 
 if TYPE_CHECKING:
     from mien.engine.batch.job_queue import JobQueue, QueuedJob
+    from mien.engine.inference.bundle import Bundle
+    from mien.engine.settings import Settings
 
 _LOOK_MS = 300
 
@@ -180,12 +183,18 @@ class JobsPanel(QDialog):
                 taken.add(target)
                 files.append((Path(source), target))
         if self.queue is None and files:
-            self.queue = JobQueue(link.bundle, link.detector_file, self._preferences.settings())
+            self.queue = JobQueue(link.bundle, link.detector_file, self._settings(link.bundle))
         if self.queue is not None and files:
-            self.queue.use(link.bundle, self._preferences.settings())
+            self.queue.use(link.bundle, self._settings(link.bundle))
             self.queue.add(files)
             self._timer.start()
         self.refresh()
+
+    def _settings(self, bundle: Bundle) -> Settings:
+        from mien.engine.inference.priors import fitting
+
+        settings = self._preferences.settings()
+        return replace(settings, expect=fitting(bundle.manifest, settings.expect))
 
     def cancel(self, number: int | None) -> None:
         if self.queue is not None:

@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, get_args
 import platformdirs
 
 from mien.engine.disk import write_whole
-from mien.engine.errors import SourceError
-from mien.engine.settings import PROVIDERS, Provider, Settings
+from mien.engine.errors import SettingsError, SourceError
+from mien.engine.settings import BALANCED, EXPECTED, PROVIDERS, Expectation, Provider, Settings
 from mien.engine.sources.address import SourceAddress
 
 FILE: Final = "preferences.json"
@@ -55,6 +55,7 @@ class Preferences:
         source: the last source's address without its login; recent: those before.
         model: folder of the bundle, "" for the one that ships with Mien; models: other bundles used.
         provider: execution provider of the model.
+        expect: how often each expression is to be expected: a choice of `engine.settings.EXPECTED`, or a TOML file.
         labels_file: file of the zero-shot labels in use, "" for none.
         record_*: the options of recording.
         snapshot_folder: where snapshots go.
@@ -73,6 +74,7 @@ class Preferences:
     model: str = ""
     models: list[str] = field(default_factory=list)
     provider: Provider = "auto"
+    expect: str = "balanced"
     labels_file: str = ""
     record_folder: str = field(default_factory=_videos)
     record_name: str = "mien {time}"
@@ -101,7 +103,19 @@ class Preferences:
 
     def settings(self) -> Settings:
         """What the engine should be set to."""
-        return Settings(provider=self.provider)
+        return Settings(provider=self.provider, expect=self.expectation())
+
+    def expectation(self) -> Expectation:
+        """How often each expression is to be expected; "balanced" where the user's file is gone or damaged."""
+        try:
+            if self.expect in EXPECTED:
+                return Expectation(self.expect)
+            # Imported here: it brings NumPy, which nobody waits for when the window opens.
+            from mien.engine.inference.priors import read_expectation
+
+            return read_expectation(self.expect)
+        except SettingsError:
+            return BALANCED
 
     def save(self) -> None:
         """Write the file; where that is impossible, nothing is remembered and nobody is disturbed."""

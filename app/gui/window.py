@@ -18,9 +18,7 @@ from mien.app.gui.live.control_bar import ControlBar
 from mien.app.gui.live.header import Header
 from mien.app.gui.live.link import LiveLink, Wanted
 from mien.app.gui.live.model import Model
-from mien.app.gui.panel.people import People
 from mien.app.gui.live.recording import Recording
-from mien.app.gui.panel.side_panel import SidePanel
 from mien.app.gui.live.snapshot import save_snapshot
 from mien.app.gui.live.sources import Sources
 from mien.app.gui.live.status_bar import StatusBar
@@ -28,6 +26,8 @@ from mien.app.gui.look.file_dialogs import ask_recording, ask_video
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.theme import Theme
 from mien.app.gui.look.widgets import column, open_folder
+from mien.app.gui.panel.people import People
+from mien.app.gui.panel.side_panel import SidePanel
 from mien.app.gui.preferences import Preferences
 from mien.engine.sources.address import SourceAddress
 
@@ -62,6 +62,7 @@ class MainWindow(QMainWindow):
         self.reviews: list[QMainWindow] = []
         self._closing = False
         self._refreshed = 0.0
+        self._told: object = None
         self._warned = ""
         self._build()
         self._connect_actions()
@@ -184,9 +185,11 @@ class MainWindow(QMainWindow):
         if view.labels != self.people.labels:
             self.people.reset(view.labels)
         self.people.take(view.scene, no_signal=view.no_signal)
+        # The panel never shows another prediction than the frame beside it.
+        told = self.people.told
         now = time.monotonic()
-        if now - self._refreshed > 0.15 or view.no_signal:
-            self._refreshed = now
+        if told != self._told or now - self._refreshed > 0.15 or view.no_signal:
+            self._refreshed, self._told = now, told
             self.panel.refresh()
 
     def _show_status(self, status: LiveStatus) -> None:

@@ -66,7 +66,9 @@ class Annotator:
         self._settings = settings
         self._neutral = neutral
         self._detector_file = detector_file
-        self._predictor = Predictor(bundle, provider=settings.provider, threads=settings.threads or None)
+        self._predictor = Predictor(
+            bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
+        )
         self._detector = open_detector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
         self._warned = 0
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from mien.engine.errors import MienError
 from mien.engine.faces.neutral import NeutralPeriod
+from mien.engine.inference.priors import Prior
 from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts
 from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, read_json
@@ -100,7 +101,7 @@ def threads_per_job(jobs: int) -> int:
 
 
 def is_finished(job: Job, work: Work) -> bool:
-    """Whether an earlier run has annotated the whole video with the same model.
+    """Whether an earlier run has annotated the whole video with the same model, and expected the same.
 
     What was stopped or killed in the middle is not finished; nor is what another model has made.
     """
@@ -110,6 +111,7 @@ def is_finished(job: Job, work: Work) -> bool:
         return False
     model = about.get("model")
     same = isinstance(model, dict) and model.get("sha256") == work.bundle.sha256
+    same = same and about.get("prior") == Prior.of(work.bundle.manifest).document(work.settings.expect)
     return same and about.get("ended", Ended.STOPPED) not in (Ended.STOPPED, Ended.REPAIRED)
 
 

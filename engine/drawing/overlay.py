@@ -226,9 +226,9 @@ class Overlay:
             return f"warming up {prediction.steps if prediction else 0}/{self._steps}"
         if prediction is None:
             return ""
-        if prediction.flaws:
-            return ", ".join(prediction.flaws)
-        return "uncertain" if prediction.uncertain else _short(self._labels[prediction.label])
+        if prediction.uncertain:
+            return "uncertain"
+        return ", ".join(prediction.flaws) or _short(self._labels[prediction.label])
 
     def _draw_panel(
         self,

@@ -1,7 +1,7 @@
 """Which track ids are one person: said by somebody who looked, never by recognising a face.
 
-A face that was out of sight for longer than the tracker waits comes back with another track id. The ids stay as they are
-in every row of the data; beside it stands which of them belong together, and what that person is called.
+A face that was out of sight for longer than the tracker waits comes back with another track id. The ids stay as they
+are in every row of the data; beside it stands which of them belong together, and what that person is called.
 """
 
 from __future__ import annotations

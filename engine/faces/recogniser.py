@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.faces.crops import align
-from mien.engine.faces.label_smoothing import LabelSmoother
 from mien.engine.faces.neutral import NeutralCalibration
 from mien.engine.faces.quality import flaws
+from mien.engine.faces.steadying import Steadier
 from mien.engine.faces.windows import RollingWindows, Schedule, cell_of
 from mien.engine.inference.bundle import Manifest
 from mien.engine.inference.predictor import Predictor
@@ -69,12 +69,12 @@ class FacePredictor:
         self.predictor = predictor
         self._neutral = neutral
         self._windows = RollingWindows(steps=manifest.steps, step_s=manifest.step_s)
-        self._labels = LabelSmoother()
+        self._steadier = Steadier()
 
     def forget(self, keep: Collection[int]) -> None:
         """Drop what is known of all tracks but `keep`."""
         self._windows.forget(keep)
-        self._labels.forget(keep)
+        self._steadier.forget(keep)
 
     def read(self, crops: Sequence[FaceCrop]) -> dict[int, Prediction]:
         """The new predictions, by track id, of the faces in `crops`: at most one of each face, in order of time."""
@@ -91,16 +91,18 @@ class FacePredictor:
             logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
         threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
         found = {}
-        for item, window, row, shares in zip(crops, windows, logits, self.predictor.probabilities(logits), strict=True):
+        for item, window, row, raw in zip(crops, windows, logits, self.predictor.probabilities(logits), strict=True):
+            seen = flaws(item.detection, item.crop)
+            shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=bool(seen))
             found[item.track_id] = Prediction(
                 item.time_s,
                 row,
-                shares,
-                self._labels.update(item.track_id, shares),
+                raw,
+                shown,
                 window.steps,
                 window.warming,
-                uncertain=bool(shares.max() < threshold),
-                flaws=flaws(item.detection, item.crop),
+                uncertain=bool(shown.max() < threshold),
+                flaws=seen,
             )
         return found
 

@@ -11,7 +11,8 @@ A bundle is a folder. The runtime needs nothing else to turn face crops into pro
 ``bundle.json``     the manifest: `Manifest`
 ==================  =============================================================================
 
-logits = logit_scale * features @ text.T and probabilities = softmax(logits / temperature).
+logits = logit_scale * features @ text.T and probabilities = softmax(logits / temperature + weights), where the weights
+say what is expected: see `mien.engine.inference.priors`.
 
 This module knows files only: no torch, no ONNX Runtime. The shapes inside the graphs are checked by
 `mien.engine.inference.predictor` when it opens them.
@@ -81,6 +82,9 @@ class Manifest:
         uncertain_below: show "uncertain" where the largest probability is smaller; None: never.
         neutral_logits: C mean logits of neutral faces of the validation data, the reference for calibrating a person
             on the own neutral face; None where it was not measured.
+        class_prior: C shares of the training data, in the order of the labels; None where they are not known.
+        prior_strength: the power of `class_prior` that is divided out of the probabilities unless a user chooses
+            otherwise, 0 to 1; `temperature` and `uncertain_below` were fitted with it.
         mirror_steps: every second step is read from the mirror image of the face, which shows the same expression: the
             window then averages over both sides at no cost. Only for models trained so.
         licence, provenance, metrics: what the model card says, for programs.
@@ -100,6 +104,8 @@ class Manifest:
     crop: CropGeometry
     uncertain_below: float | None = None
     neutral_logits: tuple[float, ...] | None = None
+    class_prior: tuple[float, ...] | None = None
+    prior_strength: float = 0.0
     mirror_steps: bool = False
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
@@ -280,6 +286,17 @@ class _Reader:
             raise self.fail("neutral_logits", "a list of one number for each label")
         return tuple(float(v) for v in value)
 
+    def class_prior(self) -> tuple[float, ...] | None:
+        value = self.data.get("class_prior")
+        if value is None:
+            return None
+        shares = isinstance(value, list) and all(
+            isinstance(v, int | float) and not isinstance(v, bool) and 0 < v <= 1 for v in value
+        )
+        if not shares or len(value) != len(self.labels()) or abs(sum(value) - 1) > 0.01:
+            raise self.fail("class_prior", "a list of one positive share for each label, 1 in all")
+        return tuple(float(v) for v in value)
+
     def crop(self) -> CropGeometry:
         value = self.mapping("crop")
         points: dict[str, Point] = {}
@@ -309,6 +326,7 @@ class _Reader:
 
     def manifest(self) -> Manifest:
         uncertain = self.number("uncertain_below", 0, 1, optional=True)
+        strength = self.number("prior_strength", 0, 1, optional=True)
         difference = self.number("export_max_difference", 0, 1e9, optional=True)
         return Manifest(
             name=self.text("name"),
@@ -323,6 +341,8 @@ class _Reader:
             crop=self.crop(),
             uncertain_below=None if math.isnan(uncertain) else uncertain,
             neutral_logits=self.neutral_logits(),
+            class_prior=self.class_prior(),
+            prior_strength=0.0 if math.isnan(strength) else strength,
             mirror_steps=self.flag("mirror_steps"),
             licence=self.text("licence"),
             provenance=self.mapping("provenance"),

@@ -11,8 +11,9 @@ import numpy.typing as npt
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.graph import Graph, provider_list
+from mien.engine.inference.priors import Prior
 from mien.engine.inference.providers import graph_key
-from mien.engine.settings import Provider
+from mien.engine.settings import BALANCED, Expectation, Provider
 from mien.engine.types import FloatArray
 
 _MAX_BATCH: Final = 64  # bounds memory when many crops come at once; live there are at most a few faces
@@ -26,20 +27,31 @@ class Predictor:
         provider: on what.
         threads: CPU threads of one run; None: half of the machine's.
         background: let the next provider serve while TensorRT builds its engine; else wait for it.
+        expect: how often each expression is to be expected.
 
     Attributes:
         bundle: what is run.
+        expect: as given.
         encoder_calls, temporal_calls: runs of the two graphs so far.
 
     Raises:
         ModelError: a graph is damaged or does not have the shapes that the manifest promises.
+        SettingsError: what is expected does not go with the bundle.
     """
 
     def __init__(
-        self, bundle: Bundle, *, provider: Provider = "auto", threads: int | None = None, background: bool = True
+        self,
+        bundle: Bundle,
+        *,
+        provider: Provider = "auto",
+        threads: int | None = None,
+        background: bool = True,
+        expect: Expectation = BALANCED,
     ) -> None:
         manifest = bundle.manifest
         self.bundle = bundle
+        self.expect = expect
+        self._weights = Prior.of(manifest).weights(expect).astype(np.float32)
         self.encoder_calls = 0
         self.temporal_calls = 0
         self._providers = provider_list(provider)
@@ -133,8 +145,8 @@ class Predictor:
         return self.logits(np.stack(sides, axis=1)[:, steps])
 
     def probabilities(self, logits: FloatArray) -> FloatArray:
-        """Softmax of `logits` ((...,C)) over the last axis, after the bundle's temperature."""
-        scaled = logits / np.float32(self.bundle.manifest.temperature)
+        """Softmax of `logits` ((...,C)) over the last axis, after the bundle's temperature and what is expected."""
+        scaled = logits / np.float32(self.bundle.manifest.temperature) + self._weights
         raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float32)
 

@@ -89,6 +89,8 @@ def with_typed_labels(bundle: Bundle, path: Path, *, provider: Provider = "auto"
         labels=typed.names,
         temperature=1.0,  # the calibration was for other labels
         neutral_logits=None,
+        class_prior=None,
+        prior_strength=0.0,
         metrics={},
         provenance={
             **bundle.manifest.provenance,

@@ -13,7 +13,7 @@ from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.live.prediction import Model
 from mien.engine.live.status import ModelState
-from mien.engine.settings import Provider, Settings
+from mien.engine.settings import Expectation, Provider, Settings
 from mien.engine.threads import Latest
 
 
@@ -24,7 +24,7 @@ class ModelStage:
         bundle: the first to load.
         detector_file: BlazeFace; loaded once.
         settings: provider of the first model, and the smallest score of a face.
-        on_new_labels: called before a model with other labels is put to use.
+        on_new_labels: called before a model with other labels, or with something else expected, is put to use.
     """
 
     def __init__(
@@ -34,13 +34,13 @@ class ModelStage:
         self._min_score = settings.min_score * KEEP_SCORE_RATIO
         self._on_new_labels = on_new_labels
         self._lock = threading.Lock()
-        self._loads: Latest[tuple[Bundle, Provider]] = Latest()
+        self._loads: Latest[tuple[Bundle, Provider, Expectation]] = Latest()
         self._asked = 0
-        self._model = Model(bundle, None)
+        self._model = Model(bundle, None, settings.expect)
         self._detector: Detector | None = None
         self._state: ModelState = "loading"
         self._message = ""
-        self.load(bundle, settings.provider)
+        self.load(bundle, settings.provider, settings.expect)
 
     @property
     def model(self) -> Model:
@@ -59,12 +59,12 @@ class ModelStage:
         with self._lock:
             return self._state, self._message
 
-    def load(self, bundle: Bundle, provider: Provider) -> None:
+    def load(self, bundle: Bundle, provider: Provider, expect: Expectation) -> None:
         """Load a model in the background and then use it; the newest wish wins."""
         with self._lock:
             self._asked += 1
             self._state, self._message = "loading", f"loading {bundle.manifest.name}"
-        self._loads.put((bundle, provider))
+        self._loads.put((bundle, provider, expect))
 
     def failed(self, message: str) -> None:
         """Say that what is in use has stopped working."""
@@ -85,7 +85,7 @@ class ModelStage:
 
     def run(self) -> None:
         """The stage's thread."""
-        for bundle, provider in self._loads:
+        for bundle, provider, expect in self._loads:
             with self._lock:
                 asked = self._asked
             try:
@@ -93,11 +93,11 @@ class ModelStage:
                     detector = open_detector(self._detector_file, min_score=self._min_score)
                     with self._lock:
                         self._detector = detector
-                model = Model(bundle, Predictor(bundle, provider=provider))
+                model = Model(bundle, Predictor(bundle, provider=provider, expect=expect), expect)
             except Exception as error:  # the frame goes on without a model
                 self._settle(asked, "failed", explained(error, f"{bundle.manifest.name} cannot be loaded"))
                 continue
-            if model.labels != self.model.labels:
+            if (model.labels, model.expect) != (self.model.labels, self.model.expect):
                 self._on_new_labels()
             with self._lock:
                 self._model = model

@@ -1,4 +1,4 @@
-"""Who is who in a session: names and merged ids, who is selected, who is hidden. Set from outside, read by all stages."""
+"""Who is who in a session: names, merged ids, who is selected or hidden. Set from outside, read by all stages."""
 
 from __future__ import annotations
 

@@ -9,15 +9,17 @@ from dataclasses import dataclass
 from mien.engine.faces.recogniser import FaceCrop, FaceCutter, FacePredictor
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
+from mien.engine.settings import BALANCED, Expectation
 from mien.engine.types import Face, Frame, Prediction
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:
-    """A bundle, and what runs it; None while it is being loaded."""
+    """A bundle, what runs it (None while it is being loaded), and how often each expression is expected."""
 
     bundle: Bundle
     predictor: Predictor | None
+    expect: Expectation = BALANCED
 
     @property
     def provider(self) -> str:

@@ -66,6 +66,7 @@ def make_recorder(
         provider=model.provider,
         detector=detector_file,
         settings=settings,
+        expect=model.expect,
     )
     return LiveRecorder(
         plan,

@@ -31,7 +31,7 @@ from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
 from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
-from mien.engine.settings import Provider, Settings
+from mien.engine.settings import Expectation, Provider, Settings
 from mien.engine.system import share_one_arena
 from mien.engine.threads import Latest, Stages
 from mien.engine.types import AudioChunk, Frame, Scene
@@ -175,12 +175,13 @@ class LiveSession:
 
     # The model
 
-    def use_bundle(self, bundle: Bundle, provider: Provider) -> None:
+    def use_bundle(self, bundle: Bundle, provider: Provider, expect: Expectation | None = None) -> None:
         """Load a model in the background; the present one serves until the other is ready.
 
-        A recording ends when the new model has other labels.
+        A recording ends when the new model has other labels, or when something else is expected: its numbers would not
+        go together. `expect` None: what the session began with.
         """
-        self._models.load(bundle, provider)
+        self._models.load(bundle, provider, self._settings.expect if expect is None else expect)
 
     # Recording
 

@@ -10,8 +10,10 @@ from typing import Any, Final, TextIO
 
 from mien.engine.errors import SettingsError
 from mien.engine.outputs.base import LiveScene
+from mien.engine.types import FloatArray
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+"""1 had the raw probabilities as ``probabilities``, and no ``raw``."""
 STDOUT: Final = "-"
 
 
@@ -55,7 +57,8 @@ class JsonLines:
 def as_json(live: LiveScene) -> dict[str, Any]:
     """A scene as plain lists, tables, texts and numbers: the format of all outputs that send JSON.
 
-    Times are seconds of the source, boxes pixels of its frames with their origin top left, probabilities 0 to 1.
+    Times are seconds of the source, boxes pixels of its frames with their origin top left, probabilities 0 to 1. The
+    label is the one with the largest of the ``probabilities``, which are steadied over time; ``raw`` are not.
     """
     scene = live.scene
     faces: list[dict[str, Any]] = []
@@ -74,10 +77,8 @@ def as_json(live: LiveScene) -> dict[str, Any]:
                 "quality": [str(flaw) for flaw in prediction.flaws],
                 "prediction_s": round(prediction.time_s, 6),
                 "label": live.labels[prediction.label],
-                "probabilities": {
-                    label: round(float(share), 5)
-                    for label, share in zip(live.labels, prediction.probabilities, strict=True)
-                },
+                "probabilities": _shares(live.labels, prediction.probabilities),
+                "raw": _shares(live.labels, prediction.raw),
             }
         faces.append(entry)
     return {
@@ -88,3 +89,7 @@ def as_json(live: LiveScene) -> dict[str, Any]:
         "gap_s": round(scene.frame.gap_s, 3),
         "faces": faces,
     }
+
+
+def _shares(labels: tuple[str, ...], values: FloatArray) -> dict[str, float]:
+    return {label: round(float(share), 5) for label, share in zip(labels, values, strict=True)}

@@ -9,13 +9,19 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine import version
+from mien.engine.faces.steadying import smoothing
 from mien.engine.inference.bundle import Bundle, sha256_of
+from mien.engine.inference.priors import Prior
 from mien.engine.inference.typed_labels import is_unvalidated
-from mien.engine.settings import Settings
+from mien.engine.settings import Expectation, Settings
 from mien.engine.types import SourceInfo
 
-JSON_FORMAT: Final = 2
-"""1 called ``recording.audio`` "sound" and ``counts.frames_repeated`` "frames_repeated"."""
+JSON_FORMAT: Final = 3
+"""Of the JSON beside a recording; goes with that of the CSV.
+
+2 had the times of markers, gaps and sizes on the source's clock, not in the video, and no ``smoothing``. 1 called
+``recording.audio`` "sound" and ``counts.frames_repeated`` "pictures_repeated".
+"""
 
 
 class Ended(StrEnum):
@@ -28,7 +34,14 @@ class Ended(StrEnum):
 
 
 def session_about(
-    bundle: Bundle, info: SourceInfo | None, *, name: str, provider: str, detector: Path, settings: Settings
+    bundle: Bundle,
+    info: SourceInfo | None,
+    *,
+    name: str,
+    provider: str,
+    detector: Path,
+    settings: Settings,
+    expect: Expectation | None = None,
 ) -> dict[str, Any]:
     """What is known when a recording begins.
 
@@ -39,6 +52,7 @@ def session_about(
         provider: what runs the model.
         detector: the face detector's file.
         settings: of the session.
+        expect: how often each expression is expected; None: as the settings say.
     """
     manifest = bundle.manifest
     source: dict[str, Any] = {"name": name}
@@ -70,9 +84,11 @@ def session_about(
             "window_s": manifest.window_s,
             "temperature": manifest.temperature,
         },
+        "smoothing": smoothing(),
+        "prior": Prior.of(manifest).document(settings.expect if expect is None else expect),
         "provider": provider,
         "detector": {"name": detector.name, "sha256": sha256_of(detector)},
-        "settings": asdict(settings),
+        "settings": {name: value for name, value in asdict(settings).items() if name != "expect"},
         "started": now(),
     }
 

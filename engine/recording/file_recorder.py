@@ -52,9 +52,10 @@ class Recorder:
         self._table: TableWriter | None = None
         self.frames_written = 0
         self._jumps: list[dict[str, Any]] = []
+        self._start_s = info.start_s
         try:
             self._write_json({"complete": False})
-            self._table = TableWriter(Outputs.part(outputs.csv), labels)
+            self._table = TableWriter(Outputs.part(outputs.csv), labels, start_s=info.start_s)
             self._video = Mp4Writer(
                 Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads
             )
@@ -80,7 +81,8 @@ class Recorder:
                 {
                     "frame": jump.frame,
                     "source_pts_s": round(jump.source_s, 6),
-                    "pts_s": round(jump.time_s, 6),
+                    "session_s": round(jump.time_s, 6),
+                    "time_s": round(jump.time_s - self._start_s, 6),
                     "shift_s": round(jump.shift_s, 6),
                 }
             )

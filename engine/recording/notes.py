@@ -12,7 +12,7 @@ from mien.engine.media.mp4 import Chapter
 
 @dataclass(frozen=True, slots=True)
 class Marker:
-    """A moment that someone marked: seconds of the source's clock, and what they wrote."""
+    """A moment that someone marked: seconds, on the source's clock while it is recorded, and what they wrote."""
 
     time_s: float
     text: str
@@ -20,7 +20,7 @@ class Marker:
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """A time without signal: seconds of the source's clock, and how long."""
+    """A time without signal: seconds, on the source's clock while it is recorded, and how long."""
 
     start_s: float
     seconds: float
@@ -84,12 +84,17 @@ class Notes:
         return chapters_of(self.markers, start_s, end_s)
 
     def as_json(self) -> dict[str, Any]:
+        """For the JSON file. Its times, as those of the CSV, are the video's."""
+        zero_s = self._start_s or 0.0
+        sizes = [{**size, "time_s": round(size["time_s"] - zero_s, 6)} for size in self._sizes]
         return {
             "names": {str(track_id): name for track_id, name in sorted(self._names.items())},
             "people": self._people.as_json(),
-            "markers": [{"time_s": round(m.time_s, 6), "text": m.text} for m in self.markers],
-            "gaps": [{"start_s": round(gap.start_s, 6), "seconds": round(gap.seconds, 6)} for gap in self.gaps],
-            "sizes": self._sizes,
+            "markers": [{"time_s": round(m.time_s - zero_s, 6), "text": m.text} for m in self.markers],
+            "gaps": [
+                {"start_s": round(gap.start_s - zero_s, 6), "seconds": round(gap.seconds, 6)} for gap in self.gaps
+            ],
+            "sizes": sizes,
         }
 
 

@@ -37,7 +37,12 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """What a cut-off CSV holds: its bytes up to the last whole row, and what concerns the other files."""
+    """What a cut-off CSV holds: its bytes up to the last whole row, and what concerns the other files.
+
+    Times of markers and gaps are those of the video.
+    """
+
+    format: int
 
     length: int
     count: int
@@ -114,8 +119,10 @@ def packets_of(source: InputContainer) -> Iterator[Packet[Any]]:
         return
 
 
-def rows_of(part: Path, notes: list[str]) -> Rows | None:
+def rows_of(part: Path, start_s: float, notes: list[str]) -> Rows | None:
     """The whole rows of a CSV, up to the first damage; None where there are none. `notes` hears what was wrong.
+
+    `start_s` is the time on the source's clock that is 0 in the video.
 
     Raises:
         RecordingError: the file cannot be read.
@@ -128,7 +135,7 @@ def rows_of(part: Path, notes: list[str]) -> Rows | None:
     try:
         size = part.stat().st_size
         with part.open("rb") as stream, suppress(DamagedTableError):
-            reader = TableReader(stream)
+            reader = TableReader(stream, start_s=start_s)
             good = reader.end
             for cells in reader:
                 count += 1
@@ -141,9 +148,9 @@ def rows_of(part: Path, notes: list[str]) -> Rows | None:
                 good = reader.end
     except OSError as error:
         raise RecordingError(f"{part}: cannot be read ({error.strerror})") from None
-    if good == 0:
+    if good == 0 or reader is None:
         notes.append(f"{part.name}: holds no rows; the video was repaired alone")
         return None
     if good < size:
         notes.append(f"{part.name}: {size - good} bytes after the last whole row were cut off")
-    return Rows(good, count, good < size, tuple(markers), tuple(gaps))
+    return Rows(reader.format, good, count, good < size, tuple(markers), tuple(gaps))

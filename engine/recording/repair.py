@@ -106,10 +106,10 @@ class _Repair:
         if about is None and done is None:
             self._notes.append(f"{Outputs.part(self._json).name}: is missing or unreadable; a new JSON file says what "
                                "is known")  # fmt: skip
-        rows = self._read_rows(again=done is not None)
         known = about or done or {}
+        rows = self._read_rows(_start_of(known), again=done is not None)
         try:
-            contents = self._remux_all(unfinished, rows, _start_of(known))
+            contents = self._remux_all(unfinished, rows)
             longest = max(contents, key=lambda content: content.duration_s)
             if rows is not None:
                 self._copy_rows(rows)
@@ -127,7 +127,7 @@ class _Repair:
             raise
         return self._finished(unfinished, longest, rows)
 
-    def _remux_all(self, unfinished: list[Path], rows: Rows | None, start_s: float) -> list[Content]:
+    def _remux_all(self, unfinished: list[Path], rows: Rows | None) -> list[Content]:
         """Make plain MP4s; a video that was cut off before its first frame does not keep the other from it."""
         contents: list[Content] = []
         empty: list[RecordingError] = []
@@ -141,7 +141,7 @@ class _Repair:
                 empty.append(error)
                 unfinished.remove(video)
                 continue
-            contents.append(self._remux(video, before, rows, start_s))
+            contents.append(self._remux(video, before, rows))
         if not contents:
             raise empty[0]
         self._notes.extend(map(str, empty))
@@ -165,7 +165,7 @@ class _Repair:
         if said is None or _frames_in(said) != longest.frames:
             missing = Outputs.part(self._videos[0])
             raise RecordingError(f"{self._path}: the video it belongs to is missing ({missing.name})")
-        rows = self._read_rows(again=True) if is_there(Outputs.part(self._csv)) else None
+        rows = self._read_rows(0.0, again=True) if is_there(Outputs.part(self._csv)) else None
         if rows is not None:
             self._copy_rows(rows)
         if done is None:
@@ -200,7 +200,7 @@ class _Repair:
             raise RecordingError(f"{final}: cannot be written ({error.strerror})") from None
         return fresh
 
-    def _remux(self, final: Path, before: Content, rows: Rows | None, start_s: float) -> Content:
+    def _remux(self, final: Path, before: Content, rows: Rows | None) -> Content:
         """Copy what the part file holds into a plain MP4, and make sure that it is all there."""
         part = Outputs.part(final)
         if is_there(final):
@@ -212,8 +212,8 @@ class _Repair:
         chapters: list[Chapter] = []
         if rows is not None:
             # Where the end was lost, markers in it have no frame any more; they stay in the CSV.
-            kept = [marker for marker in rows.markers if marker.time_s - start_s <= before.duration_s]
-            chapters = chapters_of(kept, start_s, start_s + before.duration_s)
+            kept = [marker for marker in rows.markers if marker.time_s <= before.duration_s]
+            chapters = chapters_of(kept, 0.0, before.duration_s)
         fresh = self._make(final, lambda fresh: _copy_packets(part, fresh, final, chapters, before.frames))
         after = content_of(fresh)
         if (after.frames, after.digest) != (before.frames, before.digest):
@@ -229,7 +229,7 @@ class _Repair:
         elif final.is_symlink() or not _begins_as(part, final, rows.length):
             raise RecordingError(f"{final}: already exists; move it away first")
 
-    def _read_rows(self, *, again: bool) -> Rows | None:
+    def _read_rows(self, start_s: float, *, again: bool) -> Rows | None:
         """What the CSV holds; `again`: an earlier repair may have finished it."""
         part = Outputs.part(self._csv)
         if not is_there(part):
@@ -238,7 +238,7 @@ class _Repair:
             if not is_there(self._csv):
                 self._notes.append(f"{part.name}: is missing; the video was repaired alone")
             return None
-        rows = rows_of(part, self._notes)
+        rows = rows_of(part, start_s, self._notes)
         if rows is None and is_there(self._csv) and not again:
             raise RecordingError(f"{self._csv}: already exists; move it away first")
         return rows
@@ -290,7 +290,7 @@ def _copy_packets(part: Path, fresh: Path, final: Path, chapters: list[Chapter],
 
 
 def _start_of(about: dict[str, Any]) -> float:
-    """Time of the video's beginning on the clock of the CSV."""
+    """Time of the video's beginning on the source's clock."""
     for part in ("recording", "source"):
         value = about.get(part, {}).get("start_s") if isinstance(about.get(part), dict) else None
         if isinstance(value, int | float) and abs(value) < 1e12:
@@ -326,8 +326,10 @@ def _document(about: dict[str, Any], content: Content, rows: Rows | None) -> dic
         "counts": {**(counts if isinstance(counts, dict) else {}), "frames_written": content.frames},
     }
     if rows is not None and "recording" in about:
-        document["markers"] = [{"time_s": m.time_s, "text": m.text} for m in rows.markers]
-        document["gaps"] = [{"start_s": start, "seconds": seconds} for start, seconds in rows.gaps]
+        # Before format 3 a JSON file, too, had them on the source's clock.
+        zero_s = _start_of(about) if rows.format < 3 else 0.0
+        document["markers"] = [{"time_s": round(m.time_s + zero_s, 6), "text": m.text} for m in rows.markers]
+        document["gaps"] = [{"start_s": round(s + zero_s, 6), "seconds": seconds} for s, seconds in rows.gaps]
     return document
 
 

@@ -1,7 +1,11 @@
 """The data file beside a recording: one CSV row for each frame and face, and for each marker and gap.
 
-Format 2. Format 1 called the columns ``window_steps`` and ``prediction_s`` "steps" and "read_s", and wrote texts as
-they were; it is still read.
+Format 3. Formats 1 and 2 are read as if they were written in it:
+
+- they had one time, ``pts_s``, on the source's clock, and ``prediction_s`` on the same;
+- they had the raw probabilities alone, under ``p_...``, and two labels: what was shown lagged behind ``top_label``.
+  What is shown is computed from them as it is today;
+- format 1 called ``window_steps`` and ``prediction_s`` "steps" and "read_s", and wrote texts as they were.
 """
 
 from __future__ import annotations
@@ -16,15 +20,19 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
+import numpy as np
+
 from mien.engine.disk import open_own, whole_file
 from mien.engine.errors import RecordingError
+from mien.engine.faces.steadying import Steadier
 from mien.engine.types import Face, Scene, Status
 
 FIXED_COLUMNS: Final = (
-    *("pts_s", "frame", "track_id", "x", "y", "width", "height", "score"),
-    *("status", "quality", "window_steps", "prediction_s", "label", "top_label"),
+    *("time_s", "session_s", "frame", "track_id", "x", "y", "width", "height", "score"),
+    *("status", "quality", "window_steps", "prediction_s", "label"),
 )
-_OLD_COLUMNS: Final = (*FIXED_COLUMNS[:10], "steps", "read_s", *FIXED_COLUMNS[12:])
+_COLUMNS_2: Final = ("pts_s", *FIXED_COLUMNS[2:], "top_label")
+_COLUMNS_1: Final = (*_COLUMNS_2[:10], "steps", "read_s", *_COLUMNS_2[12:])
 NOTE_COLUMN: Final = "note"
 MARKER: Final = "marker"
 """Stands in the column ``status`` of a row that marks a moment; its note says why."""
@@ -35,14 +43,20 @@ _FLUSH_SIZE: Final = 1 << 16  # characters that wait at most
 _LONGEST_NOTE: Final = 500
 _LONGEST_LINE: Final = 1 << 20  # bytes
 _PREFIX: Final = "p_"
-_TEXTS: Final = tuple(map(FIXED_COLUMNS.index, ("label", "top_label")))
+_RAW_PREFIX: Final = "raw_"
+_TEXTS: Final = (FIXED_COLUMNS.index("label"),)
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED: Final = re.compile(r"'+[=+\-@\t\r]")
 
 
 def column_of(label: str) -> str:
-    """Name of the column that holds the probability of `label`."""
+    """Name of the column that holds the probability of `label`, as it was shown."""
     return f"{_PREFIX}{label}"
+
+
+def raw_column_of(label: str) -> str:
+    """Name of the column that holds the probability of `label` by the newest window alone."""
+    return f"{_RAW_PREFIX}{label}"
 
 
 def harmless(text: str) -> str:
@@ -64,7 +78,8 @@ class TableWriter:
     """Writes the rows as they come, to disk several times a second, and only in whole lines.
 
     ================  ==============================================================================
-    ``pts_s``         time of the frame on the source's clock (its PTS), seconds
+    ``time_s``        time of the frame in the video beside this file, seconds; 0 is the video's beginning
+    ``session_s``     the same moment on the source's clock: the PTS of a file, the session's time of a live source
     ``frame``         counts the source's frames from 0; empty for markers and gaps
     ``track_id``      which face; empty in a row without a face
     ``x ... height``  its box in pixels, origin top left
@@ -72,10 +87,11 @@ class TableWriter:
     ``status``        ok, warming, uncertain, occluded or no face: see `mien.engine.types.Status`; marker or gap
     ``quality``       good, or what made the face hard to read, joined by "+": see `mien.engine.types.Flaw`
     ``window_steps``  how many of the model's steps are filled
-    ``prediction_s``  PTS in seconds of the newest frame that the probabilities rest on
-    ``label``         the label shown: follows ``top_label`` once its lead is clear, so that it does not flicker
-    ``top_label``     the most probable label
-    ``p_...``         probability of each label; empty while the face is hidden: nothing was measured
+    ``prediction_s``  time in the video of the newest frame that the probabilities rest on, seconds
+    ``label``         the label shown: always the one with the largest of the ``p_...``
+    ``p_...``         probability of each label as it was shown: steadied over time, see
+                      `mien.engine.faces.steadying`; empty while the face is hidden: nothing was measured
+    ``raw_...``       probability of each label by the newest window alone
     ``note``          only in live recordings and where a file has a gap: the text of a marker, or of a gap the seconds
                       without signal; 0 where the times of a file jump, as the recording goes on without the jump
     ================  ==============================================================================
@@ -85,6 +101,7 @@ class TableWriter:
     Args:
         path: written at once; an existing file is replaced.
         labels: class names of the model.
+        start_s: time on the source's clock that is 0 in the video.
         notes: live: with the column ``note``, and every scene goes to disk at once, as nobody knows when the next
             one comes.
 
@@ -92,8 +109,9 @@ class TableWriter:
         RecordingError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str], *, notes: bool = False) -> None:
+    def __init__(self, path: Path, labels: Sequence[str], *, start_s: float = 0.0, notes: bool = False) -> None:
         self._path = path
+        self._start_s = start_s
         self._labels = tuple(labels)
         self._at_once = notes
         self._noted = notes  # whether there is the column
@@ -105,7 +123,7 @@ class TableWriter:
             self._file = open_own(path)
         except OSError as error:
             raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
-        self._add([(*FIXED_COLUMNS, *map(column_of, self._labels), *((NOTE_COLUMN,) if notes else ()))])
+        self._add([(*_head(self._labels), *((NOTE_COLUMN,) if notes else ()))])
         try:
             self._flush()
         except OSError as error:
@@ -118,10 +136,10 @@ class TableWriter:
         Raises:
             RecordingError: the disk is full; what is there ends in a whole line.
         """
-        start: list[str | int] = [f"{scene.frame.time_s:.6f}", scene.frame.index]
-        rows = [start + self._cells(scene, face) for face in scene.faces]
+        time_s, index = scene.frame.time_s, scene.frame.index
+        rows = [[*self._times(time_s), index, *self._cells(scene, face)] for face in scene.faces]
         if not rows:
-            rows = [self._without_face(f"{scene.frame.time_s:.6f}", scene.frame.index, str(Status.NO_FACE))]
+            rows = [self._without_face(time_s, index, str(Status.NO_FACE))]
         if self._noted:
             for row in rows:
                 row.append("")
@@ -129,7 +147,7 @@ class TableWriter:
         self._flush_when_due()
 
     def note(self, time_s: float, kind: str, text: str) -> None:
-        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds.
+        """Add a row of the given kind, `MARKER` or `GAP`, at `time_s` seconds of the source's clock.
 
         Without `notes` the first one adds the column to what is written already.
 
@@ -138,7 +156,7 @@ class TableWriter:
         """
         if not self._noted:
             self._add_note_column()
-        self._add([[*self._without_face(f"{time_s:.6f}", "", kind), harmless(one_line(text))]])
+        self._add([[*self._without_face(time_s, "", kind), harmless(one_line(text))]])
         self._flush_when_due()
 
     def close(self) -> None:
@@ -199,8 +217,11 @@ class TableWriter:
         self._size += len(waiting)
         self._flushed = time.monotonic()
 
-    def _without_face(self, time_s: str, frame: str | int, status: str) -> list[str | int]:
-        return [time_s, frame, "", "", "", "", "", "", status, *[""] * 5, *[""] * len(self._labels)]
+    def _times(self, time_s: float) -> tuple[str, str]:
+        return f"{_positive(time_s - self._start_s):.6f}", f"{time_s:.6f}"
+
+    def _without_face(self, time_s: float, frame: str | int, status: str) -> list[str | int]:
+        return [*self._times(time_s), frame, *[""] * 6, status, *[""] * 4, *[""] * (2 * len(self._labels))]
 
     def _cells(self, scene: Scene, face: Face) -> list[str | int]:
         box = face.box
@@ -209,16 +230,29 @@ class TableWriter:
         cells: list[str | int] = [face.track_id, *place, score, str(scene.status(face))]
         prediction = scene.predictions.get(face.track_id)
         if prediction is None or not face.observed:
-            return [*cells, *[""] * 5, *[""] * len(self._labels)]
+            return [*cells, *[""] * 4, *[""] * (2 * len(self._labels))]
         return [
             *cells,
             "+".join(prediction.flaws) or "good",
             prediction.steps,
-            f"{prediction.time_s:.6f}",
+            self._times(prediction.time_s)[0],
             harmless(self._labels[prediction.label]),
-            harmless(self._labels[prediction.top]),
-            *[f"{value:.5f}" for value in prediction.probabilities],
+            *map(_share, prediction.probabilities),
+            *map(_share, prediction.raw),
         ]
+
+
+def _head(labels: Sequence[str]) -> tuple[str, ...]:
+    return (*FIXED_COLUMNS, *map(column_of, labels), *map(raw_column_of, labels))
+
+
+def _share(value: float) -> str:
+    return f"{value:.5f}"
+
+
+def _positive(time_s: float) -> float:
+    """`time_s`, where -0.000000 would be written 0."""
+    return 0.0 if abs(time_s) < 5e-7 else time_s
 
 
 class DamagedTableError(Exception):
@@ -230,15 +264,19 @@ class DamagedTableError(Exception):
 
 
 class TableReader:
-    """Reads the rows of either format, one after the other, as cells in the order of `columns`.
+    """Reads the rows of any format, one after the other, as cells in the order of `columns`.
 
     The texts are the original ones. That the numbers are numbers is for the caller to check.
 
+    Args:
+        stream: the file, from its beginning.
+        start_s: for formats 1 and 2, which do not say it: the time on the source's clock that is 0 in the video.
+
     Attributes:
-        format: 1 or 2.
+        format: 1 to 3.
         labels: class names of the model.
         notes: whether there is the column ``note``, which is then the last.
-        columns: names of all columns, as format 2 calls them.
+        columns: names of all columns, as format 3 calls them.
         line: number of the line read last, from 1.
         end: bytes from the beginning to the end of that line.
         cut: the last line has no end; it was not read.
@@ -247,22 +285,25 @@ class TableReader:
         DamagedTableError: the first line is not that of such a file.
     """
 
-    def __init__(self, stream: BinaryIO) -> None:
+    def __init__(self, stream: BinaryIO, *, start_s: float = 0.0) -> None:
         self._stream = stream
         self.line = self.end = 0
         self.cut = False
         head = self._next() or []
-        count = len(FIXED_COLUMNS)
         self.notes = bool(head) and head[-1] == NOTE_COLUMN
-        names = head[count : len(head) - self.notes]
-        old = tuple(head[:count]) == _OLD_COLUMNS
-        if not (old or tuple(head[:count]) == FIXED_COLUMNS) or not all(n.startswith(_PREFIX) for n in names):
+        found = [number for number, columns in _FORMATS.items() if tuple(head[: len(columns)]) == columns]
+        names = head[len(FIXED_COLUMNS) : len(head) - self.notes]
+        shown = [name for name in names if name.startswith(_PREFIX)]
+        self.labels = tuple(name.removeprefix(_PREFIX) for name in shown)
+        expected = [*shown, *map(raw_column_of, self.labels)] if found == [3] else shown
+        if not found or names != expected:
             raise DamagedTableError(1, "it should name the columns")
-        self.format = 1 if old else 2
-        self.labels = tuple(name.removeprefix(_PREFIX) for name in names)
+        (self.format,) = found
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise DamagedTableError(1, "two columns have the same name" if self.labels else "it names no label")
-        self.columns = (*FIXED_COLUMNS, *names, *((NOTE_COLUMN,) if self.notes else ()))
+        self._count = len(head)
+        self._older = None if self.format == 3 else _Older(self.labels, start_s)
+        self.columns = (*_head(self.labels), *((NOTE_COLUMN,) if self.notes else ()))
 
     def __iter__(self) -> Iterator[list[str]]:
         """The rows up to the last whole line.
@@ -270,14 +311,19 @@ class TableReader:
         Raises:
             DamagedTableError: a line is damaged.
         """
-        texts = (*_TEXTS, len(self.columns) - 1) if self.notes else _TEXTS
+        # All formats have as many fixed columns, the labels at their end.
+        texts = [
+            *_TEXTS,
+            *([len(FIXED_COLUMNS) - 2] if self._older else []),
+            *([self._count - 1] if self.notes else []),
+        ]
         while (cells := self._next()) is not None:
-            if len(cells) != len(self.columns):
-                raise DamagedTableError(self.line, f"{len(cells)} cells instead of {len(self.columns)}")
+            if len(cells) != self._count:
+                raise DamagedTableError(self.line, f"{len(cells)} cells instead of {self._count}")
             if self.format > 1:
                 for index in texts:
                     cells[index] = original(cells[index])
-            yield cells
+            yield cells if self._older is None else self._older.renewed(cells)
 
     def _next(self) -> list[str] | None:
         """The cells of the next line: a row is always one line."""
@@ -298,8 +344,52 @@ class TableReader:
         return cells
 
 
+_FORMATS: Final = {1: _COLUMNS_1, 2: _COLUMNS_2, 3: FIXED_COLUMNS}
+
+
+class _Older:
+    """Turns rows of formats 1 and 2 into rows of format 3."""
+
+    def __init__(self, labels: tuple[str, ...], start_s: float) -> None:
+        self._labels = labels
+        self._start_s = start_s
+        self._steadier = Steadier()
+        self._known: dict[str, tuple[list[str], str, list[str]]] = {}  # by track: what was read, and what is shown
+
+    def renewed(self, cells: list[str]) -> list[str]:
+        """The row `cells` as format 3 has it. What is no number is left for the caller to find."""
+        count = len(FIXED_COLUMNS)
+        raw = cells[count : count + len(self._labels)]
+        label, shown = self._shown(cells, raw)
+        fixed = [self._moved(cells[0]), *cells[:11], self._moved(cells[11]), label]
+        return [*fixed, *shown, *raw, *cells[count + len(self._labels) :]]
+
+    def _moved(self, cell: str) -> str:
+        try:
+            return f"{_positive(float(cell) - self._start_s):.6f}"
+        except ValueError:
+            return cell
+
+    def _shown(self, cells: list[str], raw: list[str]) -> tuple[str, list[str]]:
+        """The label and the probabilities to show; a prediction stands in several rows."""
+        track, quality, time_s, label = cells[2], cells[9], cells[11], cells[12]
+        known = self._known.get(track)
+        if known is not None and known[0] == [time_s, *raw]:
+            return known[1:]
+        try:
+            values = np.array(raw, np.float32)
+            shown = self._steadier.update(int(track), float(time_s), values, flawed=quality != "good")
+        except ValueError:
+            return label, raw
+        if label not in self._labels or not np.isfinite(shown).all():
+            return label, raw
+        found = self._labels[int(shown.argmax())], list(map(_share, shown))
+        self._known[track] = [time_s, *raw], *found
+        return found
+
+
 def line_of(cells: Sequence[str], *, notes: bool) -> str:
-    """One row as `TableReader` gives it, as a line of format 2; `notes` as the reader says."""
+    """One row as `TableReader` gives it, as a line of format 3; `notes` as the reader says."""
     row = list(cells)
     for index in (*_TEXTS, len(row) - 1) if notes else _TEXTS:
         row[index] = harmless(row[index])

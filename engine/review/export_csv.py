@@ -28,8 +28,9 @@ _STATUS: Final = FIXED_COLUMNS.index("status")
 def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> int:
     """Write the selected rows with the same columns; returns how many. Markers and gaps go along.
 
-    The file is of the newest format, whichever that of the recording is. People who were merged have one id; rows of
-    spans that are excluded are left out; markers that were set in review are among the rows.
+    The file is of the newest format, whichever that of the recording is. Its times are those of the recording's video.
+    People who were merged have one id; rows of spans that are excluded are left out; markers that were set in review
+    are among the rows.
 
     Raises:
         ReviewError: the recording's CSV has gone, or `path` cannot be written.
@@ -39,10 +40,10 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
     lines: list[str] = []
     try:
         with session.csv.open("rb") as stream:
-            reader = TableReader(stream)
+            reader = TableReader(stream, start_s=session.start_s)
             notes = reader.notes or bool(added)
             for cells in reader:
-                while added and float(cells[0]) - session.start_s > added[0].start_s:
+                while added and float(cells[0]) > added[0].start_s:
                     lines.append(_marker(reader, session.start_s, added.pop(0)))
                 if not _selected(session, selection, counted, cells):
                     continue
@@ -59,12 +60,12 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
 
 def _marker(reader: TableReader, start_s: float, event: Event) -> str:
     cells = [""] * (len(reader.columns) - reader.notes)
-    cells[0], cells[_STATUS] = f"{start_s + event.start_s:.6f}", MARKER
+    cells[0], cells[1], cells[_STATUS] = f"{event.start_s:.6f}", f"{start_s + event.start_s:.6f}", MARKER
     return line_of([*cells, event.text], notes=True)
 
 
 def _selected(session: RecordedSession, selection: Selection, counted: Spans, cells: list[str]) -> bool:
-    if not _inside(selection, counted, float(cells[0]) - session.start_s):
+    if not _inside(selection, counted, float(cells[0])):
         return False
     if selection.tracks is None or cells[_STATUS] in (MARKER, GAP):
         return True

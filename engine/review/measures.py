@@ -28,9 +28,10 @@ class Track:
     Attributes:
         track_id: from 1.
         times_s: (n,) float64, ascending.
-        probabilities: (n,C) float32; NaN where nothing was measured.
+        probabilities: (n,C) float32, as shown; NaN where nothing was measured.
+        raw: (n,C) float32, by the newest window alone; NaN where nothing was measured.
         status: (n,) str: see `mien.engine.types.Status`.
-        shown: (n,) int: index of the label that was shown; -1 for none.
+        shown: (n,) int: index of the label that was shown, the largest of `probabilities`; -1 for none.
         boxes: (n,4) float32 x, y, width, height in pixels of the video.
         steps: (n,) int: how many steps of the model's window were filled.
         quality: (n,) str: "good", or what made the face hard to read, joined by "+": see `mien.engine.types.Flaw`.
@@ -39,6 +40,7 @@ class Track:
     track_id: int
     times_s: DoubleArray
     probabilities: FloatArray
+    raw: FloatArray
     status: npt.NDArray[np.str_]
     shown: npt.NDArray[np.int64]
     boxes: FloatArray

@@ -25,6 +25,8 @@ _SLOWEST: Final = 0.1
 _FASTEST: Final = 8.0
 _SHOWN_S: Final = 0.1
 """However far behind, a frame is shown so often."""
+_BACK_S: Final = (0.0, 1.0, 5.0, 30.0)  # before the place that is sought, until a key frame lies before it
+_SAME_S: Final = 5e-4  # CSVs hold microseconds, MP4s ticks of their time base; frames are further apart
 _LATE_S: Final = 0.25
 """So far behind, playing goes on from where it is instead of rushing."""
 
@@ -36,7 +38,7 @@ class Played:
     Attributes:
         serial: counts the frames given out; another number means another frame.
         index: of the frame in the recording, from 0.
-        time_s: its time in the file (PTS), in seconds.
+        time_s: its time on the recording's clock, in seconds.
         image: (H,W,3) uint8 RGB.
     """
 
@@ -49,13 +51,22 @@ class Played:
 class Playback:
     """A recording that can be looked at in any order. All calls return at once; `now` gives the newest frame.
 
+    All times are on the recording's clock, that of `mien.engine.review.session`: in the videos that Mien writes it is
+    the PTS itself, even where the first frame comes later than 0, as where the audio begins first.
+
+    Args:
+        path: the video.
+        start_s: the PTS that is 0 on the recording's clock, where the video is not one of the recording's own: the file
+            that was annotated begins at `RecordedSession.start_s`.
+
     Raises:
         SourceError: the file is no video that can be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, start_s: float = 0.0) -> None:
         self._path = path
-        self._times = _times(path)
+        self._start_s = start_s
+        self._times = [time_s - start_s for time_s in _times(path)]
         self._changed = threading.Condition()
         self._wanted: int | None = 0
         self._playing = False
@@ -68,7 +79,7 @@ class Playback:
 
     @property
     def times_s(self) -> list[float]:
-        """Times of all frames, as in the file (PTS), in seconds."""
+        """Times of all frames, in seconds."""
         return self._times
 
     @property
@@ -120,7 +131,7 @@ class Playback:
 
     def seek(self, time_s: float) -> None:
         """Go to the frame shown at `time_s` seconds."""
-        self.go_to(bisect.bisect_right(self._times, time_s + 1e-6) - 1)
+        self.go_to(bisect.bisect_right(self._times, time_s + _SAME_S) - 1)
 
     def step(self, by: int) -> None:
         """Stop, and go `by` frames on, or back."""
@@ -217,13 +228,24 @@ class Playback:
 
     def _from(self, container: Any, stream: Any, index: int) -> Iterator[tuple[int, Any]]:
         """Frames from `index` on, with their indices; those before it since the last key frame are left out."""
-        target = round(self._times[min(index, len(self._times) - 1)] / time_base(stream))
-        container.seek(target, stream=stream, backward=True)
-        for frame in container.decode(stream):
+        target = round((self._times[min(index, len(self._times) - 1)] + self._start_s) / time_base(stream))
+        for frame in self._decoded_from(container, stream, target):
             if frame.pts is None or frame.pts < target:
                 continue
-            found = bisect.bisect_left(self._times, float(frame.pts * time_base(stream)) - 1e-4)
+            found = bisect.bisect_left(self._times, float(frame.pts * time_base(stream)) - self._start_s - 1e-4)
             yield min(found, len(self._times) - 1), frame
+
+    def _decoded_from(self, container: Any, stream: Any, target: int) -> Iterator[Any]:
+        """All frames from the last key frame before `target` on; formats without an index land too late at first."""
+        for back_s in _BACK_S:
+            container.seek(target - round(back_s / time_base(stream)), stream=stream, backward=True)
+            frames = container.decode(stream)
+            first = next(frames, None)
+            if first is not None and first.pts is not None and first.pts <= target:
+                break
+        if first is not None:
+            yield first
+            yield from frames
 
     def _publish(self, index: int, frame: Any) -> None:
         image = to_rgb(frame, colour_of(frame))
@@ -241,7 +263,8 @@ def _times(path: Path) -> list[float]:
             if not container.streams.video:
                 raise SourceError(f"{path.name}: holds no video")
             stream = container.streams.video[0]
-            pts = sorted(packet.pts for packet in container.demux(stream) if packet.pts is not None)
+            packets = container.demux(stream)
+            pts = sorted(packet.pts for packet in packets if packet.pts is not None and not packet.is_discard)
             base = float(time_base(stream))
     except (av.error.FFmpegError, OSError, ValueError) as error:
         raise SourceError(f"{path.name}: cannot be opened as a video ({type(error).__name__})") from None

@@ -22,15 +22,18 @@ _STATUS: Final = FIXED_COLUMNS.index("status")
 _LABEL: Final = FIXED_COLUMNS.index("label")
 _QUALITY: Final = FIXED_COLUMNS.index("quality")
 _STEPS: Final = FIXED_COLUMNS.index("window_steps")
+_TRACK: Final = FIXED_COLUMNS.index("track_id")
+_X: Final = FIXED_COLUMNS.index("x")
 _STATES: Final = frozenset(map(str, Status))
 
 
 @dataclass(slots=True)
 class RawTrack:
-    """One face's rows in the order of the file; times on the file's own clock."""
+    """One face's rows in the order of the file; times as in `Rows`."""
 
     times_s: array[float] = field(default_factory=lambda: array("d"))
     probabilities: array[float] = field(default_factory=lambda: array("f"))
+    raw: array[float] = field(default_factory=lambda: array("f"))
     boxes: array[float] = field(default_factory=lambda: array("f"))
     shown: array[int] = field(default_factory=lambda: array("q"))
     status: list[str] = field(default_factory=list)
@@ -40,9 +43,17 @@ class RawTrack:
 
 @dataclass(slots=True)
 class Rows:
-    """What a CSV holds; times on its own clock, None where it has no rows."""
+    """What a CSV holds; times of its column ``time_s``, None where it has no rows.
+
+    Attributes:
+        format: of the file. Of formats 1 and 2 all times are on the source's clock, as the file does not say when the
+            video begins.
+        offset_s: what to add to a time to have it on the source's clock.
+    """
 
     labels: tuple[str, ...]
+    format: int
+    offset_s: float = 0.0
     tracks: dict[int, RawTrack] = field(default_factory=dict)
     markers: list[Marker] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -63,7 +74,7 @@ def read_rows(path: Path, warnings: list[str]) -> Rows:
     try:
         with path.open("rb") as stream:
             reader = TableReader(stream)
-            rows = Rows(reader.labels)
+            rows = Rows(reader.labels, reader.format)
             indices = {label: index for index, label in enumerate(reader.labels)}
             for cells in reader:
                 try:
@@ -82,7 +93,7 @@ def read_rows(path: Path, warnings: list[str]) -> Rows:
 
 
 def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> None:
-    time_s = _number(cells[0], "pts_s", _LARGEST_TIME)
+    time_s = _number(cells[0], "time_s", _LARGEST_TIME)
     status = cells[_STATUS]
     if status == MARKER:
         rows.markers.append(Marker(time_s, one_line(note)))
@@ -93,19 +104,26 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
         return
     if status not in _STATES:
         raise _Damaged(f"the status {one_line(status)[:40]!r} is not known")
+    session_s = _number(cells[1], "session_s", _LARGEST_TIME)
+    if rows.first_s is None:
+        rows.offset_s = session_s - time_s
     rows.first_s = time_s if rows.first_s is None else min(rows.first_s, time_s)
     rows.last_s = time_s if rows.last_s is None else max(rows.last_s, time_s)
     if status == Status.NO_FACE:
         return
-    track = _track(rows, cells[2])
-    shares = [_share(cell) for cell in cells[_FIRST_LABEL : _FIRST_LABEL + len(indices)]]
+    track = _track(rows, cells[_TRACK])
+    shares, raw = (
+        [_share(cell) for cell in cells[first : first + len(indices)]]
+        for first in (_FIRST_LABEL, _FIRST_LABEL + len(indices))
+    )
     label = cells[_LABEL]
     if label and label not in indices:
         raise _Damaged(f"the label {one_line(label)[:40]!r} has no column")
-    places = [_number(cell, "a box", _LARGEST_PLACE) for cell in cells[3:7]]
+    places = [_number(cell, "a box", _LARGEST_PLACE) for cell in cells[_X : _X + 4]]
     track.times_s.append(time_s)
     track.boxes.extend(places)
     track.probabilities.extend(shares)
+    track.raw.extend(raw)
     track.shown.append(indices[label] if label else -1)
     track.status.append(status)
     track.steps.append(_steps(cells[_STEPS]))

@@ -34,7 +34,7 @@ class RecordedSession:
         tracks: by track id; those of merged people are one.
         markers, gaps: in the order of time; markers that were set in review are among them.
         names: of people, by track id, as the recording gives them.
-        start_s: of the recording, on the clock of the CSV's first column.
+        start_s: of the recording, on the clock of the CSV's column ``session_s``.
         duration_s: length.
         warnings: one line each on what was wrong but could be skipped.
         coding: what was added in review: codes, spans to leave out, markers, who is who.
@@ -140,19 +140,23 @@ def read_session(path: Path, *, reread: Callable[[Rows], Rows] | None = None) ->
     rows = read_rows(files.csv, warnings)
     if reread is not None:
         rows = reread(rows)
-    start_s = document.start_s if document.start_s is not None else (rows.first_s or 0.0)
-    tracks = {track_id: _finished(track_id, raw, len(rows.labels), start_s) for track_id, raw in rows.tracks.items()}
-    end_s = rows.last_s if rows.last_s is not None else start_s
+    if rows.format < 3:
+        start_s = document.start_s if document.start_s is not None else (rows.first_s or 0.0)
+        zero_s = start_s
+    else:
+        start_s, zero_s = document.start_s if document.start_s is not None else rows.offset_s, 0.0
+    tracks = {track_id: _finished(track_id, raw, len(rows.labels), zero_s) for track_id, raw in rows.tracks.items()}
+    end_s = rows.last_s if rows.last_s is not None else zero_s
     plain = RecordedSession(
         mp4=files.mp4,
         csv=files.csv,
         labels=rows.labels,
         tracks=dict(sorted(tracks.items())),
-        markers=tuple(sorted((Marker(m.time_s - start_s, m.text) for m in rows.markers), key=lambda m: m.time_s)),
-        gaps=tuple(sorted((Gap(gap.start_s - start_s, gap.seconds) for gap in rows.gaps), key=lambda g: g.start_s)),
+        markers=tuple(sorted((Marker(m.time_s - zero_s, m.text) for m in rows.markers), key=lambda m: m.time_s)),
+        gaps=tuple(sorted((Gap(gap.start_s - zero_s, gap.seconds) for gap in rows.gaps), key=lambda g: g.start_s)),
         names=document.names,
         start_s=start_s,
-        duration_s=max(end_s - start_s, document.duration_s or 0.0),
+        duration_s=max(end_s - zero_s, document.duration_s or 0.0),
         warnings=tuple(warnings),
         about=document,
     )
@@ -165,13 +169,14 @@ def read_session(path: Path, *, reread: Callable[[Rows], Rows] | None = None) ->
     return plain.coded(coding)
 
 
-def _finished(track_id: int, raw: RawTrack, count: int, start_s: float) -> Track:
-    times = np.frombuffer(raw.times_s, np.float64) - start_s
+def _finished(track_id: int, raw: RawTrack, count: int, zero_s: float) -> Track:
+    times = np.frombuffer(raw.times_s, np.float64) - zero_s
     order = np.argsort(times, kind="stable")
     return Track(
         track_id,
         times[order],
         np.frombuffer(raw.probabilities, np.float32).reshape(-1, count)[order],
+        np.frombuffer(raw.raw, np.float32).reshape(-1, count)[order],
         np.array(raw.status)[order],
         np.frombuffer(raw.shown, np.int64)[order],
         np.frombuffer(raw.boxes, np.float32).reshape(-1, 4)[order],

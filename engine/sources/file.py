@@ -163,8 +163,10 @@ class VideoFile:
         unit_s, rate, aspect = time_base(stream), frame_rate(stream), sample_aspect(stream)
         audio = next(iter(self._container.streams.audio), None)
         start_s = (self._container.start_time or 0) / av.time_base
-        if audio is None and first.pts is not None:
-            start_s = float(first.pts * unit_s)  # nothing else can begin before
+        if first.pts is not None:
+            first_s = float(first.pts * unit_s)
+            # Without audio nothing else can begin before; and no frame may lie before the beginning of the recording.
+            start_s = first_s if audio is None else min(start_s, first_s)
         duration_s = self._announced_s(start_s)
         frames = self._announced_frames() or (round(duration_s * rate) if duration_s and rate else None)
         width, height = first.width, first.height

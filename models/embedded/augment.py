@@ -1,6 +1,7 @@
 """Augmentation of whole batches in torch: no per-image Python, so that it costs a fraction of a training step.
 
-Every function takes and returns (n, 1, h, w) float32 grey in [0, 1] and draws from the generator it is given.
+Every function takes and returns (n, 1, h, w) float32 grey in [0, 1], works on the device that the images are on, and
+draws from the generator it is given, which must be of that device.
 """
 
 from __future__ import annotations
@@ -65,10 +66,18 @@ class Strength:
 
 
 def _uniform(count: int, low: float, high: float, rng: Generator) -> Tensor:
-    return torch.rand(count, generator=rng) * (high - low) + low
+    return torch.rand(count, generator=rng, device=rng.device) * (high - low) + low
 
 
-def warp(grey: Tensor, angle: Tensor, scale_x: Tensor, scale_y: Tensor, shear: Tensor, shift: Tensor) -> Tensor:
+def warp(
+    grey: Tensor,
+    angle: Tensor,
+    scale_x: Tensor,
+    scale_y: Tensor,
+    shear: Tensor,
+    shift: Tensor,
+    side: int | None = None,
+) -> Tensor:
     """Affine warp with mirrored borders.
 
     Args:
@@ -77,13 +86,20 @@ def warp(grey: Tensor, angle: Tensor, scale_x: Tensor, scale_y: Tensor, shear: T
         scale_x, scale_y: (n,) magnification; negative `scale_x` flips.
         shear: (n,) of x by y.
         shift: (n, 2) as a fraction of the side.
+        side: of the crop that comes out, which is then the middle of larger, square images: what is around it moves in
+            where the warp needs it. None: the images' own size.
     """
     cos, sin = torch.cos(angle), torch.sin(angle)
     rows = [
         torch.stack([cos / scale_x, (shear * cos - sin) / scale_y, 2 * shift[:, 0]], dim=1),
         torch.stack([sin / scale_x, (shear * sin + cos) / scale_y, 2 * shift[:, 1]], dim=1),
     ]
-    grid = functional.affine_grid(torch.stack(rows, dim=1), list(grey.shape), align_corners=False)
+    matrix = torch.stack(rows, dim=1)
+    size = list(grey.shape)
+    if side is not None:
+        matrix = matrix * (side / grey.shape[-1])
+        size[2:] = [side, side]
+    grid = functional.affine_grid(matrix, size, align_corners=False)
     return functional.grid_sample(grey, grid, padding_mode="reflection", align_corners=False)
 
 
@@ -100,7 +116,7 @@ def blur(grey: Tensor, sigma: Tensor, angle: Tensor | None = None, reach: int = 
     count, _, height, width = grey.shape
     if count == 0:
         return grey
-    axis = torch.arange(-reach, reach + 1, dtype=torch.float32)
+    axis = torch.arange(-reach, reach + 1, dtype=torch.float32, device=grey.device)
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     spread = sigma.clamp(min=0.05).view(-1, 1, 1)
     if angle is None:
@@ -127,10 +143,11 @@ def compress(grey: Tensor, quality: Tensor) -> Tensor:
     count, _, height, width = grey.shape
     # libjpeg's map from quality to table factor.
     factor = torch.where(quality < 50, 50 / quality, 2 - quality / 50).view(-1, 1, 1, 1, 1)
-    table = (_JPEG_TABLE * factor).clamp(min=1) / 255
+    table = (_JPEG_TABLE.to(grey.device) * factor).clamp(min=1) / 255
+    dct = _DCT.to(grey.device)
     blocks = (grey - 0.5).view(count, height // 8, 8, width // 8, 8).transpose(2, 3)
-    coded = torch.round(_DCT @ blocks @ _DCT.T / table) * table
-    decoded = _DCT.T @ coded @ _DCT
+    coded = torch.round(dct @ blocks @ dct.T / table) * table
+    decoded = dct.T @ coded @ dct
     return (decoded.transpose(2, 3).reshape(grey.shape) + 0.5).clamp(0, 1)
 
 
@@ -143,33 +160,37 @@ def occlude(grey: Tensor, centre: Tensor, size: Tensor, shade: Tensor, rng: Gene
         shade: (n,) grey in [0,1].
     """
     height, width = grey.shape[2:]
-    x = (torch.arange(width) + 0.5) / width
-    y = (torch.arange(height) + 0.5) / height
+    x = (torch.arange(width, device=grey.device) + 0.5) / width
+    y = (torch.arange(height, device=grey.device) + 0.5) / height
     inside_x = (x - centre[0].unsqueeze(1)).abs() < size[0].unsqueeze(1) / 2
     inside_y = (y - centre[1].unsqueeze(1)).abs() < size[1].unsqueeze(1) / 2
     inside = (inside_y[:, :, None] & inside_x[:, None, :]).unsqueeze(1)
-    paint = (shade.view(-1, 1, 1, 1) + 0.1 * torch.randn(grey.shape, generator=rng)).clamp(0, 1)
+    paint = (shade.view(-1, 1, 1, 1) + 0.1 * torch.randn(grey.shape, generator=rng, device=rng.device)).clamp(0, 1)
     return torch.where(inside, paint, grey)
 
 
-def augment(grey: Tensor, strength: Strength, rng: Generator) -> Tensor:
-    """One random variant of every image; (n, 1, h, w) in and out."""
+def augment(grey: Tensor, strength: Strength, rng: Generator, side: int | None = None) -> Tensor:
+    """One random variant of every image; (n, 1, h, w) in and out.
+
+    With `side`, out come (n, 1, side, side): the middle of larger images, whose margin serves the warp.
+    """
     count, s = len(grey), strength
+    device = rng.device
     scale = torch.exp(_uniform(count, -math.log1p(s.scale), math.log1p(s.scale), rng))
     stretch = torch.exp(_uniform(count, -math.log1p(s.stretch), math.log1p(s.stretch), rng))
-    flip = torch.where(torch.rand(count, generator=rng) < 0.5, -1.0, 1.0)
+    flip = torch.where(torch.rand(count, generator=rng, device=device) < 0.5, -1.0, 1.0)
     angle = _uniform(count, -math.radians(s.rotation_deg), math.radians(s.rotation_deg), rng)
     shift = _uniform(2 * count, -s.shift, s.shift, rng).view(count, 2)
     shear = _uniform(count, -s.shear, s.shear, rng)
-    grey = warp(grey, angle, flip * scale * stretch, scale / stretch, shear, shift)
+    grey = warp(grey, angle, flip * scale * stretch, scale / stretch, shear, shift, side)
 
     def some(share: float) -> Tensor:
-        return torch.nonzero(torch.rand(count, generator=rng) < share).flatten()
+        return torch.nonzero(torch.rand(count, generator=rng, device=device) < share).flatten()
 
     if len(chosen := some(s.odds)):
         grey[chosen] = blur(grey[chosen], _uniform(len(chosen), 0.3, s.blur_px, rng))
     if len(chosen := some(s.odds)):
-        side = int(torch.randint(s.smallest, grey.shape[-1], (1,), generator=rng))
+        side = int(torch.randint(s.smallest, grey.shape[-1], (1,), generator=rng, device=device))
         grey[chosen] = resample(grey[chosen], side)
     gamma = torch.exp2(_uniform(count, -s.gamma, s.gamma, rng))
     contrast = 1 + _uniform(count, -s.contrast, s.contrast, rng)
@@ -178,10 +199,10 @@ def augment(grey: Tensor, strength: Strength, rng: Generator) -> Tensor:
         grey[chosen] = compress(grey[chosen], _uniform(len(chosen), 10, 90, rng))
     if len(chosen := some(s.odds)):
         spread = _uniform(len(chosen), 0, s.noise, rng).view(-1, 1, 1, 1)
-        noise = torch.randn(grey[chosen].shape, generator=rng)
+        noise = torch.randn(grey[chosen].shape, generator=rng, device=device)
         grey[chosen] = (grey[chosen] + spread * noise).clamp(0, 1)
     if len(chosen := some(s.erase_odds)):
         size = _uniform(2 * len(chosen), 0.1, 0.45, rng).view(2, -1)
-        centre = torch.rand(2, len(chosen), generator=rng)
-        grey[chosen] = occlude(grey[chosen], centre, size, torch.rand(len(chosen), generator=rng), rng)
+        centre = torch.rand(2, len(chosen), generator=rng, device=device)
+        grey[chosen] = occlude(grey[chosen], centre, size, torch.rand(len(chosen), generator=rng, device=device), rng)
     return grey

@@ -9,18 +9,25 @@ from typing import Any
 
 from mien.models.embedded.augment import Strength
 
-__all__ = ["ClipsConfig", "NetworkConfig", "StillsConfig", "TrainConfig", "read_config"]
+__all__ = ["ClipsConfig", "DistilConfig", "NetworkConfig", "StillsConfig", "TrainConfig", "read_config"]
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkConfig:
-    """Sizes of the encoder, a width and a number of blocks per stage; the learned scale starts at `logit_scale`."""
+    """Sizes of the encoder, a width and a number of blocks per stage; the learned scale starts at `logit_scale`.
+
+    `adjust` is the power of the class frequencies that is added to the logits in training, for teachers only.
+    """
 
     widths: tuple[int, ...]
     blocks: tuple[int, ...]
     dim: int
     dropout: float
     logit_scale: float
+    stem_stride: int = 2
+    squeeze: bool = False
+    drop_path: float = 0.0
+    adjust: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +49,26 @@ class StillsConfig:
     balance: float
     mixup: float
     augment: Strength
+
+
+@dataclass(frozen=True, slots=True)
+class DistilConfig:
+    """What the student learns from the mean of its teachers, on the same augmented images.
+
+    Attributes:
+        strength: power of the class frequencies that is divided out of both sides before they are compared: rare
+            classes then count for more.
+        teacher_share: share of the teachers in the target of labelled images; the rest are the votes.
+        faces_share: unlabelled faces beside each batch, as a share of its size; 0 for none.
+        faces_weight: of their loss beside that of the labelled images.
+        temperature: of both sides on unlabelled faces.
+    """
+
+    strength: float
+    teacher_share: float
+    faces_share: float
+    faces_weight: float = 1.0
+    temperature: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +97,7 @@ class TrainConfig:
     network: NetworkConfig
     stills: StillsConfig
     clips: ClipsConfig
+    distil: DistilConfig | None = None
 
 
 def parse_config(data: dict[str, Any]) -> TrainConfig:
@@ -80,7 +108,10 @@ def parse_config(data: dict[str, Any]) -> TrainConfig:
     stills = dict(data["stills"])
     stills["cycles"] = tuple(stills["cycles"])
     stills["augment"] = Strength(**stills["augment"])
-    return TrainConfig(data["seed"], NetworkConfig(**network), StillsConfig(**stills), ClipsConfig(**data["clips"]))
+    distil = DistilConfig(**data["distil"]) if "distil" in data else None
+    return TrainConfig(
+        data["seed"], NetworkConfig(**network), StillsConfig(**stills), ClipsConfig(**data["clips"]), distil
+    )
 
 
 def read_config(path: Path) -> TrainConfig:

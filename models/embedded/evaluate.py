@@ -19,6 +19,9 @@ import numpy.typing as npt
 
 from mien.engine.inference.bundle import load_bundle, write_bundle
 from mien.engine.inference.predictor import Predictor
+from mien.engine.inference.priors import Prior
+from mien.engine.settings import EXPECTED, Expectation
+from mien.models.embedded.calibrate import softmax
 from mien.models.embedded.ferplus import Stills, read_stills
 from mien.models.training import metrics
 
@@ -35,7 +38,8 @@ def logits_of(predictor: Predictor, images: npt.NDArray[np.uint8]) -> npt.NDArra
 def measure(predictor: Predictor, stills: Stills) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
     """Figures as plain Python numbers, and the (n, C) float32 calibrated probabilities they come from."""
     manifest = predictor.bundle.manifest
-    probabilities = predictor.probabilities(logits_of(predictor, stills.images))
+    logits = logits_of(predictor, stills.images)
+    probabilities = predictor.probabilities(logits)
     truth, guess = stills.majority, probabilities.argmax(axis=1)
     counts = metrics.confusion(truth, guess, len(manifest.labels))
     figures: dict[str, Any] = {
@@ -49,8 +53,25 @@ def measure(predictor: Predictor, stills: Stills) -> tuple[dict[str, Any], npt.N
     if manifest.uncertain_below is not None:
         sure = probabilities.max(axis=1) >= manifest.uncertain_below
         figures["sure_coverage"] = round(float(sure.mean()), 4)
-        figures["sure_accuracy"] = round(float((truth == guess)[sure].mean()), 4)
+        if sure.any():
+            figures["sure_accuracy"] = round(float((truth == guess)[sure].mean()), 4)
+    prior = Prior.of(manifest)
+    if prior.frequencies is not None:
+        figures["expecting"] = {
+            choice: _scores(softmax(logits, manifest.temperature, prior.weights(Expectation(choice))), truth)
+            for choice in EXPECTED
+            if choice != "own"
+        }
     return figures, probabilities
+
+
+def _scores(probabilities: npt.NDArray[np.floating], truth: npt.NDArray[np.int64]) -> dict[str, float]:
+    counts = metrics.confusion(truth, probabilities.argmax(axis=1), probabilities.shape[1])
+    return {
+        "war": round(metrics.war(counts), 4),
+        "uar": round(metrics.uar(counts), 4),
+        "ece": round(metrics.expected_calibration_error(probabilities, truth), 4),
+    }
 
 
 def report(figures: dict[str, Any], labels: Sequence[str]) -> str:
@@ -58,8 +79,10 @@ def report(figures: dict[str, Any], labels: Sequence[str]) -> str:
     lines = [
         f"{figures['images']} test stills: WAR {figures['war']:.2%}, UAR {figures['uar']:.2%}, ECE {figures['ece']:.2%}"
     ]
-    if "sure_coverage" in figures:
+    if "sure_accuracy" in figures:
         lines.append(f"sure of {figures['sure_coverage']:.1%}, right in {figures['sure_accuracy']:.1%} of those")
+    for choice, scores in figures.get("expecting", {}).items():
+        lines.append(f"expecting {choice}: WAR {scores['war']:.2%}, UAR {scores['uar']:.2%}, ECE {scores['ece']:.2%}")
     shares = metrics.normalised(np.array(figures["confusion"])) * 100
     lines.append("true \\ read, % " + " ".join(f"{label[:9]:>9}" for label in labels))
     for label, row, line in zip(labels, shares, figures["confusion"], strict=True):

@@ -3,7 +3,8 @@
     python -m mien.models.embedded.export assets/embedded/train.toml --run runs/embedded --data ferplus.npz \\
         --out assets/embedded
 
-Temperature and the threshold of "uncertain" are fitted on the validation split through the exported graphs.
+What turns logits into probabilities is fitted on the validation split through the exported graphs (`calibrate`).
+With ``--learned-from`` the card's provenance also names what the student learned from.
 """
 
 from __future__ import annotations
@@ -22,13 +23,11 @@ from torch.nn import functional
 
 from mien.engine.inference.bundle import Bundle, CropGeometry, Manifest, sha256_of, write_bundle
 from mien.engine.inference.predictor import Predictor
-from mien.models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold
+from mien.models.embedded.calibrate import calibrate
 from mien.models.embedded.config import read_config
-from mien.models.embedded.evaluate import logits_of
-from mien.models.embedded.ferplus import LABELS, SIDE, read_stills
-from mien.models.embedded.network import FrameEncoder, Recogniser, classify
+from mien.models.embedded.ferplus import LABELS, SIDE
+from mien.models.embedded.network import FrameEncoder, Recogniser, build, classify
 from mien.models.embedded.synthetic_clips import STEPS
-from mien.models.embedded.train import build
 from mien.models.embedded.train_clips import temporal_for
 from mien.models.networks.transformer import TemporalTransformer
 
@@ -112,6 +111,8 @@ def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalTransfor
     network, temporal = build(config), temporal_for(config)
     saved = torch.load(run / "stills.pt", weights_only=True)
     network.load_state_dict(saved["averaged"])
+    if network.offset.any():
+        raise ValueError(f"{run}: was trained with logit adjustment, for which a bundle has no place; set adjust = 0")
     temporal.load_state_dict(torch.load(run / "clips.pt", weights_only=True)["temporal"])
     return network, temporal, saved
 
@@ -123,6 +124,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--run", type=Path, required=True, help="folder that training wrote")
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
+    parser.add_argument("--learned-from", nargs="*", default=[], help="teachers and further data, for the provenance")
+    parser.add_argument("--seed", type=int, help="that was used instead of the configuration's")
     given = parser.parse_args(arguments)
     config = read_config(given.config)
     network, temporal, saved = load_run(given.config, given.run)
@@ -143,27 +146,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "data": "FER2013 images, FER+ votes",
             "data_sha256": sha256_of(given.data),
             "config_sha256": sha256_of(given.config),
-            "seed": config.seed,
+            "learned_from": list(given.learned_from),
+            "seed": config.seed if given.seed is None else given.seed,
             "epochs": saved["epoch"] + 1,
             "torch": torch.__version__.split("+")[0],
         },
     )
     bundle = export(network, temporal, given.out, plain)
-    validation = read_stills(given.data, "validation")
-    logits = logits_of(Predictor(bundle, provider="cpu"), validation.images)
-    temperature = fit_temperature(logits, validation.majority)
-    threshold = uncertain_threshold(softmax(logits, temperature), validation.majority)
-    neutral = logits[validation.majority == LABELS.index("neutral")].mean(axis=0)
-    fitted = replace(
-        bundle.manifest,
-        temperature=temperature,
-        uncertain_below=threshold,
-        neutral_logits=tuple(round(float(value), 4) for value in neutral),
-    )
-    bundle = write_bundle(given.out, fitted)
+    bundle = calibrate(bundle, given.data)
     size = sum((bundle.path / name).stat().st_size for name in bundle.manifest.files)
     print(
-        f"temperature {temperature:.3f}, uncertain below {threshold:.2f}, export within "
+        f"prior strength {bundle.manifest.prior_strength:.2f}, temperature {bundle.manifest.temperature:.3f}, "
+        f"uncertain below {bundle.manifest.uncertain_below:.2f}, export within "
         f"{bundle.manifest.export_max_difference:.1e} of torch, {size / 1e6:.1f} MB"
     )
 

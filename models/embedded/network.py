@@ -12,21 +12,42 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FrameEncoder", "Recogniser", "classify"]
+from mien.models.embedded.config import TrainConfig
+from mien.models.embedded.ferplus import LABELS
+
+__all__ = ["FrameEncoder", "Recogniser", "build", "classify"]
 
 # Rec. 601 luma, the weights by which cameras' and OpenCV's grey is made: training images are already grey.
 _LUMA = (0.299, 0.587, 0.114)
 
 
-class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions with a shortcut."""
+class SqueezeExcite(nn.Module):
+    """Weighs the channels by what the whole image holds (Hu et al. 2018), through a quarter of their number."""
 
-    def __init__(self, width_in: int, width_out: int, stride: int) -> None:
+    def __init__(self, width: int) -> None:
         super().__init__()
+        self.down = nn.Linear(width, width // 4)
+        self.up = nn.Linear(width // 4, width)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(n, width, h, w) -> the same shape."""
+        weights = torch.sigmoid(self.up(functional.relu(self.down(x.mean(dim=(2, 3))))))
+        return x * weights[:, :, None, None]
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions with a shortcut, by which some images pass the block in training (stochastic depth)."""
+
+    def __init__(
+        self, width_in: int, width_out: int, stride: int, *, squeeze: bool = False, drop_path: float = 0.0
+    ) -> None:
+        super().__init__()
+        self.drop_path = drop_path
         self.first = nn.Conv2d(width_in, width_out, 3, stride, 1, bias=False)
         self.first_norm = nn.BatchNorm2d(width_out)
         self.second = nn.Conv2d(width_out, width_out, 3, 1, 1, bias=False)
         self.second_norm = nn.BatchNorm2d(width_out)
+        self.squeeze: nn.Module = SqueezeExcite(width_out) if squeeze else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
         if width_in != width_out or stride != 1:
             self.shortcut = nn.Sequential(
@@ -36,20 +57,39 @@ class ResidualBlock(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(n, width_in, h, w) -> (n, width_out, h/stride, w/stride)."""
         hidden = functional.relu(self.first_norm(self.first(x)))
-        return functional.relu(self.second_norm(self.second(hidden)) + self.shortcut(x))
+        residual = self.squeeze(self.second_norm(self.second(hidden)))
+        if self.training and self.drop_path > 0:
+            kept = torch.rand(len(x), 1, 1, 1, device=x.device) >= self.drop_path
+            residual = residual * (kept / (1 - self.drop_path)).to(residual.dtype)
+        return functional.relu(residual + self.shortcut(x))
 
 
 class FrameEncoder(nn.Module):
     """Face crops to embeddings; grey conversion and contrast normalisation are inside, so nobody can forget them."""
 
-    def __init__(self, widths: Sequence[int], blocks: Sequence[int], dim: int, dropout: float) -> None:
+    def __init__(
+        self,
+        widths: Sequence[int],
+        blocks: Sequence[int],
+        dim: int,
+        dropout: float,
+        *,
+        stem_stride: int = 2,
+        squeeze: bool = False,
+        drop_path: float = 0.0,
+    ) -> None:
         super().__init__()
-        self.stem = nn.Sequential(nn.Conv2d(1, widths[0], 3, 2, 1, bias=False), nn.BatchNorm2d(widths[0]), nn.ReLU())
+        stem = nn.Conv2d(1, widths[0], 3, stem_stride, 1, bias=False)
+        self.stem = nn.Sequential(stem, nn.BatchNorm2d(widths[0]), nn.ReLU())
         layers: list[nn.Module] = []
         before = widths[0]
+        last = max(sum(blocks) - 1, 1)
         for stage, (width, depth) in enumerate(zip(widths, blocks, strict=True)):
             for index in range(depth):
-                layers.append(ResidualBlock(before, width, 2 if index == 0 and stage > 0 else 1))
+                stride = 2 if index == 0 and stage > 0 else 1
+                # Later blocks are passed by more often, as is usual: the first ones serve all that follow.
+                odds = drop_path * len(layers) / last
+                layers.append(ResidualBlock(before, width, stride, squeeze=squeeze, drop_path=odds))
                 before = width
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
@@ -83,7 +123,13 @@ def classify(features: Tensor, text: Tensor, logit_scale: Tensor) -> Tensor:
 
 
 class Recogniser(nn.Module):
-    """Encoder, class vectors and scale: what stage 1 trains, and the per-frame head that stage 2 is compared to."""
+    """Encoder, class vectors and scale: what stage 1 trains, and the per-frame head that stage 2 is compared to.
+
+    Args:
+        offset: C numbers added to the logits, or None. With a power of the log frequencies of the classes here, the
+            cosines need not learn how common each class is (logit adjustment, Menon et al. 2021). Bundles know no
+            offset, so it is for teachers only.
+    """
 
     def __init__(
         self,
@@ -93,9 +139,18 @@ class Recogniser(nn.Module):
         dropout: float,
         classes: int,
         logit_scale: float,
+        *,
+        stem_stride: int = 2,
+        squeeze: bool = False,
+        drop_path: float = 0.0,
+        offset: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
-        self.encoder = FrameEncoder(widths, blocks, dim, dropout)
+        self.encoder = FrameEncoder(
+            widths, blocks, dim, dropout, stem_stride=stem_stride, squeeze=squeeze, drop_path=drop_path
+        )
+        self.offset: Tensor
+        self.register_buffer("offset", torch.tensor(list(offset) if offset is not None else [0.0] * classes))
         self.text = nn.Parameter(functional.normalize(torch.randn(classes, dim), dim=-1))
         self.log_scale = nn.Parameter(torch.tensor(logit_scale).log())
 
@@ -103,5 +158,22 @@ class Recogniser(nn.Module):
         """(n, 1, S, S) float grey in [0,1] -> (n, C) logits."""
         embeddings = self.encoder.embed_grey(grey)
         # float32: a cosine times a scale of 20 in bfloat16 would be off by up to a tenth.
-        with torch.autocast("cpu", enabled=False):
-            return classify(embeddings.float(), self.text, self.log_scale.exp())
+        with torch.autocast(grey.device.type, enabled=False):
+            return classify(embeddings.float(), self.text, self.log_scale.exp()) + self.offset
+
+
+def build(config: TrainConfig) -> Recogniser:
+    """The network of a configuration, initialised from its seed; its offset is still nought."""
+    torch.manual_seed(config.seed)
+    n = config.network
+    return Recogniser(
+        n.widths,
+        n.blocks,
+        n.dim,
+        n.dropout,
+        len(LABELS),
+        n.logit_scale,
+        stem_stride=n.stem_stride,
+        squeeze=n.squeeze,
+        drop_path=n.drop_path,
+    )

@@ -10,32 +10,35 @@ from __future__ import annotations
 
 import argparse
 import math
+import shutil
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
 from mien.engine.disk import whole_file
 from mien.models.embedded.augment import augment
-from mien.models.embedded.config import StillsConfig, TrainConfig, read_config
+from mien.models.embedded.calibrate import class_frequencies
+from mien.models.embedded.config import DistilConfig, StillsConfig, TrainConfig, read_config
+from mien.models.embedded.distillation.fairface import read_faces
+from mien.models.embedded.distillation.teachers import Teachers, distilled, load_teachers
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
-from mien.models.embedded.network import Recogniser
+from mien.models.embedded.network import Recogniser, build
 from mien.models.embedded.train_clips import train_clips
 from mien.models.training import metrics
 
-__all__ = ["build", "frame_logits", "learning_rate", "main", "train_stills"]
+__all__ = ["OutOfTime", "frame_logits", "learning_rate", "main", "train_stills"]
 
 
-def build(config: TrainConfig) -> Recogniser:
-    """The network of a configuration, initialised from its seed."""
-    torch.manual_seed(config.seed)
-    n = config.network
-    return Recogniser(n.widths, n.blocks, n.dim, n.dropout, len(LABELS), n.logit_scale)
+class OutOfTime(Exception):
+    """Training stopped because its time was up; a further run goes on from there."""
 
 
 def learning_rate(config: StillsConfig, epoch: float) -> float:
@@ -60,21 +63,67 @@ def as_batch(images: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
 
 
 def frame_logits(network: Recogniser, stills: Stills, batch: int = 256) -> Tensor:
-    """(n, C) float32 logits of the per-frame head, in evaluation mode."""
+    """(n, C) float32 logits of the per-frame head, in evaluation mode; on the CPU wherever the network is."""
     network.eval()
+    device = network.text.device
     with torch.inference_mode():
-        parts = [network(as_batch(stills.images[i : i + batch])) for i in range(0, len(stills), batch)]
-    return torch.cat(parts).float()
+        parts = [network(as_batch(stills.images[i : i + batch]).to(device)) for i in range(0, len(stills), batch)]
+    return torch.cat(parts).float().cpu()
 
 
-def _draw(stills: Stills, balance: float, rng: Generator) -> Tensor:
+@dataclass(frozen=True, slots=True)
+class Material:
+    """What stage 1 trains on, all of it on the device.
+
+    Attributes:
+        images: (n, 1, S, S) uint8.
+        votes: (n, C) float32.
+        majority: (n,) class indices, on the CPU.
+        log_prior: (C,) log class frequencies.
+        faces: (m, 1, P, P) uint8 unlabelled faces with their margin, or None.
+        teachers: who says what is on the unlabelled faces, or None.
+    """
+
+    images: Tensor
+    votes: Tensor
+    majority: npt.NDArray[np.int64]
+    log_prior: Tensor
+    faces: Tensor | None
+    teachers: Teachers | None
+
+    @property
+    def device(self) -> torch.device:
+        return self.images.device
+
+
+def load_material(
+    config: TrainConfig, data: Path, device: torch.device, faces: Path | None, teachers: Sequence[Path]
+) -> Material:
+    """Reads the training split, and what `config.distil` needs beside it."""
+    stills = read_stills(data, "train")
+    padded = None
+    if config.distil is not None:
+        if not teachers or (config.distil.faces_share > 0 and faces is None):
+            raise ValueError("the configuration distils: name the teachers' runs, and the file of unlabelled faces")
+        if config.distil.faces_share > 0 and faces is not None:
+            padded = torch.from_numpy(read_faces(faces, "train").images).unsqueeze(1).to(device)
+    return Material(
+        torch.from_numpy(stills.images).unsqueeze(1).to(device),
+        torch.from_numpy(stills.votes).to(device),
+        stills.majority,
+        torch.from_numpy(np.log(class_frequencies(stills))).float().to(device),
+        padded,
+        load_teachers(teachers, device) if config.distil is not None else None,
+    )
+
+
+def _draw(majority: npt.NDArray[np.int64], balance: float, rng: Generator) -> Tensor:
     """(n,) indices of one epoch: as many as there are stills, rare classes more often."""
-    majority = stills.majority
+    if balance == 0:
+        return torch.randperm(len(majority), generator=rng)
     frequency = np.bincount(majority, minlength=len(LABELS)) / len(majority)
     weights = torch.from_numpy(frequency[majority] ** -balance)
-    if balance == 0:
-        return torch.randperm(len(stills), generator=rng)
-    return torch.multinomial(weights, len(stills), replacement=True, generator=rng)
+    return torch.multinomial(weights, len(majority), replacement=True, generator=rng)
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -84,44 +133,86 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str,
     return [{"params": decayed, "weight_decay": weight_decay}, {"params": free, "weight_decay": 0.0}]
 
 
+_AHEAD: Final = 16
+"""Batches that a GPU augments at once: there, starting a small kernel costs more than running it."""
+
+
+def _batches(material: Material, config: TrainConfig, epoch: int, order: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """One epoch's batches: (n, 1, S, S) augmented images, unlabelled faces last, and (b, C) votes of the first b."""
+    c = config.stills
+    seed = config.seed * 10_000 + epoch
+    device = material.device
+    # Seeded by epoch, so that a resumed run draws what an unbroken one would have drawn.
+    rng = torch.Generator(device).manual_seed(seed)
+    dealer = np.random.default_rng((config.seed, epoch))
+    ahead = 1 if device.type == "cpu" else _AHEAD
+    steps = len(order) // c.batch
+    side = material.images.shape[-1]
+    beside = round(config.distil.faces_share * c.batch) if config.distil is not None else 0
+    for first in range(0, steps, ahead):
+        count = min(ahead, steps - first)
+        chosen = order[first * c.batch : (first + count) * c.batch].to(device)
+        grey = augment(material.images[chosen].float() / 255, c.augment, rng).split(c.batch)
+        votes = material.votes[chosen].split(c.batch)
+        others: Sequence[Tensor] = [grey[0][:0]] * count
+        if material.faces is not None and beside:
+            picked = torch.randint(len(material.faces), (beside * count,), generator=rng, device=device)
+            others = augment(material.faces[picked].float() / 255, c.augment, rng, side).split(beside)
+        for images, target, unlabelled in zip(grey, votes, others, strict=True):
+            if c.mixup > 0:
+                share = float(dealer.beta(c.mixup, c.mixup))
+                partner = torch.randperm(len(images), generator=rng, device=device)
+                images = share * images + (1 - share) * images[partner]
+                target = share * target + (1 - share) * target[partner]
+            yield torch.cat([images, unlabelled]), target
+
+
+def _loss(logits: Tensor, votes: Tensor, grey: Tensor, material: Material, config: DistilConfig | None) -> Tensor:
+    """Of one batch as `_batches` gives it."""
+    labelled = len(votes)
+    loss = functional.cross_entropy(logits[:labelled], votes)
+    if config is None or material.teachers is None:
+        return loss
+    first = 0 if config.teacher_share > 0 else labelled
+    taught = material.teachers(grey[first:])
+    if config.teacher_share > 0:
+        same = distilled(logits[:labelled], taught[:labelled], material.log_prior, config)
+        loss = (1 - config.teacher_share) * loss + config.teacher_share * same
+    if len(logits) > labelled:
+        other = distilled(logits[labelled:], taught[labelled - first :], material.log_prior, config)
+        loss = loss + config.faces_weight * config.faces_share * other
+    return loss
+
+
 def _epoch(
     network: Recogniser,
     averaged: Recogniser,
     optimiser: torch.optim.Optimizer,
-    stills: Stills,
+    material: Material,
     config: TrainConfig,
     epoch: int,
 ) -> float:
     """Trains one epoch and returns its mean loss."""
     c = config.stills
-    # Seeded by epoch, so that a resumed run draws what an unbroken one would have drawn.
-    rng = torch.Generator().manual_seed(config.seed * 10_000 + epoch)
+    device = material.device
     torch.manual_seed(config.seed * 10_000 + epoch)
-    dealer = np.random.default_rng((config.seed, epoch))
-    order = _draw(stills, c.balance, rng)
+    order = _draw(material.majority, c.balance, torch.Generator().manual_seed(config.seed * 10_000 + epoch))
     steps = len(order) // c.batch
-    total = 0.0
+    total = torch.zeros((), device=device)
     network.train()
-    for step in range(steps):
-        chosen = order[step * c.batch : (step + 1) * c.batch].numpy()
-        grey = augment(as_batch(stills.images[chosen]), c.augment, rng)
-        target = torch.from_numpy(stills.votes[chosen])
-        if c.mixup > 0:
-            share = float(dealer.beta(c.mixup, c.mixup))
-            partner = torch.randperm(len(grey), generator=rng)
-            grey = share * grey + (1 - share) * grey[partner]
-            target = share * target + (1 - share) * target[partner]
+    for step, (grey, votes) in enumerate(_batches(material, config, epoch, order)):
         for group in optimiser.param_groups:
             group["lr"] = learning_rate(c, epoch + step / steps)
-        with torch.autocast("cpu", torch.bfloat16):
-            logits = network(grey.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(logits, target)
+        grey = grey.contiguous(memory_format=torch.channels_last)
+        with torch.autocast(device.type, torch.bfloat16):
+            logits = network(grey)
+        loss = _loss(logits, votes, grey, material, config.distil)
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
-        total += loss.item()
+        total += loss.detach()
         _average(averaged, network, min(c.average, 1 - 1 / (epoch * steps + step + 2)))
-    return total / steps
+    return float(total) / steps
 
 
 @torch.no_grad()
@@ -142,36 +233,56 @@ def _measure(network: Recogniser, stills: Stills) -> dict[str, float]:
     return {"war": metrics.war(counts), "uar": metrics.uar(counts), "loss": loss}
 
 
-def train_stills(config: TrainConfig, data: Path, out: Path, start: Path | None = None) -> Recogniser:
-    """Runs or resumes stage 1 and returns the averaged network.
+def train_stills(
+    config: TrainConfig,
+    data: Path,
+    out: Path,
+    start: Path | None = None,
+    *,
+    device: str = "cpu",
+    faces: Path | None = None,
+    teachers: Sequence[Path] = (),
+    until: float = math.inf,
+) -> Recogniser:
+    """Runs or resumes stage 1 and returns the averaged network, on the CPU.
 
     A new run begins with the averaged weights of `start`, the ``stills.pt`` of a former run, where that is given.
+
+    Raises:
+        OutOfTime: `time.monotonic()` came past `until`; the last whole epoch is kept.
     """
     out.mkdir(parents=True, exist_ok=True)
-    train, validation = read_stills(data, "train"), read_stills(data, "validation")
+    place = torch.device(device)
+    validation = read_stills(data, "validation")
     network, averaged = build(config), build(config)
-    network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    for one in (network, averaged):
+        one.to(device=place, memory_format=torch.channels_last)  # type: ignore[call-overload]
     c = config.stills
     optimiser = torch.optim.SGD(
         _parameter_groups(network, c.weight_decay), lr=c.learning_rate, momentum=c.momentum, nesterov=True
     )
     checkpoint = out / "stills.pt"
     first = 0
-    if start is not None and not checkpoint.exists():
-        former = torch.load(start, weights_only=True)["averaged"]
-        network.load_state_dict(former)
-        averaged.load_state_dict(former)
     if checkpoint.exists():
-        saved = torch.load(checkpoint, weights_only=True)
+        saved = torch.load(checkpoint, weights_only=True, map_location=place)
         network.load_state_dict(saved["network"])
         averaged.load_state_dict(saved["averaged"])
         optimiser.load_state_dict(saved["optimiser"])
         first = saved["epoch"] + 1
         print(f"resumed after epoch {first}", flush=True)
+    if first >= sum(c.cycles):
+        return averaged.cpu()
+    material = load_material(config, data, place, faces, teachers)
+    if start is not None and not checkpoint.exists():
+        former = torch.load(start, weights_only=True, map_location=place)["averaged"]
+        network.load_state_dict(former)
+        averaged.load_state_dict(former)
+    for one in (network, averaged):
+        one.offset.copy_(config.network.adjust * material.log_prior)
     ends = {sum(c.cycles[: i + 1]) for i in range(len(c.cycles))}
     started = time.monotonic()
     for epoch in range(first, sum(c.cycles)):
-        loss = _epoch(network, averaged, optimiser, train, config, epoch)
+        loss = _epoch(network, averaged, optimiser, material, config, epoch)
         result = _measure(averaged, validation)
         state = {
             "epoch": epoch,
@@ -188,25 +299,51 @@ def train_stills(config: TrainConfig, data: Path, out: Path, start: Path | None 
         left = pace * (sum(c.cycles) - epoch - 1) / 60
         print(
             f"epoch {epoch + 1}/{sum(c.cycles)}  loss {loss:.4f}  validation WAR {result['war']:.4f} "
-            f"UAR {result['uar']:.4f} loss {result['loss']:.4f}  {pace:.0f} s/epoch, {left:.0f} min left",
+            f"UAR {result['uar']:.4f} loss {result['loss']:.4f}  {pace:.1f} s/epoch, {left:.1f} min left",
             flush=True,
         )
-    return averaged
+        if time.monotonic() + pace > until:
+            raise OutOfTime(f"{out}: stopped after epoch {epoch + 1} of {sum(c.cycles)}; start it again to go on")
+    return averaged.cpu()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What every command that trains is told."""
+    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
+    parser.add_argument("--faces", type=Path, help="fairface.npz, for configurations that distil")
+    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
+    parser.add_argument("--device", default="cpu", help="cpu or cuda")
+    parser.add_argument("--threads", type=int, default=2)
+
+
+def prepare(threads: int) -> None:
+    """Settings of torch for training."""
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(True)
+    torch.backends.cudnn.benchmark = True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of both stages."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.train", description=__doc__)
     parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
-    parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
+    add_arguments(parser)
     parser.add_argument("--start", type=Path, help="stills.pt of a former run to go on from")
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--teachers", type=Path, nargs="*", default=[], help="folders of finished runs to learn from")
+    parser.add_argument("--seed", type=int, help="instead of the configuration's")
+    parser.add_argument("--stills-only", action="store_true", help="leave out stage 2, as for teachers")
     given = parser.parse_args(arguments)
-    torch.set_num_threads(given.threads)
-    torch.set_flush_denormal(True)
+    prepare(given.threads)
     config = read_config(given.config)
-    train_clips(config, train_stills(config, given.data, given.out, given.start), given.data, given.out)
+    if given.seed is not None:
+        config = replace(config, seed=given.seed)
+    given.out.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(given.config, given.out / "config.toml")
+    network = train_stills(
+        config, given.data, given.out, given.start, device=given.device, faces=given.faces, teachers=given.teachers
+    )
+    if not given.stills_only:
+        train_clips(config, network, given.data, given.out, device=given.device)
 
 
 if __name__ == "__main__":

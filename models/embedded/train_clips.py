@@ -39,26 +39,32 @@ class ClipEmbeddings:
     votes: Tensor
 
 
-def embed_clips(network: Recogniser, stills: Stills, seed: int, batch: int = 8) -> ClipEmbeddings:
+def embed_clips(
+    network: Recogniser, stills: Stills, seed: int, batch: int | None = None, device: str = "cpu"
+) -> ClipEmbeddings:
     """Makes one clean and one troubled clip of every still and encodes them.
 
-    The first two steps of the clean clip are the still itself and its mirror image. Batches are small on purpose: 8
-    clips are 128 frames, and larger ones spend their time in the kernel, which hands out fresh memory for every layer.
+    The first two steps of the clean clip are the still itself and its mirror image. On a CPU, batches are small on
+    purpose: 8 clips are 128 frames, and larger ones spend their time in the kernel, which hands out fresh memory for
+    every layer. The embeddings, and the network in the end, are on the CPU.
     """
-    network.eval()
-    rng = torch.Generator().manual_seed(seed)
+    network.eval().to(device)
+    if batch is None:
+        batch = 8 if device == "cpu" else 256
+    rng = torch.Generator(device).manual_seed(seed)
     clean: list[Tensor] = []
     troubled: list[Tensor] = []
     with torch.inference_mode():
         for start in range(0, len(stills), batch):
-            grey = torch.from_numpy(stills.images[start : start + batch]).unsqueeze(1).float() / 255
+            grey = torch.from_numpy(stills.images[start : start + batch]).unsqueeze(1).to(device).float() / 255
             smooth = clean_clips(grey, rng)
             smooth[:, 0], smooth[:, 1] = grey, grey.flip(3)
             for clips, parts in ((smooth, clean), (troubled_clips(grey, rng), troubled)):
                 flat = clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
-                with torch.autocast("cpu", torch.bfloat16):
+                with torch.autocast(torch.device(device).type, torch.bfloat16):
                     embeddings = network.encoder.embed_grey(flat)
-                parts.append(embeddings.float().view(len(grey), STEPS, -1))
+                parts.append(embeddings.float().view(len(grey), STEPS, -1).cpu())
+    network.cpu()
     return ClipEmbeddings(torch.cat(clean), torch.cat(troubled), torch.from_numpy(stills.votes))
 
 
@@ -216,19 +222,22 @@ def _fit(
     return best_state
 
 
-def train_clips(config: TrainConfig, network: Recogniser, data: Path, out: Path) -> TemporalTransformer:
-    """Runs stage 2 and writes ``clips.pt``."""
+def train_clips(
+    config: TrainConfig, network: Recogniser, data: Path, out: Path, *, device: str = "cpu"
+) -> TemporalTransformer:
+    """Runs stage 2 and writes ``clips.pt``; the transformer is small enough for the CPU, the encoding is not."""
     torch.manual_seed(config.seed)
     temporal = temporal_for(config)
     start_as_average(temporal)
     print("encoding made clips", flush=True)
-    validation = embed_clips(network, read_stills(data, "validation"), seed=config.seed + 1)
+    validation = embed_clips(network, read_stills(data, "validation"), seed=config.seed + 1, device=device)
     for name, clips in (("troubled", validation.troubled), ("clean", validation.clean)):
         rival = _accuracy(average_of_frames(clips, network).detach(), validation.votes)
         print(f"validation WAR of averaged frames, {name}: {rival:.4f}", flush=True)
     stills = read_stills(data, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(stills))[: config.clips.stills]
-    train = embed_clips(network, Stills(stills.images[chosen], stills.votes[chosen]), seed=config.seed)
+    some = Stills(stills.images[chosen], stills.votes[chosen])
+    train = embed_clips(network, some, seed=config.seed, device=device)
     temporal.load_state_dict(_fit(temporal, network, train, validation, config.clips, config.seed))
     torch.save({"temporal": temporal.state_dict()}, out / "clips.pt")
     return temporal

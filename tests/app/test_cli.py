@@ -51,6 +51,7 @@ def folder(tmp_path: Path) -> Path:
         (["annotate", "v.mp4", "-o", "o.mp4", "--min-score", "2"], "min_score is 2.0; choose a value from 0.05 to 1"),
         (["annotate", "v.mp4", "-o", "o.mp4", "--crf", "x"], "not a valid integer"),
         (["annotate", "v.mp4", "-o", "o.mp4", "--provider", "tpu"], "auto"),
+        (["annotate", "v.mp4", "-o", "o.mp4", "--expect", "labs"], "as-trained, balanced, lab, or a TOML file"),
         (["annotate", "v.mp4", "-o", "o.mp4", "--model", "nothing"], "not a model bundle"),
         (["annotate", "v.mp4", "-o", "o.mp4", "--model", "absent"], "no such model folder"),
         (["annotate", "nothing", "-o", "out"], "holds no videos"),

@@ -95,7 +95,10 @@ def test_many_videos(tmp_path: Path, long: Path, tiny_bundle: Bundle, detector_f
     assert "Traceback" not in errors
     for part in list(out.glob("*.part.mp4")):
         assert count == 3
-        repair(part)
+        if part.stat().st_size:  # else the second video had not got as far as its first frame
+            repair(part)
+        else:
+            part.unlink()
     videos = list(out.glob("*.mp4"))
     assert videos
     for video in videos:

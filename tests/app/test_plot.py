@@ -45,9 +45,9 @@ def test_a_thinned_curve_keeps_each_columns_extremes(count: int, seed: int) -> N
 
 
 def test_the_last_minute_is_painted(qtbot) -> None:
+    from mien.app.gui.look.palette import series_colour
     from mien.app.gui.panel.people import Person
     from mien.app.gui.panel.timeline import Timeline
-    from mien.app.gui.look.palette import series_colour
 
     timeline = Timeline()
     qtbot.addWidget(timeline)

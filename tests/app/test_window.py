@@ -211,6 +211,41 @@ def test_choosing_a_model(open_window, qtbot, tiny_bundle: Bundle, tmp_path: Pat
     assert preferences.load().model == str(tiny_bundle.path)
 
 
+def test_choosing_what_to_expect(open_window, qtbot, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from mien.app.gui.dialogs import model
+    from mien.engine.settings import BALANCED
+
+    window = open_window()
+    window.show_models()
+    dialog = window.findChild(model.ModelDialog)
+    qtbot.waitUntil(lambda: dialog._use.isEnabled(), timeout=60_000)
+    running = window.link.session._models
+    assert running.model.expect == BALANCED
+
+    def choose(index: int) -> None:
+        dialog._expect.setCurrentIndex(index)
+        dialog._expect.activated.emit(index)
+
+    choose(dialog._expect.findData("lab"))
+    dialog._use.click()
+    qtbot.waitUntil(lambda: running.model.expect.choice == "lab", timeout=60_000)
+    assert preferences.load().expect == "lab"
+
+    file = tmp_path / "clinic.toml"
+    monkeypatch.setattr(model, "ask_file", lambda *_: str(file))
+    file.write_text("[frequencies]\nneutral = 1\n", encoding="utf-8")
+    choose(dialog._expect.count() - 1)
+    assert "give one for each" in dialog._problem.text()
+    assert dialog._expect.currentData() == "lab"
+    shares = "".join(f"{label} = 1\n" for label in running.model.labels)
+    file.write_text("[frequencies]\n" + shares, encoding="utf-8")
+    choose(dialog._expect.count() - 1)
+    dialog._use.click()
+    qtbot.waitUntil(lambda: running.model.expect.choice == "own", timeout=60_000)
+    file.unlink()
+    assert preferences.load().expectation() == BALANCED
+
+
 def test_a_machine_without_a_display_is_told_so() -> None:
     hidden = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
     environment = {key: value for key, value in os.environ.items() if key not in hidden}

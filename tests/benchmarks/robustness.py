@@ -1,6 +1,6 @@
 """How the embedded recogniser fares when the image gets worse: test stills made smaller, turned, darker, blurred.
 
-python -m tests.benchmarks.robustness --data ../shared/data/ferplus.npz [--write]
+python -m tests.benchmarks.robustness --data ../shared/data/ferplus.npz [--write | --temperatures]
 
 The crop itself is spoiled, without the live pipeline's alignment: turning is thus what is left after alignment failed,
 and the stills have 48 pixels, so a face "larger" than that only shows that resizing does no harm.
@@ -84,14 +84,49 @@ def war_after(predictor: Predictor, stills: Stills, change: Callable[[Image, flo
     return float((logits_of(predictor, spoiled).argmax(axis=1) == stills.majority).mean())
 
 
+def best_temperature(logits: npt.NDArray[np.float32], votes: npt.NDArray[np.float32]) -> float:
+    """By what `logits` (n,8) must be divided for the largest likelihood of `votes` (n,8)."""
+    found = []
+    for temperature in (candidates := np.exp(np.linspace(np.log(0.5), np.log(6), 120))):
+        scaled = logits / temperature
+        shifted = scaled - scaled.max(axis=1, keepdims=True)
+        found.append(-(votes * (shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))).sum(axis=1).mean())
+    return float(candidates[int(np.argmin(found))])
+
+
+def print_temperatures(predictor: Predictor, data: Path) -> None:
+    """How much less certain the model should be of spoiled stills: where the constant in faces/steadying is from."""
+    stills = read_stills(data, "validation")
+    good = 0.0
+    for name, (change, values) in {"good": (expose, (1.0,)), **FLAWED}.items():
+        for value in values:
+            spoiled = np.stack([change(image, value) for image in stills.images])
+            best = best_temperature(logits_of(predictor, spoiled), stills.votes)
+            good = good or best
+            print(f"{name} {value:g}: temperature {best:.2f}, {best / good:.2f} of that of good stills", flush=True)
+
+
+FLAWED: dict[str, tuple[Callable[[Image, float], Image], tuple[float, ...]]] = {
+    "crop size, px": (shrink, (12, 16, 24)),
+    "turned away (yaw), degrees": (turn_away, (-60, -45, 45, 60)),
+    "exposure, factor": (expose, (0.1, 0.2)),
+    "blur, sigma in px of 48": (defocus, (2, 2.5)),
+}
+"""So spoiled that `mien.engine.faces.quality` finds a flaw."""
+
+
 def main() -> None:
     """Prints a line of WAR per kind of trouble."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.robustness", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
     parser.add_argument("--write", action="store_true", help="draw robustness.png beside the bundle")
+    parser.add_argument("--temperatures", action="store_true", help="fit temperatures on the validation split instead")
     given = parser.parse_args()
     predictor = Predictor(load_bundle(given.bundle), provider="cpu", threads=2)
+    if given.temperatures:
+        print_temperatures(predictor, given.data)
+        return
     stills = read_stills(given.data, "test")
     curves = {}
     for name, (change, values) in CHANGES.items():

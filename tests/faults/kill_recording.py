@@ -91,7 +91,7 @@ def examine(folder: Path, times: list[float]) -> Loss:
     last_s = times[-1]
     return Loss(
         last_s, last_s - start_s - before[-1][0],
-        None if sound_s is None else last_s - start_s - sound_s, last_s - max(float(row[0]) for row in rows[1:]), whole,
+        None if sound_s is None else last_s - start_s - sound_s, last_s - max(float(row[1]) for row in rows[1:]), whole,
         len(times) - len(before), len(before), len(after), before == after, chapters, Path(kept), final,
     )  # fmt: skip
 

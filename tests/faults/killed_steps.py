@@ -25,8 +25,11 @@ from mien.engine.recording.repair import repair
 from tests.faults.case import Case, main
 from tests.videos import portrait, write_video
 
-HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,top_label,p_a,p_b\n"
-ROW = "0.040000,{},1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,a,0.90000,0.10000\n"
+HEAD = (
+    "time_s,session_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,"
+    "p_a,p_b,raw_a,raw_b\n"
+)
+ROW = "0.040000,0.040000,{},1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,0.90000,0.10000,0.90000,0.10000\n"
 FRAMES = 20
 STEPS = 60  # more than any of it takes
 _WATCHED = {"open", "os.rename", "os.remove", "os.link", "os.truncate"}

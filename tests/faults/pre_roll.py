@@ -107,7 +107,7 @@ def record(session: LiveSession, folder: Path, name: str, given: argparse.Namesp
     lost = max(indices) - min(indices) + 1 - len(indices)
     if counts["frames_dropped"] != status.dropped or lost != status.dropped + status.skipped:
         trouble.append(f"the counts disagree: {counts}, {status}")
-    began_s = float(rows[0]["pts_s"])
+    began_s = float(rows[0]["session_s"])
     for path in folder.iterdir():
         path.unlink()
     return Result(

@@ -42,7 +42,7 @@ def scene_of(frame: Frame, *, box: Box | None = None, track_id: int = 1) -> Scen
     box = box or Box(width * 0.35, height * 0.25, width * 0.3, height * 0.45)
     face = Face(track_id, box, Detection(box, np.zeros((6, 2), np.float32), 0.9))
     shares = np.array([0.7, 0.1, 0.15, 0.05], np.float32)
-    prediction = Prediction(frame.time_s, np.zeros(4, np.float32), shares, 0, 16, False)
+    prediction = Prediction(frame.time_s, np.zeros(4, np.float32), shares, shares, 16, False)
     return Scene(frame, (face,), {track_id: prediction})
 
 

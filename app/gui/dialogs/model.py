@@ -11,11 +11,13 @@ from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QListWidget, QLis
 
 from mien.app.embedded import embedded_bundle
 from mien.app.gui.live.link import LiveLink
-from mien.app.gui.look.file_dialogs import ask_folder
+from mien.app.gui.look.file_dialogs import ask_file, ask_folder
 from mien.app.gui.look.widgets import button, column, entry, label, line, row, tip
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
+from mien.engine.errors import SettingsError
 from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
+from mien.engine.inference.priors import Prior, read_expectation
 from mien.engine.inference.typed_labels import TEXT_GRAPH, VOCABULARY, is_unvalidated, with_typed_labels
 from mien.engine.settings import PROVIDERS
 
@@ -64,6 +66,27 @@ class ModelDialog(QDialog):
         for name in PROVIDERS:
             self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
+        self._expect = QComboBox()
+        self._expect.setAccessibleName(self.tr("Expected frequencies"))
+        for choice, name in (
+            ("balanced", self.tr("Balanced")),
+            ("as-trained", self.tr("As in the training data")),
+            ("lab", self.tr("Lab: all expressions alike")),
+        ):
+            self._expect.addItem(name, choice)
+        self._own = preferences.expect if self._expect.findData(preferences.expect) < 0 else ""
+        if self._own:
+            self._expect.addItem(Path(self._own).name, self._own)
+        self._expect.addItem(self.tr("From a file…"), "")
+        self._expect.setCurrentIndex(self._expect.findData(preferences.expect))
+        self._expect.activated.connect(self._choose_expectation)
+        tip(
+            self._expect,
+            self.tr(
+                "How often each expression is expected. A model leans towards what was common in its training data; "
+                "“balanced” takes part of that away, “lab” all of it, for studies that ask for each as often."
+            ),
+        )
         self._running = label("", "small", wrap=True)
         self._problem = label("", "danger", wrap=True)
         self._problem.hide()
@@ -76,10 +99,12 @@ class ModelDialog(QDialog):
         close.clicked.connect(self.reject)
         runs = row(label(self.tr("Runs on")), self._provider, self._running, spacing=10)
         runs.setStretch(2, 1)
+        expects = row(label(self.tr("Expects")), self._expect, 0, spacing=10)
         right = column(
             area,
             self._problem,
             line(),
+            expects,
             runs,
             row(self._labels, 0, close, self._use),
             spacing=12,
@@ -162,6 +187,8 @@ class ModelDialog(QDialog):
         ])  # fmt: skip
         self._use.setEnabled(True)
         self._labels.setEnabled(_has_text(m))
+        # What a model was trained on it has to say itself; else there is nothing to divide out.
+        self._expect.setEnabled(m.class_prior is not None)
         self._labels.setToolTip("" if _has_text(m) else self.tr("This model has no text encoder."))
 
     def _fill_facts(self, facts: list[tuple[str, str]]) -> None:
@@ -180,8 +207,26 @@ class ModelDialog(QDialog):
         item = self._list.currentItem()
         return "" if item is None else str(item.data(Qt.ItemDataRole.UserRole))
 
+    def _choose_expectation(self) -> None:
+        """Where "From a file" was chosen, ask for the file, and show its name in its place."""
+        if self._expect.currentData():
+            return
+        file = ask_file(self, self.tr("Expected frequencies"), self.tr("TOML files (*.toml)"))
+        if file:
+            try:
+                weights = read_expectation(file)
+                if self._bundle is not None:
+                    Prior.of(self._bundle.manifest).weights(weights)
+            except SettingsError as error:
+                self._complain(str(error))
+                file = ""
+        if file and self._expect.findData(file) < 0:
+            self._expect.insertItem(self._expect.count() - 1, Path(file).name, file)
+        self._expect.setCurrentIndex(self._expect.findData(file or self._preferences.expect))
+
     def _use_it(self) -> None:
         if self._bundle is not None:
+            self._preferences.expect = self._expect.currentData()
             self.chosen.emit(self._chosen_path(), self._bundle, self._provider.currentData(), None)
 
     def _show_status(self, status: LiveStatus) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypedDict, Unpack
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
-    from mien.engine.settings import Provider, Settings
+    from mien.engine.settings import Expectation, Provider, Settings
     from mien.engine.sources.address import SourceAddress
 
 _PULL_MS: Final = 8  # half a period of a 60 Hz display
@@ -107,11 +107,13 @@ class LiveLink(QObject):
         people.changed.connect(self._tell_people)
         people.selected_changed.connect(self._tell_selected)
 
-    def use(self, bundle: Bundle, provider: Provider) -> None:
-        """Run another model; the status tells when it does."""
+    def use(self, bundle: Bundle, provider: Provider, expect: Expectation) -> None:
+        """Run another model, or expect something else of it; the status tells when it does."""
+        from mien.engine.inference.priors import fitting
+
         self.bundle = bundle
         if self.session is not None:
-            self.session.use_bundle(bundle, provider)
+            self.session.use_bundle(bundle, provider, fitting(bundle.manifest, expect))
 
     def close(self) -> None:
         """End the session and its threads."""
@@ -185,6 +187,7 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
     from mien.engine.errors import ModelError
     from mien.engine.inference.bundle import load_bundle
     from mien.engine.inference.downloads import resolve_detector
+    from mien.engine.inference.priors import fitting
     from mien.engine.live.session import LiveSession
 
     try:
@@ -201,5 +204,6 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
         with suppress(ModelError):  # the file is gone, or the model has no text encoder: its own labels serve
             bundle = with_typed_labels(bundle, wanted.labels_file, provider=wanted.settings.provider)
     detector = resolve_detector(wanted.settings.detector_range, report=say)
-    session = LiveSession(bundle, detector, wanted.settings)
+    settings = replace(wanted.settings, expect=fitting(bundle.manifest, wanted.settings.expect))
+    session = LiveSession(bundle, detector, settings)
     return session, bundle, detector

@@ -39,7 +39,7 @@ class Model(QObject):
         self._preferences.provider = provider
         self._preferences.labels_file = "" if labels_file is None else str(labels_file)
         self._preferences.save()
-        self._link.use(bundle, provider)
+        self._link.use(bundle, provider, self._preferences.expectation())
 
     def watch(self, status: LiveStatus) -> None:
         """Show its state."""

@@ -32,6 +32,11 @@ def ask_folder(parent: QWidget, title: str, start: str = "") -> str:
     return QFileDialog.getExistingDirectory(parent, title, start)
 
 
+def ask_file(parent: QWidget, title: str, kinds: str) -> str:
+    """The path of a file of one of `kinds`."""
+    return QFileDialog.getOpenFileName(parent, title, "", kinds)[0]
+
+
 def ask_recording(parent: QWidget, start: str) -> str:
     """The path of a recorded session."""
     return QFileDialog.getOpenFileName(parent, _tr("Review a recording"), start, f"{_tr('Recordings')} (*.mp4 *.csv)")[

@@ -160,6 +160,14 @@ class People(QObject):
             track for person in self.persons.values() if person.hidden for track in self.book.tracks(person.track_id)
         )
 
+    @property
+    def told(self) -> tuple[tuple[int, bool, Status, float | None], ...]:
+        """What is known of everybody, in short: where it changes, there is something new to show."""
+        return tuple(
+            (key, person.here, person.status, None if person.prediction is None else person.prediction.time_s)
+            for key, person in self.persons.items()
+        )
+
     def take(self, scene: Scene, *, no_signal: str = "") -> None:
         """Take in a scene; scenes of the source may be left out. `no_signal`: see the attribute."""
         self.no_signal = no_signal

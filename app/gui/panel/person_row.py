@@ -153,4 +153,5 @@ class PersonRow(QWidget):
             return self.tr("warming up")
         if person.status is Status.UNCERTAIN:
             return self.tr("uncertain")
-        return labels[person.prediction.label]
+        word = labels[person.prediction.label]
+        return self.tr("{word}?").format(word=word) if person.prediction.flaws else word

@@ -8,9 +8,9 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
-from mien.app.gui.panel.people import Person
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import column, label
+from mien.app.gui.panel.people import Person
 from mien.engine.types import Prediction, Status
 
 _ROW: Final = 26
@@ -29,7 +29,7 @@ class Bars(QWidget):
         self.setAccessibleName(self.tr("Probability of each expression"))
 
     def show_values(self, labels: tuple[str, ...], values: list[float], *, best: int, sure: bool) -> None:
-        """`values` from 0 to 1, empty where there are none; `sure`: they are based on a whole window."""
+        """`values` from 0 to 1, empty where there are none; `sure`: nothing speaks against believing them."""
         if labels != self._labels:
             self._labels = labels
             self.updateGeometry()
@@ -120,7 +120,7 @@ class PredictionCard(QWidget):
         if prediction is None or not person.here:
             self._bars.show_values(labels, [], best=-1, sure=False)
         else:
-            sure = person.status in {Status.OK, Status.UNCERTAIN} and not no_signal
+            sure = person.status is Status.OK and not prediction.flaws and not no_signal
             values = [float(value) for value in prediction.probabilities]
             self._bars.show_values(labels, values, best=-1 if no_signal else prediction.label, sure=sure)
 
@@ -142,9 +142,10 @@ class PredictionCard(QWidget):
             return "—", self.tr("Face occluded; last prediction: {word}").format(word=word)
         if person.status is Status.WARMING:
             return word, self.tr("Warming up: the window is not full yet")
-        if prediction.flaws:
-            flaws = ", ".join(prediction.flaws)
-            return word, self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=flaws)
+        flaws = ", ".join(prediction.flaws)
         if person.status is Status.UNCERTAIN:
-            return self.tr("uncertain"), self.tr("most probable: {word}, {share}").format(word=word, share=share)
+            said = self.tr("most probable: {word}, {share}").format(word=word, share=share)
+            return self.tr("uncertain"), f"{said} · {flaws}" if flaws else said
+        if flaws:
+            return word, self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=flaws)
         return word, share

@@ -9,9 +9,9 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QWidget
 
-from mien.app.gui.panel.people import HISTORY_S, Person
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
+from mien.app.gui.panel.people import HISTORY_S, Person
 
 _LEFT: Final = 44.0
 _BELOW: Final = 24.0

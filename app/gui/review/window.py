@@ -340,16 +340,12 @@ class ReviewWindow(QMainWindow):
             return
         time_s = min(max(time_s, 0.0), self.state.session.duration_s)
         if self.playback is not None:
-            self.playback.seek(time_s + self._start_s)
+            self.playback.seek(time_s)
         self._show_time(time_s)
 
     def seek_end(self, side: int) -> None:
         if self.state is not None:
             self.seek(self.state.session.duration_s if side > 0 else 0.0)
-
-    @property
-    def _start_s(self) -> float:
-        return self.origin.start_s if self.origin is not None else 0.0
 
     def _set_speed(self, speed: float) -> None:
         if self.playback is not None:
@@ -395,7 +391,7 @@ class ReviewWindow(QMainWindow):
         if now is not None and now.serial != self._serial:
             self._serial, self._played = now.serial, now
             self._paint()
-            self._show_time(now.time_s - self._start_s)
+            self._show_time(now.time_s)
         self.transport.show_playing(self.playback.playing)
         if self.playback.problem:
             self.notice.say(self.playback.problem[:1].upper() + self.playback.problem[1:], kind="warning")
@@ -432,7 +428,7 @@ class ReviewWindow(QMainWindow):
             return
         from mien.engine.review.video.export import covered
 
-        time_s, image = self._played.time_s - self._start_s, self._played.image
+        time_s, image = self._played.time_s, self._played.image
         if not self.state.session.counted.hold(time_s):
             image = covered(image)
         elif self._drawing is not None:
@@ -577,4 +573,4 @@ def _read(path: Path) -> tuple[RecordedSession, Playback | None, Origin | None]:
 
     session = read_session(path)
     origin = origin_of(session)
-    return session, None if origin is None else Playback(origin.path), origin
+    return session, None if origin is None else Playback(origin.path, start_s=origin.start_s), origin

@@ -44,6 +44,7 @@ def _joined(leader: int, group: list[Track]) -> Track:
         leader,
         times[order],
         np.concatenate([track.probabilities for track in group])[order],
+        np.concatenate([track.raw for track in group])[order],
         status[order],
         np.concatenate([track.shown for track in group])[order],
         np.concatenate([track.boxes for track in group])[order],

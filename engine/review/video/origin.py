@@ -57,19 +57,14 @@ def origin_of(session: RecordedSession) -> Origin | None:
     part = PART if stem.endswith(PART) else ""
     clean = session.csv.with_name(f"{stem.removesuffix(PART)}{CLEAN}{part}.mp4")
     if clean.is_file():
-        return Origin(clean, OriginKind.CLEAN, _video_start_s(clean))
+        return Origin(clean, OriginKind.CLEAN)
     source = _source(session)
     if source is not None:
         return source
     if session.mp4 is None:
         return None
     kind = OriginKind.CLEAN if session.mp4.stem.removesuffix(PART).endswith(CLEAN) else OriginKind.ANNOTATED
-    return Origin(session.mp4, kind, _video_start_s(session.mp4))
-
-
-def _video_start_s(path: Path) -> float:
-    """Mien's own videos begin at 0, whatever comes first in them."""
-    return 0.0
+    return Origin(session.mp4, kind)
 
 
 def _source(session: RecordedSession) -> Origin | None:

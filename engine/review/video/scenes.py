@@ -71,12 +71,11 @@ def _prediction(track: Track, row: int, steps: int) -> Prediction | None:
     if row < 0 or not np.isfinite(track.probabilities[row]).all():
         return None
     probabilities = track.probabilities[row]
-    shown = int(track.shown[row])
     return Prediction(
         time_s=float(track.times_s[row]),
-        logits=np.log(np.maximum(probabilities, 1e-9)),
+        logits=np.log(np.maximum(track.raw[row], 1e-9)),
+        raw=track.raw[row],
         probabilities=probabilities,
-        label=shown if shown >= 0 else int(probabilities.argmax()),
         steps=int(track.steps[row]) or steps,
         warming=track.status[row] == str(Status.WARMING),
         uncertain=track.status[row] == str(Status.UNCERTAIN),

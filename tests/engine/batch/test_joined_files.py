@@ -33,14 +33,17 @@ def document_of(mp4: Path) -> dict:
     return json.loads(mp4.with_suffix(".json").read_text(encoding="utf-8"))
 
 
+def label_columns(document: dict) -> list[str]:
+    return [f"{kind}_{label}" for kind in ("p", "raw") for label in document["model"]["labels"]]
+
+
 def assert_in_step(mp4: Path) -> None:
     """The time of every frame in the MP4 is the one in the CSV."""
-    start_s = document_of(mp4)["source"]["start_s"]
-    in_table = sorted({int(row["frame"]): float(row["pts_s"]) for row in rows_of(mp4) if row["frame"]}.items())
+    in_table = sorted({int(row["frame"]): float(row["time_s"]) for row in rows_of(mp4) if row["frame"]}.items())
     with av.open(str(mp4)) as video:
         in_video = [frame.time for frame in video.decode(video=0)]
     assert len(in_video) == len(in_table)
-    assert np.allclose(in_video, [time_s - start_s for _, time_s in in_table], atol=2e-5)
+    assert np.allclose(in_video, [time_s for _, time_s in in_table], atol=2e-5)
 
 
 def audio_of(path: Path) -> list[tuple[float, bytes]]:
@@ -68,9 +71,9 @@ def test_a_joined_stream_is_whole_and_its_jump_is_on_record(
     (jump,) = document["discontinuities"]
     gaps = [row for row in rows_of(mp4) if row["status"] == "gap"]
     assert jump["frame"] == 40
-    assert [(float(row["pts_s"]), row["note"]) for row in gaps] == [(pytest.approx(jump["pts_s"]), "0")]
-    assert jump["pts_s"] - jump["source_pts_s"] == pytest.approx(jump["shift_s"], abs=1e-5)
-    assert list(rows_of(mp4)[0]) == [*FIXED_COLUMNS, *(f"p_{name}" for name in document["model"]["labels"]), "note"]
+    assert [(float(row["session_s"]), row["note"]) for row in gaps] == [(pytest.approx(jump["session_s"]), "0")]
+    assert jump["session_s"] - jump["source_pts_s"] == pytest.approx(jump["shift_s"], abs=1e-5)
+    assert list(rows_of(mp4)[0]) == [*FIXED_COLUMNS, *label_columns(document), "note"]
     session = read_session(mp4)
     assert session.warnings == ()
     assert [gap.seconds for gap in session.gaps] == [0.0]
@@ -100,7 +103,7 @@ def test_without_a_jump_the_columns_are_what_they_were(annotator: Annotator, tmp
     source = write_video(tmp_path / "in.mp4", plain(5))
     annotator.annotate(str(source), tmp_path / "out.mp4")
     rows = rows_of(tmp_path / "out.mp4")
-    assert list(rows[0]) == [*FIXED_COLUMNS, *(f"p_{n}" for n in document_of(tmp_path / "out.mp4")["model"]["labels"])]
+    assert list(rows[0]) == [*FIXED_COLUMNS, *label_columns(document_of(tmp_path / "out.mp4"))]
     assert document_of(tmp_path / "out.mp4")["discontinuities"] == []
 
 

@@ -49,12 +49,12 @@ def test_one_person_is_one_track_throughout(annotated: Path, name: str) -> None:
 
 
 def test_the_smiling_man_reads_as_happiness(annotated: Path) -> None:
-    labels = Counter(row["top_label"] for row in rows(annotated, "single_face"))
+    labels = Counter(row["label"] for row in rows(annotated, "single_face"))
     assert labels["happiness"] > 0.5 * labels.total()
 
 
 def test_the_woman_reads_as_sadness_and_then_as_happiness(annotated: Path) -> None:
-    found = {int(row["frame"]): row["top_label"] for row in rows(annotated, "WolfgangLanger_Pexels")}
+    found = {int(row["frame"]): row["label"] for row in rows(annotated, "WolfgangLanger_Pexels")}
     sad = [found[frame] == "sadness" for frame in range(40, 121)]
     happy = [found[frame] == "happiness" for frame in range(260, 472)]
     assert sum(sad) > 0.5 * len(sad)

@@ -17,7 +17,7 @@ LABELS = ("happiness", "sadness", "neutral", "anger", "surprise", "disgust", "fe
 def prediction(*, steps: int = 16, shares: np.ndarray | None = None) -> Prediction:
     probabilities = np.full(8, 0.05, np.float32) if shares is None else shares
     probabilities[0] += 1 - probabilities.sum()
-    return Prediction(0.0, np.log(probabilities), probabilities, int(probabilities.argmax()), steps, steps < 16)
+    return Prediction(0.0, np.log(probabilities), probabilities, probabilities, steps, steps < 16)
 
 
 def scene(
@@ -115,7 +115,7 @@ def test_many_labels_show_the_most_probable() -> None:
     labels = tuple(f"label number {index}" for index in range(200))
     shares = np.full(200, 0.001, np.float32)
     shares[150] = 0.9
-    reading = Prediction(0.0, shares, shares, 150, 16, False)
+    reading = Prediction(0.0, shares, shares, shares, 16, False)
     overlay = Overlay(labels, steps=16)
     assert 150 in overlay._rows(reading)
     assert len(overlay._rows(reading)) == 8

@@ -25,7 +25,7 @@ def a_scene(*faces: Face, width: int = 320, height: int = 240) -> Scene:
     random = np.random.default_rng(4)
     image = random.integers(60, 200, (height // 8, width // 8, 3), np.uint8).repeat(8, 0).repeat(8, 1)
     shares = np.array([0.6, 0.2, 0.1, 0.1], np.float32)
-    predictions = {item.track_id: Prediction(0.0, shares, shares, 0, 16, False) for item in faces}
+    predictions = {item.track_id: Prediction(0.0, shares, shares, shares, 16, False) for item in faces}
     return Scene(Frame(0, 0, 0, 0.0, image), faces, predictions)
 
 

@@ -14,6 +14,7 @@ from mien.engine.errors import ModelError
 from mien.engine.faces.recogniser import Recogniser
 from mien.engine.inference.bundle import Bundle, load_bundle, write_bundle
 from mien.engine.inference.predictor import Predictor
+from mien.engine.inference.priors import Prior
 from mien.engine.inference.providers import CPU
 from mien.engine.types import Box, Detection, Face, Frame
 from tests.conftest import build_tiny_bundle
@@ -60,9 +61,11 @@ def test_logits_are_the_scaled_cosine_and_probabilities_their_tempered_softmax(p
     windows = predictor.embed(crops(predictor, manifest.steps)).reshape(1, manifest.steps, -1)
     logits = predictor.logits(windows)
     assert np.abs(logits).max() <= manifest.logit_scale * 1.001
-    expected = np.exp(logits.astype(np.float64) / manifest.temperature)
+    weights = Prior.of(manifest).weights(predictor.expect)
+    expected = np.exp(logits.astype(np.float64) / manifest.temperature + weights)
     assert np.allclose(predictor.probabilities(logits), expected / expected.sum(), atol=1e-5)
-    assert np.isfinite(predictor.probabilities(np.array([[1e6, -1e6, 0]], np.float32))).all()
+    extreme = np.resize(np.array([1e6, -1e6, 0], np.float32), (1, len(manifest.labels)))
+    assert np.isfinite(predictor.probabilities(extreme)).all()
 
 
 def frames(count: int, size: int, rate: float = 24.0) -> list[Frame]:

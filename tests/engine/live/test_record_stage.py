@@ -170,7 +170,7 @@ def test_the_pre_roll_comes_before_the_start(session: LiveSession, portraits: li
     until(lambda: recording(session).frames > 25)
     session.stop_recording()
     until(lambda: is_over(session))
-    first = min(float(row["pts_s"]) for row in rows(tmp_path))
+    first = min(float(row["session_s"]) for row in rows(tmp_path))
     assert scene.frame.time_s - 1.0 <= first < scene.frame.time_s
 
 
@@ -310,7 +310,7 @@ def test_a_pre_roll_keeps_no_live_scene_from_the_recording(tiny_bundle: Bundle, 
     found = rows(tmp_path)
     assert [int(row["frame"]) for row in found if row["frame"]] == list(range(25, 350))
     (marker,) = [row for row in found if row["status"] == "marker"]
-    assert float(marker["pts_s"]) == pytest.approx(scenes[170].frame.time_s)
+    assert float(marker["session_s"]) == pytest.approx(scenes[170].frame.time_s)
     for name in ("take.mp4", "take_clean.mp4"):
         assert np.allclose(np.diff(probe(tmp_path / name)["times"]), 0.04, atol=1e-3)
         with av.open(str(tmp_path / name)) as opened:

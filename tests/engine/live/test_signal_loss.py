@@ -104,13 +104,13 @@ def test_an_outage_is_shown_recorded_as_a_gap_and_over_when_the_camera_is_back(
     told, rows = json.loads((tmp_path / "take.json").read_text(encoding="utf-8")), rows_of(tmp_path)
     start_s = told["recording"]["start_s"]
     (gap,) = [row for row in rows if row["status"] == "gap"]
-    gap_s, back_s = float(gap["note"]), float(gap["pts_s"]) + float(gap["note"])
-    assert gap_s > 3 and float(gap["pts_s"]) == pytest.approx(lost.frame.time_s, abs=1e-3)
+    gap_s, back_s = float(gap["note"]), float(gap["session_s"]) + float(gap["note"])
+    assert gap_s > 3 and float(gap["session_s"]) == pytest.approx(lost.frame.time_s, abs=1e-3)
     assert [round(one["seconds"], 3) for one in told["gaps"]] == [gap_s]
     (marker,) = [row for row in rows if row["status"] == "marker"]
-    assert float(marker["pts_s"]) == pytest.approx(pressed_s, abs=0.1)
-    assert lost.frame.time_s + 2.9 < float(marker["pts_s"]) < back_s
-    frame_times = [float(row["pts_s"]) for row in rows if row["frame"]]
+    assert float(marker["session_s"]) == pytest.approx(pressed_s, abs=0.1)
+    assert lost.frame.time_s + 2.9 < float(marker["session_s"]) < back_s
+    frame_times = [float(row["session_s"]) for row in rows if row["frame"]]
     assert not [at for at in frame_times if lost.frame.time_s + 0.001 < at < back_s - 0.001]
     for name in ("take.mp4", "take_clean.mp4"):
         times, images, length_s = frames_of(tmp_path / name)
@@ -144,7 +144,7 @@ def test_a_recording_that_ends_in_an_outage_reaches_to_its_end(
     told = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
     assert told["recording"]["start_s"] + told["duration_s"] == pytest.approx(ended_s, abs=0.1)
     (gap,) = [row for row in rows_of(tmp_path) if row["status"] == "gap"]
-    assert float(gap["pts_s"]) + float(gap["note"]) == pytest.approx(ended_s, abs=0.1)
+    assert float(gap["session_s"]) + float(gap["note"]) == pytest.approx(ended_s, abs=0.1)
     for name in ("take.mp4", "take_clean.mp4"):
         times, _, length_s = frames_of(tmp_path / name)
         assert length_s == pytest.approx(told["duration_s"], abs=0.1) and times == sorted(times)
@@ -167,7 +167,7 @@ def test_a_silent_camera_is_said_to_be_so_before_the_connection_is_given_up(
         stop(session)
     rows = rows_of(tmp_path)
     start_s = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))["recording"]["start_s"]
-    in_csv = sorted({float(row["pts_s"]) for row in rows if row["frame"]})
+    in_csv = sorted({float(row["session_s"]) for row in rows if row["frame"]})
     times, images, _ = frames_of(tmp_path / "take_clean.mp4")
     seen = [at + start_s for at, image in zip(times, images, strict=True) if image.mean() > 10]
     assert seen == pytest.approx(in_csv, abs=2e-4)

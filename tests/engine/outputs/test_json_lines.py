@@ -20,7 +20,13 @@ def live() -> LiveScene:
     frame = Frame(7, 21000, 3000, 7 / 30, np.zeros((64, 64, 3), np.uint8), gap_s=1.5)
     seen = Face(1, BOX, Detection(BOX, np.zeros((6, 2), np.float32), 0.9))
     prediction = Prediction(
-        0.2, np.array([2.0, 0.0], np.float32), np.array([0.88, 0.12], np.float32), 0, 16, False, flaws=(Flaw.DARK,)
+        0.2,
+        np.array([2.0, 0.0], np.float32),
+        np.array([0.88, 0.12], np.float32),
+        np.array([0.81, 0.19], np.float32),
+        16,
+        False,
+        flaws=(Flaw.DARK,),
     )
     hidden = Face(2, BOX, None)
     scene = Scene(frame, (seen, hidden), {1: prediction, 2: prediction})
@@ -35,10 +41,11 @@ def test_a_line_says_all(tmp_path: Path) -> None:
     lines = (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 2
     data = json.loads(lines[0])
-    assert (data["format"], data["source"], data["frame"], data["gap_s"]) == (1, "camera", 7, 1.5)
+    assert (data["format"], data["source"], data["frame"], data["gap_s"]) == (2, "camera", 7, 1.5)
     first, second = data["faces"]
     assert first["id"] == 1 and first["name"] == "Ana" and first["box"] == [10.0, 20.0, 30.0, 40.0]
-    assert first["label"] == "happiness" and first["probabilities"] == {"happiness": 0.88, "fear": 0.12}
+    assert first["label"] == "happiness" and first["probabilities"] == {"happiness": 0.81, "fear": 0.19}
+    assert first["raw"] == {"happiness": 0.88, "fear": 0.12}
     assert first["quality"] == ["dark"] and first["prediction_s"] == 0.2
     assert second["status"] == "occluded" and "probabilities" not in second and "label" not in second
 

@@ -80,7 +80,7 @@ def test_uneven_times_are_kept(annotator: Annotator, tmp_path: Path) -> None:
     source = write_video(tmp_path / "in.mkv", portrait(60), pts=pts, time_base=Fraction(1, 1000))
     run(annotator, source, tmp_path / "out.mp4")
     assert np.allclose(probe(tmp_path / "out.mp4")["times"], np.subtract(pts, pts[0]) / 1000, atol=2e-3)
-    assert [float(row["pts_s"]) for row in rows_of(tmp_path / "out.csv")] == [value / 1000 for value in pts]
+    assert [float(row["session_s"]) for row in rows_of(tmp_path / "out.csv")] == [value / 1000 for value in pts]
 
 
 @pytest.mark.parametrize(("width", "height"), [(321, 241), (64, 48), (16, 16), (640, 17)])
@@ -119,10 +119,10 @@ def test_table_has_a_row_for_each_frame_and_face(annotator: Annotator, tmp_path:
         shares = [float(value) for name, value in row.items() if name.startswith("p_")]
         assert sum(shares) == pytest.approx(1, abs=1e-3)
         assert row["track_id"] == "1"
-        assert row[f"p_{row['top_label']}"] == f"{max(shares):.5f}"
-        assert 0 <= float(row["pts_s"]) - float(row["prediction_s"]) < 0.125
+        assert row[f"p_{row['label']}"] == f"{max(shares):.5f}"
+        assert 0 <= float(row["time_s"]) - float(row["prediction_s"]) < 0.125
     for row in by_status["occluded"] + by_status["no face"]:
-        assert row["score"] == row["top_label"] == row["p_happiness"] == ""
+        assert row["score"] == row["label"] == row["p_happiness"] == row["raw_happiness"] == ""
     assert len(by_status["occluded"]) == 25  # one second
 
 

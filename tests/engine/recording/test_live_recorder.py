@@ -73,9 +73,9 @@ def test_times_gaps_markers_and_names(tmp_path: Path) -> None:
     rows = rows_of(tmp_path / "take.csv")
     assert [row["note"] for row in rows if row["status"] == "marker"] == ['a, "b"']
     gap = next(row for row in rows if row["status"] == "gap")
-    assert float(gap["pts_s"]) + float(gap["note"]) == pytest.approx(expected[25], abs=1e-3)
+    assert float(gap["session_s"]) + float(gap["note"]) == pytest.approx(expected[25], abs=1e-3)
     assert float(gap["note"]) == pytest.approx(29.9, abs=1e-3)
-    assert [float(row["pts_s"]) for row in rows if row["frame"]] == pytest.approx(expected.tolist(), abs=1e-5)
+    assert [float(row["session_s"]) for row in rows if row["frame"]] == pytest.approx(expected.tolist(), abs=1e-5)
     data = json.loads((tmp_path / "take.json").read_text(encoding="utf-8"))
     assert data["complete"] is True
     assert data["names"] == {"1": "Ana"}

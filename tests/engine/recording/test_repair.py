@@ -9,6 +9,7 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import pytest
 
 from mien.engine.errors import RecordingError
@@ -56,8 +57,11 @@ def unfinished(folder: Path, *, rows: str | None = None) -> Path:
     return part
 
 
-HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,top_label,p_a,p_b\n"
-ROW = "0.040000,1,1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,a,0.90000,0.10000\n"
+HEAD = (
+    "time_s,session_s,frame,track_id,x,y,width,height,score,status,quality,window_steps,prediction_s,label,"
+    "p_a,p_b,raw_a,raw_b\n"
+)
+ROW = "0.040000,0.040000,1,1,1.0,1.0,9.0,9.0,0.9,ok,good,16,0.040000,a,0.90000,0.10000,0.90000,0.10000\n"
 
 
 def test_what_ends_in_its_first_fragment_keeps_its_frames(tmp_path: Path) -> None:
@@ -169,20 +173,27 @@ def test_many_repairs_at_once_give_one_whole_recording(tmp_path: Path) -> None:
     assert "was finished already" in again.stdout
 
 
-OLD_HEAD = HEAD.replace("window_steps,prediction_s", "steps,read_s")
+OLD_HEAD = "pts_s,frame,track_id,x,y,width,height,score,status,quality,steps,read_s,label,top_label,p_a,p_b,note\n"
+OLD_ROW = "7.040000,1,1,1.0,1.0,9.0,9.0,0.9,ok,good,16,7.040000,a,a,0.90000,0.10000,\n"
+OLD_MARKER = f"7.080000{',' * 8}marker{',' * 8}here\n"
 
 
 def test_an_unfinished_recording_of_format_1_is_repaired_and_read(tmp_path: Path) -> None:
     """As version 0.1.0 wrote them."""
-    part = unfinished(tmp_path, rows=OLD_HEAD + ROW + ROW[:30])
-    about = {"format": 1, "source": {"name": "a.mp4", "start_s": 0.0}, "names": {"1": "Ana"}, "complete": False}
+    part = unfinished(tmp_path, rows=OLD_HEAD + OLD_ROW + OLD_MARKER + OLD_ROW[:30])
+    about = {"format": 1, "recording": {"start_s": 7.0}, "names": {"1": "Ana"}, "complete": False}
     (tmp_path / "out.part.json").write_text(json.dumps(about))
-    assert repair(part).rows == 1
-    assert (tmp_path / "out.csv").read_text() == OLD_HEAD + ROW
+    assert repair(part).rows == 2
+    assert (tmp_path / "out.csv").read_text() == OLD_HEAD + OLD_ROW + OLD_MARKER
+    assert json.loads((tmp_path / "out.json").read_text())["markers"] == [{"time_s": 7.08, "text": "here"}]
+    with av.open(str(tmp_path / "out.mp4")) as opened:
+        assert [chapter["start"] * float(chapter["time_base"]) for chapter in opened.chapters()] == [0, 0.08]
     session = read_session(tmp_path / "out.mp4")
     assert session.labels == ("a", "b")
     assert session.names == {1: "Ana"}
     assert session.tracks[1].probabilities[0] == pytest.approx([0.9, 0.1])
+    assert session.tracks[1].times_s == pytest.approx([0.04])
+    assert [(marker.text, round(marker.time_s, 6)) for marker in session.markers] == [("here", 0.08)]
 
 
 @pytest.mark.parametrize("name", ["OUT.part.MP4", "out.part.MP4"])

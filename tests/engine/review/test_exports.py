@@ -11,18 +11,18 @@ import pytest
 from mien.engine.errors import ReviewError
 from mien.engine.review.exports import EXPORTERS, Selection, exporter
 from mien.engine.review.session import read_session
-from tests.recordings import HEAD, row, session_of
+from tests.recordings import HEAD, OLD_HEADS, note_row, old_row, row, session_of
 
 
 def test_exports(tmp_path: Path) -> None:
     text = "".join(row(10 + i / 10, 1 + i % 2) for i in range(40))
-    marker = f"11.000000{',' * 8}marker{',' * 8}x --> <b> & y\n"
+    marker = note_row(11, "marker", "x --> <b> & y")
     session = read_session(session_of(tmp_path, text + marker, names={"1": "A & <B>", "2": "A & <B>"}))
     assert exporter("csv")(session, tmp_path / "part.csv", Selection(frozenset({2}), 1.0, 2.0)) == 6
     with (tmp_path / "part.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert {line["track_id"] for line in rows} == {"2", ""}
-    assert all(11 <= float(line["pts_s"]) <= 12 for line in rows)
+    assert all(1 <= float(line["time_s"]) <= 2 and 11 <= float(line["session_s"]) <= 12 for line in rows)
     assert set((tmp_path / "part.csv").read_text().splitlines()) <= set((HEAD + text + marker).splitlines())
     bare = read_session(session_of(tmp_path, text))
     exporter("elan")(bare, tmp_path / "bare.eaf")  # without markers
@@ -72,7 +72,7 @@ def check_elan(path: Path) -> None:
 
 
 def test_the_gap_and_the_note_of_a_jump_go_along(tmp_path: Path) -> None:
-    text = row(10.0, 1) + f"10.500000{',' * 8}gap{',' * 8}0\n" + row(10.5, 1)
+    text = row(10.0, 1) + note_row(10.5, "gap", "0") + row(10.5, 1)
     session = read_session(session_of(tmp_path, text))
     assert [(gap.start_s, gap.seconds) for gap in session.gaps] == [(0.5, 0.0)]
     exporter("csv")(session, tmp_path / "part.csv", Selection(start_s=0.4))
@@ -119,15 +119,24 @@ def test_exports_follow_no_planted_link_and_say_when_the_disk_is_full(tmp_path: 
             exporter(kind)(session, Path("/dev/full"))
 
 
-def test_a_recording_of_format_1_is_reviewed_and_exported(tmp_path: Path) -> None:
-    """As version 0.1.0 wrote them: other names of two columns, and texts as they were."""
-    text = row(10.0, 1) + row(10.1, 1) + f"10.200000{',' * 8}marker{',' * 8}=1+1\n"
-    path = session_of(tmp_path, text)
-    path.write_text(path.read_text().replace("window_steps,prediction_s", "steps,read_s"))
+@pytest.mark.parametrize("number", [1, 2])
+def test_a_recording_of_an_older_format_is_reviewed_and_exported(tmp_path: Path, number: int) -> None:
+    """As version 0.1.0 wrote them: one time, raw probabilities, a label that lagged behind them."""
+    path = session_of(tmp_path, "")
+    text = old_row(10.0, 0.9) + old_row(10.1, 0.48, top="sad") + old_row(10.2, 0.2, top="sad")
+    marker = f"10.200000{',' * 8}marker{',' * 8}{'=1+1' if number == 1 else chr(39) + '=1+1'}\n"
+    path.write_text(OLD_HEADS[number] + text + marker)
     session = read_session(path)
-    assert [marker.text for marker in session.markers] == ["=1+1"]
-    assert len(session.tracks[1].times_s) == 2
-    assert exporter("csv")(session, tmp_path / "new.csv") == 3
-    assert (tmp_path / "new.csv").read_text() == HEAD + text.replace("=1+1", "'=1+1")
+    assert [(marker.text, round(marker.time_s, 6)) for marker in session.markers] == [("=1+1", 0.2)]
+    track = session.tracks[1]
+    assert track.times_s == pytest.approx([0, 0.1, 0.2])
+    assert track.raw[:, 0] == pytest.approx([0.9, 0.48, 0.2])
+    assert (track.shown == track.probabilities.argmax(axis=1)).all()
+    assert exporter("csv")(session, tmp_path / "new.csv") == 4
+    lines = (tmp_path / "new.csv").read_text().splitlines(keepends=True)
+    assert lines[0] == HEAD and lines[4] == note_row(10.2, "marker", "'=1+1")
     (tmp_path / "new.json").write_text((tmp_path / "take.json").read_text())
-    assert read_session(tmp_path / "new.csv").markers == session.markers
+    again = read_session(tmp_path / "new.csv")
+    assert [marker.text for marker in again.markers] == ["=1+1"]
+    assert again.markers[0].time_s == pytest.approx(session.markers[0].time_s)
+    assert (again.tracks[1].raw == track.raw).all() and (again.tracks[1].probabilities == track.probabilities).all()

@@ -171,8 +171,8 @@ def test_video_with_typed_labels_without_torch(
     about = json.loads(out.with_suffix(".json").read_text(encoding="utf-8"))
     assert about["model"]["labels_validated"] is False
     rows = list(csv.DictReader(out.with_suffix(".csv").open(encoding="utf-8")))
-    read = [row for row in rows if row["top_label"]]
+    read = [row for row in rows if row["label"]]
     assert read, "no face was read in the demo"
-    assert all(row["top_label"].endswith("(unvalidated)") for row in read)
+    assert all(row["label"].endswith("(unvalidated)") for row in read)
     for row in read:
         assert abs(float(row["p_bored (unvalidated)"]) + float(row["p_delighted (unvalidated)"]) - 1) < 1e-3

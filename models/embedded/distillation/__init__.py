@@ -1,0 +1,1 @@
+"""What teaches the student: unlabelled faces, the mean of larger networks, the weights of a former bundle."""
