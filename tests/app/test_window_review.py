@@ -42,17 +42,17 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
     qtbot.waitUntil(lambda: window.playback.now().index > 30, timeout=20_000)
     qtbot.keyClick(window, Qt.Key.Key_End)
     qtbot.waitUntil(lambda: window.playback.now().index == 74, timeout=20_000)
-    window.write(tmp_path / "report.pdf", window._report)
-    window.write(tmp_path / "report.png", window._report)
-    window.write(tmp_path / "talk.csv", partial(window._export_to, "csv"))
-    window.write(tmp_path / "talk.eaf", partial(window._export_to, "elan"))
-    window.write(tmp_path / "talk.vtt", partial(window._export_to, "vtt"))
+    window.exporting.write(tmp_path / "report.pdf", window.exporting.write_report)
+    window.exporting.write(tmp_path / "report.png", window.exporting.write_report)
+    window.exporting.write(tmp_path / "talk.csv", partial(window.exporting.write_export, "csv"))
+    window.exporting.write(tmp_path / "talk.eaf", partial(window.exporting.write_export, "elan"))
+    window.exporting.write(tmp_path / "talk.vtt", partial(window.exporting.write_export, "vtt"))
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "report.png").stat().st_size > 10_000
     assert ElementTree.parse(tmp_path / "talk.eaf").getroot().tag == "ANNOTATION_DOCUMENT"
     assert (tmp_path / "talk.vtt").read_text(encoding="utf-8").startswith("WEBVTT")
     assert len((tmp_path / "talk.csv").read_text(encoding="utf-8").splitlines()) == 76
-    window.write(tmp_path / "nowhere" / "report.png", window._report)
+    window.exporting.write(tmp_path / "nowhere" / "report.png", window.exporting.write_report)
     assert "cannot be written" in window.notice.text
     window.close()
 

@@ -29,10 +29,11 @@ class EventsPanel(QWidget):
         self._state: ReviewState | None = None
         self._filling = False
         self.codes = _table([self.tr("Key"), self.tr("Code"), self.tr("Kind")], self.tr("Codes"))
-        self.codes.setMaximumHeight(190)
         self.codes.itemChanged.connect(self._code_edited)
         self.codes.itemDoubleClicked.connect(lambda item: None)
         self.codes.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
+        self.codes.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Fixed)
+        self.codes.verticalHeader().setMinimumSectionSize(36)
         self.codes.installEventFilter(self)
         add = tool("plus", self.tr("New code (Ctrl+N)"))
         add.clicked.connect(self.add_code)
@@ -49,7 +50,7 @@ class EventsPanel(QWidget):
             self.tr("Press the key of a code while the recording plays. A span ends with its key, too."),
             "small",
             wrap=True,
-        )  # noqa: E501
+        )
         self._delete = button(self.tr("Delete"), "minus", kind="quiet")
         self._delete.clicked.connect(self.remove_event)
         heads = row(label(self.tr("Codes"), "section"), 0, add, remove, spacing=2)
@@ -196,6 +197,10 @@ class EventsPanel(QWidget):
             self.codes.setCellWidget(number, 2, kind)
         if 0 <= at < len(coding.codes):
             self.codes.setCurrentCell(at, 1)
+        self.codes.resizeRowsToContents()
+        rows = sum(self.codes.rowHeight(at) for at in range(min(len(coding.codes), 5)))
+        self.codes.setFixedHeight(self.codes.horizontalHeader().sizeHint().height() + rows + 6)
+        self.codes.setColumnWidth(2, 104)
         self.codes.setVisible(bool(coding.codes))
         if not coding.codes:
             self._hint.setText(self.tr("No codes yet. Add one with +, then press its key while the recording plays."))
@@ -203,6 +208,7 @@ class EventsPanel(QWidget):
             self._hint.setText(
                 self.tr("Press the key of a code while the recording plays; that of a span again where it ends.")
             )
+        self.events.setColumnHidden(_WHO, all(event.track is None for event in coding.events))
         self.events.setRowCount(len(coding.events))
         for number, event in enumerate(coding.events):
             self._put_event(number, event)

@@ -163,9 +163,10 @@ class Exporting(QObject):
             path = path.with_name(f"{path.name}.mp4")
 
         def work(tell: Callable[[VideoProgress], None], cancelled: Callable[[], bool]) -> object:
+            start_s, end_s = (0.0, None) if span is None else (span.start_s, span.end_s)
             return export_video(
-                session, path, start_s=0.0 if span is None else span.start_s, end_s=None if span is None else span.end_s,
-                look=chosen, origin=origin, progress=tell, cancelled=cancelled,
+                session, path, start_s=start_s, end_s=end_s, look=chosen, origin=origin, progress=tell,
+                cancelled=cancelled,
             )  # fmt: skip
 
         self.job.start(path.name, work, partial(self._saved, path), self._failed)

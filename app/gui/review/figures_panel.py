@@ -26,27 +26,33 @@ class FiguresPanel(QWidget):
     def __init__(self) -> None:
         super().__init__()
         self._state: ReviewState | None = None
-        self._what = label("", "heading", wrap=True)
+        self._what = label("", "heading")
         self._left_out = label("", "small", wrap=True)
         self.tree = QTreeWidget()
         self.tree.setAccessibleName(self.tr("Figures"))
         self.tree.setColumnCount(6)
         self.tree.setHeaderLabels(
-            [self.tr("Expression"), self.tr("Mean"), self.tr("Share"), self.tr("Episodes"), self.tr("Length"), self.tr("Peak")]
-        )  # fmt: skip
+            [
+                *(self.tr("Expression"), self.tr("Mean"), self.tr("Share")),
+                *(self.tr("Episodes"), self.tr("Length"), self.tr("Peak")),
+            ]
+        )
         self.tree.setRootIsDecorated(False)
         self.tree.setIndentation(14)
         self.tree.header().setSectionResizeMode(QHeaderView.ResizeMode.ResizeToContents)
-        self.tree.header().setSectionResizeMode(0, QHeaderView.ResizeMode.Stretch)
-        self.tree.header().setStretchLastSection(False)
+        self.tree.header().setStretchLastSection(True)
+        self.tree.header().setDefaultAlignment(_RIGHT)
+        self.tree.headerItem().setTextAlignment(0, Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self.tree.setUniformRowHeights(True)
         self.tree.itemActivated.connect(self._activated)
         self.tree.setToolTip(self.tr("Enter or double-click: to the highest peak"))
         copy = button(self.tr("Copy"), kind="quiet")
         copy.clicked.connect(self.copy)
         note = label(
-            self.tr("Share: of the time in which the model was sure. Mean: of the probability. Length: mean of an episode."),
-            "small", wrap=True,
-        )  # fmt: skip
+            self.tr("Share: of the time in which the model was sure. Mean: of the probability. Length: of an episode."),
+            "small",
+            wrap=True,
+        )
         inner = column(row(self._what, 0, copy), self._left_out, self.tree, note, spacing=6)
         inner.setContentsMargins(12, 10, 12, 10)
         inner.setStretch(2, 1)
@@ -89,6 +95,7 @@ class FiguresPanel(QWidget):
         font.setBold(True)
         top.setFont(0, font)
         self.tree.addTopLevelItem(top)
+        top.setFirstColumnSpanned(True)
         sure = QTreeWidgetItem([self.tr("seen {seen:.1f} s, sure {sure:.1f} s, uncertain {uncertain:.1f} s").format(
             seen=person.seen_s, sure=person.sure_s, uncertain=person.uncertain_s
         )])  # fmt: skip

@@ -151,8 +151,7 @@ class _Pages:
         self._p.drawText(QRectF(x, y, width, _ROW), side | Qt.AlignmentFlag.AlignVCenter, text)
 
     def draw(self) -> None:
-        self._first()
-        y = _HEIGHT
+        y = self._first() + 14
         for person in self._content.people:
             need = 64 + _ROW * (len(person.labels) + 1)
             if y + need > _HEIGHT - _FOOT:
@@ -173,7 +172,8 @@ class _Pages:
         area = QRectF(_WIDTH - _MARGIN - 120, _HEIGHT - 44, 120, 18)
         self._p.drawText(area, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignTop, str(self.count))
 
-    def _first(self) -> None:
+    def _first(self) -> float:
+        """The summary; returns where it ends."""
         content = self._content
         y = self._text(_MARGIN, 44, content.title, 26, bold=True) + 2
         for line in facts(content):
@@ -193,8 +193,8 @@ class _Pages:
         y = self._text(
             _MARGIN, y, tr("Share of each expression, of the time in which the model was sure"), 15, bold=True
         )
-        self._shares(y + 4, step)
         self._foot()
+        return self._shares(y + 4, step)
 
     def _legend(self, labels: tuple[str, ...], y: float) -> float:
         x = _MARGIN + NAMES
@@ -214,7 +214,7 @@ class _Pages:
         self._p.setBrush(series_colour(index, self._palette))
         self._p.drawRoundedRect(QRectF(x, y, 11, 11), 3, 3)
 
-    def _shares(self, y: float, step: float) -> None:
+    def _shares(self, y: float, step: float) -> float:
         """A bar for each person, cut into the shares of the expressions; it begins and ends with the chart above."""
         left, right = _MARGIN + NAMES, _WIDTH - _MARGIN - RIGHT
         people = self._content.people
@@ -248,6 +248,7 @@ class _Pages:
         if len(people) > _PEOPLE:
             more = tr("and {count} more, on the next pages").format(count=len(people) - _PEOPLE)
             self._text(left, y - 4, more, 12, muted=True)
+        return y
 
     def _person(self, person: PersonStatistics, y: float) -> float:
         """Name, table, and thumbnails of the peaks at its right."""
@@ -269,7 +270,7 @@ class _Pages:
             tr("Mean length"),
             tr("Peaks"),
             tr("Highest peak"),
-        ]  # noqa: E501
+        ]
         widths = [130.0, 58.0, 62.0, 70.0, 70.0, 92.0, 56.0, 150.0]
         self._p.setFont(_font(11, bold=True))
         self._p.setPen(self._ink(QPalette.ColorRole.Dark))

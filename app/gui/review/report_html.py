@@ -56,7 +56,7 @@ def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
     yield f"<section>\n<h2>{escape(person.name)}</h2>"
     spent = tr(
         "seen {seen:.1f} s of {whole:.1f} s; sure {sure:.1f} s, uncertain {uncertain:.1f} s, warming up {warming:.1f} s"
-    )  # noqa: E501
+    )
     yield '<p class="facts">{}</p>'.format(
         escape(
             spent.format(
@@ -81,7 +81,7 @@ def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
         tr("Mean length"),
         tr("Peaks"),
         tr("Highest peak"),
-    )  # noqa: E501
+    )
     yield f"<table>\n<tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr>"
     for index, item in enumerate(person.labels):
         peak = item.highest
@@ -95,7 +95,8 @@ def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
     for item in person.labels:
         image = content.thumbnails.get((person.track_id, item.label))
         if item.highest is not None and image is not None:
-            text = f"{escape(item.label)} {percent(item.highest.probability, 0)}<br><span>{clock(item.highest.time_s)}</span>"
+            peak = item.highest
+            text = f"{escape(item.label)} {percent(peak.probability, 0)}<br><span>{clock(peak.time_s)}</span>"
             yield f'<figure><img alt="" src="{_png(_qimage(image))}"><figcaption>{text}</figcaption></figure>'
     yield "</section>"
 

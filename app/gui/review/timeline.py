@@ -8,7 +8,6 @@ from typing import Final
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
-    QColor,
     QHelpEvent,
     QMouseEvent,
     QPainter,
@@ -19,7 +18,16 @@ from PySide6.QtGui import (
     QResizeEvent,
     QWheelEvent,
 )
-from PySide6.QtWidgets import QScrollArea, QScrollBar, QSizePolicy, QSlider, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtWidgets import (
+    QApplication,
+    QScrollArea,
+    QScrollBar,
+    QSizePolicy,
+    QSlider,
+    QToolTip,
+    QVBoxLayout,
+    QWidget,
+)
 
 from mien.app.gui.review.chart import FLAGS, NAMES, RIGHT, ChartPainter, ChartView
 from mien.app.gui.review.state import ReviewState
@@ -94,7 +102,8 @@ class Lanes(QWidget):
         if state is not None:
             began = tuple((name, began_s) for (name, _), began_s in state.coder.open.items())
             view = ChartView(*self._range, state.label, state.span, state.person, state.event, began, self._time_s)
-            self._chart = ChartPainter(state.session, self.palette(), self.font(), view)
+            # The application's: a style sheet that makes the scrolled area transparent leaves black in its palette.
+            self._chart = ChartPainter(state.session, QApplication.palette(), self.font(), view)
         self.update()
 
     def paintEvent(self, event: QPaintEvent) -> None:
@@ -113,12 +122,11 @@ class Lanes(QWidget):
         axes = self._chart.axes(QRectF(self.rect()))
         bottom = axes.area.bottom() + 4
         if self._hover is not None:
-            colour = QColor(self.palette().color(QPalette.ColorRole.Dark))
-            painter.setPen(QPen(colour, 1.0, Qt.PenStyle.DotLine))
+            painter.setPen(QPen(QApplication.palette().color(QPalette.ColorRole.Dark), 1.0, Qt.PenStyle.DotLine))
             painter.drawLine(QPointF(self._hover, FLAGS), QPointF(self._hover, bottom))
         if axes.start_s <= self._time_s <= axes.end_s:
             x = axes.x(self._time_s)
-            painter.setPen(QPen(self.palette().color(QPalette.ColorRole.WindowText), 1.8))
+            painter.setPen(QPen(QApplication.palette().color(QPalette.ColorRole.WindowText), 1.8))
             painter.drawLine(QPointF(x, 0), QPointF(x, bottom))
         if self.hasFocus():
             painter.setPen(QPen(self.palette().color(QPalette.ColorRole.Highlight), 2))

@@ -71,6 +71,7 @@ class ReviewWindow(QMainWindow):
         self._drawing: Drawing | None = None
         self._played: Played | None = None
         self._serial = -1
+        self._lanes_height = 0
         self._time_s = 0.0
         self.image = FrameView()
         self.image.show_message("file", self.tr("Opening {name}…").format(name=path.name))
@@ -145,7 +146,7 @@ class ReviewWindow(QMainWindow):
         self._beside.addWidget(self.image)
         self._beside.addWidget(self.panel)
         self._beside.setStretchFactor(0, 1)
-        self._beside.setSizes([880, 400])
+        self._beside.setSizes([860, 440])
         self._beside.setChildrenCollapsible(False)
         below = QWidget()
         lower = column(self.transport, self.job, tools, self.timeline, self._legend, spacing=0)
@@ -243,8 +244,7 @@ class ReviewWindow(QMainWindow):
         self._changed()
         self._selected()
         self._legend_of(session)
-        lanes = self.timeline.lanes.sizeHint().height()
-        self._split.setSizes([self.height(), min(lanes, 260) + 150])
+        self._fit_lanes()
         self._show_time(0.0)
         self._timer.start()
 
@@ -283,6 +283,17 @@ class ReviewWindow(QMainWindow):
         self._who.blockSignals(False)
         self._selected()
         self._redraw()
+        self._fit_lanes()
+
+    def _fit_lanes(self) -> None:
+        """Give the lanes the height that they need, where they have changed and the picture can spare it."""
+        lanes = self.timeline.lanes.sizeHint().height()
+        if lanes == self._lanes_height:
+            return
+        self._lanes_height = lanes
+        rest = self.transport.sizeHint().height() + self._legend.sizeHint().height() + 84
+        below = min(lanes + rest, max(self.height() // 2, 240))
+        self._split.setSizes([max(self._split.height() - below, 160), below])
 
     def _selected(self) -> None:
         state = self.state

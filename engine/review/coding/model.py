@@ -94,7 +94,7 @@ class Coding:
 
     def of_kind(self, kind: EventKind) -> tuple[Event, ...]:
         """The events of one kind."""
-        return tuple(event for event in self.events if event.kind is kind)
+        return tuple(event for event in self.events if event.kind == kind)
 
     @property
     def excluded(self) -> Spans:
