@@ -79,13 +79,16 @@ def _run(chosen: argparse.Namespace, recording: Path) -> None:
     wait(app, lambda: window.state is not None and window._serial > 0)
     window.activateWindow()
     save(window, "opened")
-    window.events.add_code()
-    window.events.codes.setCurrentCell(-1, -1)
+    key(Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)
+    editor = QApplication.focusWidget()
+    QTest.keyClicks(editor, "speaks")
+    QTest.keyClick(editor, Qt.Key.Key_Return)
+    app.processEvents()
     state = window.state
     assert state is not None
     from mien.engine.review.coding.model import Code
 
-    state.do("rename", lambda c: c.with_code(Code("speaks", "span", 1), in_place_of=c.codes[0].name))
+    assert [code.name for code in state.history.now.codes] == ["speaks"]
     state.do("code", lambda c: c.with_code(Code("looks away", "span", 2)))
     state.do("code", lambda c: c.with_code(Code("nods", "point", 3)))
     window.setFocus()

@@ -40,12 +40,14 @@ class Played:
         index: of the frame in the recording, from 0.
         time_s: its time on the recording's clock, in seconds.
         image: (H,W,3) uint8 RGB.
+        request: which `Playback.request` it answers; while another is under way, it is not the newest that is wanted.
     """
 
     serial: int
     index: int
     time_s: float
     image: RgbImage
+    request: int = 0
 
 
 class Playback:
@@ -71,6 +73,8 @@ class Playback:
         self._wanted: int | None = 0
         self._playing = False
         self._speed = 1.0
+        self._request = 0  # counts what was asked for
+        self._answered = 0  # the one that the thread works on
         self._closing = False
         self._now: Played | None = None
         self._error = ""
@@ -97,6 +101,12 @@ class Playback:
         """One line for the user where the recording cannot be read any further; "" while all is well."""
         with self._changed:
             return self._error
+
+    @property
+    def request(self) -> int:
+        """Counts the frames that were asked for; a frame with an older number is one from before."""
+        with self._changed:
+            return self._request
 
     @property
     def speed(self) -> float:
@@ -144,6 +154,7 @@ class Playback:
         """Go to one frame; beyond the ends, to the first or last one."""
         with self._changed:
             self._wanted = min(max(index, 0), len(self._times) - 1)
+            self._request += 1
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -184,6 +195,7 @@ class Playback:
                 if self._closing:
                     return
                 wanted, self._wanted, playing = self._wanted, None, self._playing
+                self._answered = self._request
                 if speed != self._speed:
                     speed, began = self._speed, 0.0
             if wanted is not None:
@@ -251,7 +263,7 @@ class Playback:
         image = to_rgb(frame, colour_of(frame))
         with self._changed:
             serial = 1 if self._now is None else self._now.serial + 1
-            self._now = Played(serial, index, self._times[index], image)
+            self._now = Played(serial, index, self._times[index], image, self._answered)
             if index == len(self._times) - 1:
                 self._playing = False
 

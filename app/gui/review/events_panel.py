@@ -198,8 +198,8 @@ class EventsPanel(QWidget):
         if 0 <= at < len(coding.codes):
             self.codes.setCurrentCell(at, 1)
         self.codes.resizeRowsToContents()
-        rows = sum(self.codes.rowHeight(at) for at in range(min(len(coding.codes), 5)))
-        self.codes.setFixedHeight(self.codes.horizontalHeader().sizeHint().height() + rows + 6)
+        rows = sum(self.codes.rowHeight(at) for at in range(min(len(coding.codes), 3)))
+        self.codes.setFixedHeight(self.codes.horizontalHeader().sizeHint().height() + rows + 14)
         self.codes.setColumnWidth(2, 104)
         self.codes.setVisible(bool(coding.codes))
         if not coding.codes:

@@ -30,11 +30,11 @@ class FiguresPanel(QWidget):
         self._left_out = label("", "small", wrap=True)
         self.tree = QTreeWidget()
         self.tree.setAccessibleName(self.tr("Figures"))
-        self.tree.setColumnCount(6)
+        self.tree.setColumnCount(5)
         self.tree.setHeaderLabels(
             [
                 *(self.tr("Expression"), self.tr("Mean"), self.tr("Share")),
-                *(self.tr("Episodes"), self.tr("Length"), self.tr("Peak")),
+                *(self.tr("Episodes"), self.tr("Peak")),
             ]
         )
         self.tree.setRootIsDecorated(False)
@@ -49,7 +49,9 @@ class FiguresPanel(QWidget):
         copy = button(self.tr("Copy"), kind="quiet")
         copy.clicked.connect(self.copy)
         note = label(
-            self.tr("Share: of the time in which the model was sure. Mean: of the probability. Length: of an episode."),
+            self.tr(
+                "Share: of the time in which the model was sure. Mean: of the probability. Episodes: count × length."
+            ),
             "small",
             wrap=True,
         )
@@ -108,17 +110,16 @@ class FiguresPanel(QWidget):
                 item.label,
                 "–" if math.isnan(item.mean) else f"{item.mean * 100:.1f} %",
                 f"{item.percent} %" if person.sure_s > 0 else "–",
-                str(item.episodes),
-                f"{item.mean_length_s:.1f} s" if item.episodes else "–",
+                f"{item.episodes} × {item.mean_length_s:.1f} s" if item.episodes else "–",
                 "–" if peak is None else f"{peak.probability * 100:.0f} %  {clock_ms(peak.time_s)[:-4]}",
             ]
             made = QTreeWidgetItem(cells)
             made.setIcon(0, _dot(series_colour(index, self.palette())))
-            for number in range(1, 6):
+            for number in range(1, 5):
                 made.setTextAlignment(number, _RIGHT)
             if peak is not None:
                 made.setData(0, Qt.ItemDataRole.UserRole, peak.time_s)
-                made.setToolTip(5, self.tr("{count} peaks").format(count=len(item.peaks)))
+                made.setToolTip(4, self.tr("{count} peaks").format(count=len(item.peaks)))
             top.addChild(made)
         top.setExpanded(True)
 
@@ -129,12 +130,12 @@ class FiguresPanel(QWidget):
 
     def copy(self) -> None:
         """Put the table on the clipboard, with tabs between the cells."""
-        lines = ["\t".join(self.tree.headerItem().text(number) for number in range(6))]
+        lines = ["\t".join(self.tree.headerItem().text(number) for number in range(5))]
         for at in range(self.tree.topLevelItemCount()):
             top = self.tree.topLevelItem(at)
             lines.append(top.text(0))
             lines += [
-                "\t".join(top.child(i).text(number).strip() for number in range(6)) for i in range(top.childCount())
+                "\t".join(top.child(i).text(number).strip() for number in range(5)) for i in range(top.childCount())
             ]
         QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QPixmap, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractItemView,
@@ -51,6 +51,7 @@ if TYPE_CHECKING:
 
 _PULL_MS = 10
 _JUMP_S = 5.0
+_LOW = 720  # pixels; a window that is no higher has no legend
 
 
 class ReviewWindow(QMainWindow):
@@ -246,6 +247,7 @@ class ReviewWindow(QMainWindow):
         self._legend_of(session)
         self._fit_lanes()
         self._show_time(0.0)
+        self.timeline.lanes.setFocus()  # so that the keys are those of the window, not of the first control
         self._timer.start()
 
     def _failed(self, message: str) -> None:
@@ -254,12 +256,24 @@ class ReviewWindow(QMainWindow):
         )
 
     def _legend_of(self, session: RecordedSession) -> None:
+        for index in range(len(session.labels)):
+            swatch = QPixmap(12, 12)
+            swatch.fill(series_colour(index, self.palette()))
+            self._label.setItemIcon(index + 1, swatch)
         self._legend.setText(
             "&nbsp;&nbsp;&nbsp; ".join(
                 f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{html.escape(name)}"
                 for index, name in enumerate(session.labels)
             )
         )
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # The lanes are worth more than their legend, which is in the list of expressions, too.
+        self._legend.setVisible(self.height() >= _LOW)
+        self._lanes_height = 0
+        if self.state is not None:
+            self._fit_lanes()
 
     def changeEvent(self, event: QEvent) -> None:
         super().changeEvent(event)
@@ -291,8 +305,9 @@ class ReviewWindow(QMainWindow):
         if lanes == self._lanes_height:
             return
         self._lanes_height = lanes
-        rest = self.transport.sizeHint().height() + self._legend.sizeHint().height() + 84
-        below = min(lanes + rest, max(self.height() // 2, 240))
+        rest = self.transport.sizeHint().height() + 84
+        rest += self._legend.sizeHint().height() if self._legend.isVisible() else 0
+        below = min(lanes + rest, max(round(self.height() * 0.48), 240))
         self._split.setSizes([max(self._split.height() - below, 160), below])
 
     def _selected(self) -> None:
@@ -399,7 +414,8 @@ class ReviewWindow(QMainWindow):
         if self.playback is None:
             return
         now = self.playback.now()
-        if now is not None and now.serial != self._serial:
+        # A frame from before the last seek would set the clock back, and a key pressed then a wrong time.
+        if now is not None and now.serial != self._serial and now.request == self.playback.request:
             self._serial, self._played = now.serial, now
             self._paint()
             self._show_time(now.time_s)
