@@ -76,7 +76,7 @@ def _run(chosen: argparse.Namespace, recording: Path) -> None:
         QTest.keyClick(window, key, modifiers)
         app.processEvents()
 
-    wait(app, lambda: window.state is not None and window._serial > 0)
+    wait(app, lambda: window.state is not None and window.player.played is not None)
     window.activateWindow()
     save(window, "opened")
     key(Qt.Key.Key_N, Qt.KeyboardModifier.ControlModifier)

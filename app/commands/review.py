@@ -221,7 +221,7 @@ def _report(session: RecordedSession, title: str, path: Path, selection: Selecti
         reason = why_no_window()
         if reason is not None:
             raise MienError(reason)
-    from mien.app.gui.review.report import save_report
+    from mien.app.gui.report.page import save_report
     from mien.app.gui.start import application
 
     application()

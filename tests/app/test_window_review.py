@@ -39,7 +39,7 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
 
     window = ReviewWindow(None, recording)
     window.show()
-    qtbot.waitUntil(lambda: window.session is not None and window._serial > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: window.session is not None and window.player.played is not None, timeout=60_000)
     window.seek(1.0)
     qtbot.waitUntil(lambda: window.playback.now().index == 25, timeout=20_000)
     qtbot.keyClick(window, Qt.Key.Key_Right)
@@ -68,7 +68,7 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
 
 @pytest.mark.parametrize("ending", [".pdf", ".png"])
 def test_a_report_says_when_the_disk_is_full(settled, qapp, tmp_path: Path, recording: Path, ending: str) -> None:
-    from mien.app.gui.review.report import save_report
+    from mien.app.gui.report.page import save_report
     from mien.engine.disk import create_new
     from mien.engine.errors import ReviewError
     from mien.engine.review.session import read_session
@@ -141,7 +141,7 @@ def reviewing(settled, qtbot, recording: Path, tmp_path: Path) -> Iterator[Revie
         shutil.copy(path, tmp_path)
     window = ReviewWindow(None, tmp_path / "talk.mp4")
     window.show()
-    qtbot.waitUntil(lambda: window.state is not None and window._serial > 0, timeout=60_000)
+    qtbot.waitUntil(lambda: window.state is not None and window.player.played is not None, timeout=60_000)
     window.activateWindow()
     window.setFocus()
     yield window
@@ -151,8 +151,8 @@ def reviewing(settled, qtbot, recording: Path, tmp_path: Path) -> Iterator[Revie
 
 def at(qtbot, window: ReviewWindow, time_s: float) -> None:
     window.seek(time_s)
-    qtbot.waitUntil(lambda: abs(window._played.time_s - time_s) < 0.021, timeout=20_000)
-    assert window.time_s == pytest.approx(window._played.time_s)
+    qtbot.waitUntil(lambda: abs(window.player.played.time_s - time_s) < 0.021, timeout=20_000)
+    assert window.time_s == pytest.approx(window.player.played.time_s)
 
 
 def test_coding_with_keys_alone(reviewing: ReviewWindow, qtbot, tmp_path: Path) -> None:

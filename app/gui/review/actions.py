@@ -5,9 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from PySide6.QtCore import QCoreApplication
-from PySide6.QtGui import QAction, QKeySequence
-from PySide6.QtWidgets import QMenuBar, QWidget
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
+from PySide6.QtGui import QAction, QKeyEvent, QKeySequence
+from PySide6.QtWidgets import (
+    QAbstractButton,
+    QAbstractItemView,
+    QAbstractSpinBox,
+    QApplication,
+    QComboBox,
+    QMenuBar,
+    QTabBar,
+    QWidget,
+)
 
 from mien.app.gui.look.icons import icon
 
@@ -139,3 +148,38 @@ class ReviewActions:
             action.setEnabled(on or name == "close")
         for action in self.keys:
             action.setEnabled(on)
+
+
+def own_key(event: QEvent) -> bool:
+    """Whether a key belongs to the focused control rather than to the window's actions; it is accepted then."""
+    if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):
+        return False
+    focus = QApplication.focusWidget()
+    plain = not event.modifiers() & ~Qt.KeyboardModifier.KeypadModifier
+    if focus is None or not plain or event.key() not in _own_keys(focus):
+        return False
+    event.accept()
+    return True
+
+
+def clicks(event: QKeyEvent) -> bool:
+    """Let Enter click the focused button, as Space does."""
+    focus = QApplication.focusWidget()
+    if event.key() not in (Qt.Key.Key_Return, Qt.Key.Key_Enter) or not isinstance(focus, QAbstractButton):
+        return False
+    focus.click()
+    return True
+
+
+def _own_keys(focus: QWidget) -> set[int]:
+    """Keys that a control uses itself."""
+    key = Qt.Key
+    if isinstance(focus, QAbstractButton):
+        return {key.Key_Space, key.Key_Return, key.Key_Enter}
+    if isinstance(focus, QComboBox | QAbstractSpinBox):
+        return {key.Key_Space, key.Key_Up, key.Key_Down, key.Key_Home, key.Key_End, key.Key_Return, key.Key_Enter}
+    if isinstance(focus, QAbstractItemView):
+        return {key.Key_Space, key.Key_Up, key.Key_Down, key.Key_Home, key.Key_End, key.Key_Return, key.Key_Enter}
+    if isinstance(focus, QTabBar):
+        return {key.Key_Left, key.Key_Right, key.Key_Home, key.Key_End}
+    return set()

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QMenu, QProgressBar, QWidget
 from mien.app.gui.look.file_dialogs import ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, clock, label, open_folder, row
-from mien.app.gui.review.report import save_report
+from mien.app.gui.report.page import save_report
 from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError

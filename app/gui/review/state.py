@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from PySide6.QtCore import QObject, Signal
 
 from mien.engine.errors import MienError
 from mien.engine.review.coding.file import CodesFile
-from mien.engine.review.coding.history import Coder, History
+from mien.engine.review.coding.history import Coder, History, imported
 from mien.engine.review.coding.model import Coding, EventKind
 from mien.engine.review.exports import Selection
-from mien.engine.review.session import RecordedSession
+from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import WHOLE, Span
 
 
@@ -68,7 +69,47 @@ class ReviewState(QObject):
             self.event = number
             self.selected.emit()
 
+    def select_edge(self, side: int, time_s: float) -> None:
+        """The selection begins at `time_s`, with -1, or ends there, with 1; the other edge stays where that can be."""
+        whole = Span(0.0, self.session.duration_s)
+        old = self.span or whole
+        if side < 0:
+            self.select_span(Span(time_s, old.end_s if old.end_s > time_s else whole.end_s))
+        else:
+            self.select_span(Span(old.start_s if old.start_s < time_s else whole.start_s, time_s))
+
+    def select_none(self) -> None:
+        """Give up a span that was begun, else the selection."""
+        if self.coder.give_up():
+            self.changed.emit()
+            return
+        self.select_span(None)
+        self.select_event(None)
+
+    def step_person(self, by: int) -> None:
+        """The next or the previous person."""
+        keys = list(self.session.tracks)
+        if keys:
+            at = keys.index(self.person) + by if self.person in keys else (0 if by > 0 else len(keys) - 1)
+            self.select_person(keys[min(max(at, 0), len(keys) - 1)])
+
     # Editing
+
+    def exclude(self) -> None:
+        """Leave the selected span out of every statistic and export."""
+        if self.span is not None:
+            span = self.span
+            self.add(self.tr("exclude"), EventKind.EXCLUDED, span.start_s, span.end_s)
+            self.select_span(None)
+
+    def import_codes(self, path: Path) -> None:
+        """Take over the codes, not the events, of another recording."""
+        try:
+            other = read_session(path).coding
+        except MienError as error:
+            self._complain(error)
+            return
+        self.do(self.tr("codes of another recording"), lambda coding: imported(coding, other))
 
     def do(self, what: str, edit: Callable[[Coding], Coding]) -> bool:
         """Change the coding; False where that is not possible, which is said."""

@@ -251,7 +251,7 @@ def test_merged_people_are_one_and_can_be_split(tmp_path: Path) -> None:
     assert list(one.tracks) == [1, 3] and len(one.track(2).times_s) == 20 and one.name_of(1) == "Eva"
     assert one.shares(1).labels == pytest.approx({"glad": 1.0, "sad": 1.0}, abs=0.01)
     exporter("csv")(one, tmp_path / "one.csv", Selection(frozenset({1})))
-    assert {line.split(",")[2] for line in (tmp_path / "one.csv").read_text().splitlines()[1:]} == {"1"}
+    assert {line.split(",")[3] for line in (tmp_path / "one.csv").read_text().splitlines()[1:]} == {"1"}
     assert list(one.coded(one.coding.with_split(1)).tracks) == [1, 2, 3]
     with pytest.raises(ReviewError, match="cannot be one person"):
         session.coded(EMPTY.with_merged(3, 1))

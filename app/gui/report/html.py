@@ -12,7 +12,7 @@ from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage
 
 from mien.app.gui.look.palette import paper_palette, series_colour
-from mien.app.gui.review.report_text import NOTE, clock, facts, percent, tr
+from mien.app.gui.report.text import NOTE, clock, facts, percent, tr
 from mien.engine.review.statistics import PersonStatistics
 from mien.engine.review.video.report_content import ReportContent
 from mien.engine.types import RgbImage

@@ -11,9 +11,9 @@ from PySide6.QtGui import QColor, QFont, QImage, QPageSize, QPainter, QPalette, 
 from PySide6.QtWidgets import QApplication
 
 from mien.app.gui.look.palette import paper_palette, series_colour
+from mien.app.gui.report.html import page_of
+from mien.app.gui.report.text import NOTE, clock, facts, percent, tr
 from mien.app.gui.review.chart import NAMES, RIGHT, ChartPainter, ChartView
-from mien.app.gui.review.report_html import page_of
-from mien.app.gui.review.report_text import NOTE, clock, facts, percent, tr
 from mien.engine.drawing.overlay import track_colour
 from mien.engine.errors import ReviewError
 from mien.engine.review.exports import EVERYTHING, Selection
