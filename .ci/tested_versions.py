@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 # The release that the training tests run with; a torch comes with exactly one torchvision that was built for it.
 TORCH = ("torch==2.13.0", "torchvision==0.28.0")
+EXTRAS = ("gpu", "train", "cluster", "test")
 TESTED_ON = "x86_64-manylinux_2_36"
 
 
@@ -28,7 +29,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         torch = Path(folder) / "torch.txt"
         torch.write_text("\n".join(TORCH) + "\n", encoding="utf-8")
-        everything = resolve("--universal", "--python-version", PYTHONS[0], "--all-extras", "--constraints", str(torch))
+        # Not TensorRT: what PyPI has of it is a placeholder, which only NVIDIA's own index can replace.
+        extras = [word for name in EXTRAS for word in ("--extra", name)]
+        everything = resolve("--universal", "--python-version", PYTHONS[0], *extras, "--constraints", str(torch))
         (ROOT / "constraints.txt").write_text(HEADER + everything, encoding="utf-8")
         seen: dict[str, set[str]] = {name: set() for name in named()}
         for python in PYTHONS:

@@ -74,7 +74,7 @@ for _option in mien.params:
 
 mien.add_section("For everybody", annotate, watch, review, repair, doctor, bench)
 mien.add_section("For researchers", model, data)
-for _name in ("import", "export", "train", "evaluate", "recipe"):
+for _name in ("import", "export", "train", "evaluate", "recipe", "wrap"):
     mien.add_old_spelling(_name, f"model {_name}")
 
 

@@ -31,6 +31,8 @@ def chosen_bundle(model: Path | None, labels: Path | None, provider: Provider, w
     from mien.engine.inference.bundle import load_bundle
 
     bundle = load_bundle(model or embedded_bundle())
+    if bundle.reads_clips:
+        warn(f"{bundle.manifest.name} reads whole clips: each prediction runs all of it, as often as the machine can")
     if labels is None:
         return bundle
     from mien.engine.inference.typed_labels import with_typed_labels

@@ -10,8 +10,8 @@ from typing import Final, Literal
 from mien.engine.errors import MienError, SettingsError
 
 DetectorRange = Literal["short", "full"]
-Provider = Literal["auto", "tensorrt", "cuda", "cpu"]
 Expected = Literal["as-trained", "balanced", "lab", "own"]
+Provider = Literal["auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
 MAX_PIXELS: Final = 8192 * 4320
@@ -19,7 +19,7 @@ MAX_PIXELS: Final = 8192 * 4320
 A small file can announce frames that fill any memory."""
 
 EXPECTED: Final[tuple[Expected, ...]] = ("as-trained", "balanced", "lab", "own")
-PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "cpu")
+PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu")
 
 
 def require_one_of(name: str, value: object, allowed: Iterable[str], error: type[MienError] = SettingsError) -> None:

@@ -7,7 +7,7 @@ Times are seconds of the source's own clock (its PTS), not of the wall clock.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from fractions import Fraction
 
@@ -289,6 +289,8 @@ class Prediction:
         warming: steps < T.
         uncertain: the largest of the probabilities shown is below the model's threshold.
         flaws: what was wrong with the newest frame in the window.
+        values: what the model predicts beside the classes, such as valence, by name and in its own unit, of this window
+            alone; most models predict none.
     """
 
     time_s: float
@@ -299,6 +301,7 @@ class Prediction:
     warming: bool
     uncertain: bool = False
     flaws: tuple[Flaw, ...] = ()
+    values: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def label(self) -> int:

@@ -27,7 +27,7 @@ class Recogniser:
 
     Args:
         model: folder of a bundle; None: the model that ships with Mien.
-        provider: what runs it: "auto", "tensorrt", "cuda" or "cpu".
+        provider: what runs it: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once, when whole images are first read.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.
@@ -163,7 +163,9 @@ class Recogniser:
             windows = windows.copy()
             windows[:, 1::2] = windows[:, 1::2, :, ::-1]
         flat = self._predictor.embed(windows.reshape(-1, self.size, self.size, 3))
-        return self._predictor.probabilities(self._predictor.logits(flat.reshape(len(windows), self.steps, -1)))
+        return self._predictor.probabilities(
+            self._predictor.logits(flat.reshape(len(windows), self.steps, *flat.shape[1:]))
+        )
 
     @property
     def step_s(self) -> float:

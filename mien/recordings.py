@@ -12,6 +12,7 @@ import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
 from mien.engine.review.session import RecordedSession, read_session
+from mien.loading import expectation_of
 
 if TYPE_CHECKING:
     import pandas
@@ -83,10 +84,16 @@ class Recording:
         return polars.DataFrame(dict(self.columns))
 
 
-def review(path: str | Path) -> Recording:
+def review(path: str | Path, *, expect: str | Path | Mapping[str, float] | None = None) -> Recording:
     """Read a recording of `mien annotate`, `mien watch` or the window, given its MP4, CSV or JSON file.
 
     Unfinished recordings (``.part``) are read as far as they go.
+
+    Args:
+        path: of one of its files.
+        expect: read it as if this had been expected ("balanced", "as-trained", "lab", a TOML file, or a share for each
+            label), instead of what was chosen when it was made. The model is not run again, and the files stay as they
+            are.
 
     Raises:
         ReviewError: no data file, or one that is damaged.
@@ -100,7 +107,7 @@ def review(path: str | Path) -> Recording:
     >>> round(shares["neutral"] + shares["sadness"], 1) > 0.5
     True
     """
-    session = read_session(Path(path))
+    session = read_session(Path(path), expect=None if expect is None else expectation_of(expect))
     return Recording(session, _columns(session))
 
 

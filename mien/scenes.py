@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -46,6 +46,7 @@ class Face:
             the first time.
         raw: as `probabilities`, by the newest window alone.
         prediction_s: time of the newest frame that the probabilities rest on, on the clock of `Scene.time_s`.
+        values: what the model predicts beside the classes, such as valence; most models predict nothing.
     """
 
     id: int
@@ -58,6 +59,7 @@ class Face:
     probabilities: Mapping[str, float]
     raw: Mapping[str, float]
     prediction_s: float | None
+    values: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -180,7 +182,7 @@ def read(
         source: a video file, "demo", "camera:0", the address of a stream (``rtsp://...``), or an iterable of
             ``(frame, time)``: frames as (H,W,3) uint8 RGB, all of one size, times in seconds, increasing.
         model: folder of a bundle; None: the model that ships with Mien.
-        provider: what runs the model: "auto", "tensorrt", "cuda" or "cpu".
+        provider: what runs the model: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once.
         detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
         **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces,
@@ -251,6 +253,7 @@ def _scene(scene: EngineScene, labels: tuple[str, ...]) -> Scene:
                 probabilities={} if prediction is None else _shares(labels, prediction.probabilities),
                 raw={} if prediction is None else _shares(labels, prediction.raw),
                 prediction_s=None if prediction is None else prediction.time_s,
+                values={} if prediction is None else dict(prediction.values),
             )
         )
     frame = scene.frame

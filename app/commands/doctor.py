@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple, Self, TypeVar
 
 import click
 
+from mien.app.commands.doctor_gpu import describe_gpu, gpu_left_out
 from mien.app.crash import report
 from mien.app.embedded import embedded_bundle
 from mien.app.terminal import echo
@@ -29,6 +30,7 @@ _TONE_RATE: Final = 48_000  # samples per second
 _CLOCK_S: Final = 0.001  # times may be off by so much: the clocks of files are whole numbers
 _AUDIO_S: Final = 0.05  # AAC comes in packets of 21 ms
 _LOOK_EVERY_S: Final = 0.005  # a look-up of a name takes longer
+_GPU_UNUSED: Final = 1  # exit code
 _AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is closed
 
 
@@ -38,7 +40,8 @@ _AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is clo
 def doctor(model: Path | None, detector: Path | None) -> None:
     """Print versions, providers, detector and model state, and take a short video through the whole program.
 
-    Exit code 0: all is well; 2: something is not, and the line says what.
+    Exit code 0: all is well; 1: all works, but a GPU is there and not used; 2: something does not work. The last line
+    says what to do.
     """
     _line("Mien", version())
     _line("Python", f"{platform.python_version()} on {platform.platform()}")
@@ -53,6 +56,7 @@ def doctor(model: Path | None, detector: Path | None) -> None:
     for warning in warnings:
         _line("warning", warning)
     problems: list[str] = []
+    _try(problems, "graphics", lambda: describe_gpu(_line))
     bundle = _try(problems, "model", lambda: _bundle(model or embedded_bundle()))
     providers = None if bundle is None else _try(problems, "providers", lambda: _providers(bundle))
     file = _try(problems, "detector", lambda: _detector(detector))
@@ -62,6 +66,9 @@ def doctor(model: Path | None, detector: Path | None) -> None:
         _try(problems, "sends nothing", connections.judge)
     if problems:
         raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))
+    if left_out := gpu_left_out(providers or ()):
+        echo(f"mien: {left_out}", err=True)
+        raise click.exceptions.Exit(_GPU_UNUSED)
     echo("all is well" + (", as far as this machine shows; see the warnings above" if warnings else ""))
 
 
@@ -127,6 +134,7 @@ def _try(problems: list[str], name: str, check: Callable[[], _T]) -> _T | None:
 def _providers(bundle: Bundle) -> list[str]:
     """Every provider that ONNX Runtime offers, with what happens when it is really used; those that run."""
     from mien.engine.inference.graph import offered_providers
+    from mien.engine.inference.nvidia import for_this_python
     from mien.engine.inference.predictor import Predictor
     from mien.engine.inference.providers import choice_of
 
@@ -141,7 +149,7 @@ def _providers(bundle: Bundle) -> list[str]:
             _line(name, "runs" if runs else "does not run")
             running += [name] if runs else []
         except MienError as error:
-            _line(name, f"does not run: {error}")
+            _line(name, f"does not run: {for_this_python(str(error))}")
     if not running:
         raise MienError("no provider of ONNX Runtime runs; reinstall Mien")
     return running

@@ -82,6 +82,10 @@ def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--exclude", "excluded", type=_Span(), multiple=True, metavar="START-END",
     help="Leave this part out of everything, besides those excluded in the window; may be given again.",
 )  # fmt: skip
+@click.option(
+    "--expect", metavar="CHOICE",
+    help="Read it as if this had been expected when it was made: as-trained, balanced, lab, or a TOML file.",
+)  # fmt: skip
 @click.option("--no-overlay", is_flag=True, help="Draw nothing on videos.")
 @click.option(
     "--compare", type=click.Path(path_type=Path), metavar="OTHER",
@@ -97,6 +101,7 @@ def review(
     people: tuple[int, ...],
     span: tuple[float, float] | None,
     excluded: tuple[tuple[float, float], ...],
+    expect: str | None,
     no_overlay: bool,
     compare: Path | None,
     overwrite: bool,
@@ -116,23 +121,25 @@ def review(
     files = [*wanted.values(), *([report] if report is not None else []), *(path for _, _, path in videos)]
     if not files:
         SessionFiles.of(recording)
-        if span or excluded or people or compare:
+        if span or excluded or people or compare or expect:
             raise ReviewError("there is nothing to write: give --csv, --statistics, --report, --clip or the like, too")
         _open(recording)
         return
     _check(files, report, videos, compare, wanted, overwrite)
 
+    from mien.engine.inference.priors import read_expectation
     from mien.engine.review.session import read_session
 
     console = Console(quiet)
-    session = _excluding(read_session(recording), excluded)
+    expected = None if expect is None else read_expectation(expect)
+    session = _excluding(read_session(recording, expect=expected), excluded)
     for warning in session.warnings:
         console.warn(warning)
     tracks = frozenset(session.track(person).track_id for person in people) or None
     selection = Selection(tracks, *(span or ()))
     for kind, file in wanted.items():
         if kind == "statistics" and compare is not None:
-            _statistics(session, _excluding(read_session(compare), excluded), file, selection)
+            _statistics(session, _excluding(read_session(compare, expect=expected), excluded), file, selection)
         else:
             exporter(kind)(session, file, selection)
         console.say(f"written: {file}")

@@ -208,6 +208,7 @@ class MainWindow(QMainWindow):
             self.close()
 
     def _show_source(self, address: SourceAddress | None) -> None:
+        self._warned = ""
         self.people.reset()
         self.canvas.clear()
         self.header.show_source(address)

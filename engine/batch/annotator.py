@@ -140,6 +140,7 @@ class Annotator:
                 audio_path=source.audio_path,
                 threads=self._settings.threads,
                 overwrite=overwrite,
+                values=manifest.values,
             )
             session: Pipeline | None = None
             try:
@@ -170,7 +171,7 @@ class Annotator:
             self._detector,
             Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
             Recogniser(self._predictor, neutral=neutral),
-            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest)),
+            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values),
             recorder,
         )
 

@@ -70,13 +70,15 @@ class Overlay:
         labels: class names of the model.
         steps: T, how many steps a whole window has.
         note: a line at the bottom of every frame; "" for none.
+        values: names of what it predicts beside the classes; they stand under the bars.
 
     Shows less of each face where there are many. Remembers how much that was, and on which side of each face its
     panel lay, so that panels do not jump. For one thread at a time.
     """
 
-    def __init__(self, labels: Sequence[str], *, steps: int, note: str = "") -> None:
+    def __init__(self, labels: Sequence[str], *, steps: int, note: str = "", values: Sequence[str] = ()) -> None:
         self._labels = tuple(labels)
+        self.values = tuple(values)
         self._note = note
         self._steps = steps
         self._level = 0
@@ -172,7 +174,8 @@ class Overlay:
             worst = 0.0
             for face in order:
                 others = [other.box for other in faces if other is not face] + list(panels.values())
-                size = m.panel_size(min(_LEVELS[level], len(self._labels)))
+                rows = min(_LEVELS[level], len(self._labels))
+                size = m.panel_size(rows + len(self.values) if rows else 0)
                 order_of_sides = _SIDES if _LEVELS[level] else _LINE_SIDES
                 places = _places(face.box, size, m)
                 panel, side, covered = _place(
@@ -191,12 +194,12 @@ class Overlay:
         return panels
 
     def _measure(self, width: int, height: int) -> _Metrics:
-        rows = min(len(self._labels), _LEVELS[0]) + 1
+        rows = min(len(self._labels), _LEVELS[0]) + len(self.values) + 1
         font = int(np.clip(min(width / 1.5, height) / 34, 9, 40))
         font = max(7, min(font, int(height * 0.9 / rows / 1.45)))
         while True:
             # Bold, as the row of the most probable label is.
-            label_width = max(text_width(_short(label), font, bold=True) for label in self._labels)
+            label_width = max(text_width(_short(label), font, bold=True) for label in (*self._labels, *self.values))
             value_width = text_width("100 %", font, bold=True)
             metrics = _Metrics(
                 font=font,
@@ -267,6 +270,13 @@ class Overlay:
             value = f"{share * 100:.0f} %"
             at = bar_x + m.bar_width + m.pad + m.value_width - text_width(value, m.font, bold=strong)
             draw_text(image, value, at, row, m.font, ink, bold=strong)
+        if prediction is not None and _LEVELS[self._level]:
+            ink = _WHITE if live else _DIM
+            right = x + round(panel.width) - m.pad
+            for number, name in enumerate(self.values, start=1 + len(self._rows(prediction))):
+                value = f"{prediction.values[name]:.2f}" if name in prediction.values else ""
+                draw_text(image, _short(name), left, top + number * m.line, m.font, ink)
+                draw_text(image, value, right - text_width(value, m.font), top + number * m.line, m.font, ink)
 
 
 def _places(box: Box, size: tuple[int, int], m: _Metrics) -> dict[str, tuple[float, float]]:

@@ -77,21 +77,27 @@ class FacePredictor:
         self._steadier.forget(keep)
 
     def read(self, crops: Sequence[FaceCrop]) -> dict[int, Prediction]:
-        """The new predictions, by track id, of the faces in `crops`: at most one of each face, in order of time."""
+        """The new predictions, by track id, of the faces in `crops`, which are in order of time.
+
+        Of several crops of one face, all go into its window, and what is read is the window that ends with the newest.
+        """
         if not crops:
             return {}
         embeddings = self.predictor.embed(np.stack([item.crop for item in crops]))
-        windows = [
-            self._windows.push(item.track_id, item.time_s, embedding)
+        newest = {
+            item.track_id: (item, self._windows.push(item.track_id, item.time_s, embedding))
             for item, embedding in zip(crops, embeddings, strict=True)
-        ]
-        logits = self.predictor.logits(np.stack([window.embeddings for window in windows]))
+        }
+        crops, windows = [item for item, _ in newest.values()], [window for _, window in newest.values()]
+        logits, values = self.predictor.read(np.stack([window.embeddings for window in windows]))
+        names = self.predictor.bundle.manifest.values
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.
             logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
         threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
         found = {}
-        for item, window, row, raw in zip(crops, windows, logits, self.predictor.probabilities(logits), strict=True):
+        shares = self.predictor.probabilities(logits)
+        for item, window, row, raw, numbers in zip(crops, windows, logits, shares, values, strict=True):
             seen = flaws(item.detection, item.crop)
             shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=bool(seen))
             found[item.track_id] = Prediction(
@@ -103,6 +109,7 @@ class FacePredictor:
                 window.warming,
                 uncertain=bool(shown.max() < threshold),
                 flaws=seen,
+                values=dict(zip(names, numbers.tolist(), strict=True)),
             )
         return found
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from mien.engine.types import FloatArray
+from mien.engine.inference.networks import Kept
 
 _EPSILON = 1e-6  # seconds; keeps a PTS that lies on a cell's border (0.125 stored as 0.12499999) in that cell
 
@@ -44,7 +44,7 @@ class Schedule:
 @dataclass(slots=True)
 class _History:
     cells: deque[int] = field(default_factory=deque)
-    embeddings: deque[FloatArray] = field(default_factory=deque)
+    embeddings: deque[Kept] = field(default_factory=deque)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,12 +53,12 @@ class Window:
 
     Attributes:
         track_id: whose.
-        embeddings: (T,D) float32, oldest first.
+        embeddings: (T,...), oldest first: (T,D) float32 embeddings, or the crops themselves where a model reads those.
         steps: how many of the T steps of time were covered, 1 to T; the rest repeat the earliest embedding.
     """
 
     track_id: int
-    embeddings: FloatArray
+    embeddings: Kept
     steps: int
 
     @property
@@ -77,8 +77,8 @@ class RollingWindows:
         self._step_s = step_s
         self._histories: dict[int, _History] = {}
 
-    def push(self, track_id: int, time_s: float, embedding: FloatArray) -> Window:
-        """Add the embedding ((D,) float32) of a face at `time_s` seconds; returns the window that ends there."""
+    def push(self, track_id: int, time_s: float, embedding: Kept) -> Window:
+        """Add the embedding (or the crop) of a face at `time_s` seconds; returns the window that ends there."""
         cell = cell_of(time_s, self._step_s)
         history = self._histories.setdefault(track_id, _History())
         if history.cells and history.cells[-1] >= cell:
@@ -102,7 +102,7 @@ class RollingWindows:
         for track_id in [track_id for track_id in self._histories if track_id not in keep]:
             del self._histories[track_id]
 
-    def _window(self, history: _History, oldest: int) -> FloatArray:
+    def _window(self, history: _History, oldest: int) -> Kept:
         cells = np.fromiter(history.cells, dtype=np.int64)
         wanted = np.arange(oldest, oldest + self._steps)
         # The newest entry at or before each wanted cell; the earliest entry for cells before it.

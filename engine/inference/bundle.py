@@ -6,6 +6,8 @@ A bundle is a folder. The runtime needs nothing else to turn face crops into pro
 ``encoder.onnx``    ``frames`` (n,3,S,S) float32 RGB in [0,1] -> ``embeddings`` (n,D) float32;
                     normalisation (or grey conversion) is inside the graph
 ``temporal.onnx``   ``embeddings`` (n,T,D) float32, oldest first -> ``features`` (n,D), unit length
+``clip.onnx``       in place of both, for networks that mix frames early: ``frames`` (n,T,3,S,S) float32 RGB in
+                    [0,1], oldest first -> ``features`` (n,D)
 ``text.npy``        (C,D) float32 class vectors
 ``text.onnx``, ...  optional: encodes typed labels; any further file is listed and checksummed too
 ``bundle.json``     the manifest: `Manifest`
@@ -35,13 +37,17 @@ import numpy.typing as npt
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
+from mien.engine.inference.fields import Fields
 
 FORMAT: Final = 1
 """The format this code writes, and the newest that it reads."""
 
 MANIFEST: Final = "bundle.json"
 REQUIRED_FILES: Final = ("encoder.onnx", "temporal.onnx", "text.npy")
+CLIP_GRAPH: Final = "clip.onnx"
+CLIP_FILES: Final = (CLIP_GRAPH, "text.npy")
 MAX_LABELS: Final = 1000
+MAX_VALUES: Final = 32
 MAX_LABEL: Final = 64  # characters; longer ones fit no frame and no column
 MAX_MANIFEST_BYTES: Final = 4 << 20
 
@@ -87,6 +93,8 @@ class Manifest:
             otherwise, 0 to 1; `temperature` and `uncertain_below` were fitted with it.
         mirror_steps: every second step is read from the mirror image of the face, which shows the same expression: the
             window then averages over both sides at no cost. Only for models trained so.
+        values: names of V numbers, such as valence, that the graph of windows (or of clips) gives in a second output,
+            ``values`` (n,V); empty: it has none.
         licence, provenance, metrics: what the model card says, for programs.
         export_max_difference: largest absolute difference of the exported logits from the trained network's.
         files: SHA-256 in lower-case hex of every other file of the bundle, by name.
@@ -107,6 +115,7 @@ class Manifest:
     class_prior: tuple[float, ...] | None = None
     prior_strength: float = 0.0
     mirror_steps: bool = False
+    values: tuple[str, ...] = ()
     licence: str = ""
     provenance: Mapping[str, Any] = field(default_factory=dict)
     metrics: Mapping[str, Any] = field(default_factory=dict)
@@ -136,6 +145,15 @@ class Bundle:
     sha256: str
 
     @property
+    def reads_clips(self) -> bool:
+        """Whether its network reads whole clips of crops, and no embeddings are kept."""
+        return CLIP_GRAPH in self.manifest.files
+
+    @property
+    def clip(self) -> Path:
+        return self.path / CLIP_GRAPH
+
+    @property
     def encoder(self) -> Path:
         return self.path / "encoder.onnx"
 
@@ -155,7 +173,7 @@ def load_bundle(path: Path) -> Bundle:
         raise ModelError(f"{path}: no such model folder; give a folder that holds {MANIFEST}")
     raw = _read_manifest(path)
     manifest = parse_manifest(raw, path)
-    for name in REQUIRED_FILES:
+    for name in CLIP_FILES if CLIP_GRAPH in manifest.files else REQUIRED_FILES:
         if name not in manifest.files:
             raise ModelError(f"{path / MANIFEST}: does not list {name}; export the model again")
     _require_regular_files(path)
@@ -217,49 +235,8 @@ def parse_manifest(raw: bytes, path: Path) -> Manifest:
     return _Reader(data, where).manifest()
 
 
-class _Reader:
-    """Takes typed values out of the parsed manifest, with messages that name the field."""
-
-    def __init__(self, data: dict[str, Any], where: Path) -> None:
-        self.data = data
-        self.where = where
-
-    def fail(self, name: str, expected: str) -> ModelError:
-        got = repr(self.data.get(name))
-        got = got if len(got) <= 60 else got[:57] + "..."
-        return ModelError(f"{self.where}: {name} must be {expected}, not {got}; export the model again")
-
-    def text(self, name: str) -> str:
-        value = self.data.get(name)
-        if not isinstance(value, str) or not value.isprintable():
-            raise self.fail(name, "a text of one line")
-        return value
-
-    def number(self, name: str, low: float, high: float, *, optional: bool = False) -> float:
-        value = self.data.get(name)
-        if value is None and optional:
-            return math.nan
-        if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
-            raise self.fail(name, f"a number from {low:g} to {high:g}")
-        return float(value)
-
-    def whole(self, name: str, low: int, high: int) -> int:
-        value = self.data.get(name)
-        if isinstance(value, bool) or not isinstance(value, int) or not low <= value <= high:
-            raise self.fail(name, f"a whole number from {low} to {high}")
-        return value
-
-    def flag(self, name: str) -> bool:
-        value = self.data.get(name, False)
-        if not isinstance(value, bool):
-            raise self.fail(name, "true or false")
-        return value
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        value = self.data.get(name, {})
-        if not isinstance(value, dict):
-            raise self.fail(name, "an object")
-        return value
+class _Reader(Fields):
+    """Takes the fields of a manifest out of it."""
 
     def labels(self) -> tuple[str, ...]:
         value = self.data.get("labels")
@@ -273,6 +250,16 @@ class _Reader:
             raise self.fail(
                 "labels", f"a list of 2 to {MAX_LABELS} distinct names of 1 to {MAX_LABEL} printable letters"
             )
+        return tuple(value)
+
+    def values(self) -> tuple[str, ...]:
+        value = self.data.get("values", [])
+        names = isinstance(value, list) and all(
+            isinstance(name, str) and 1 <= len(name) <= MAX_LABEL and name.strip() and name.isprintable()
+            for name in value
+        )
+        if not names or len(value) > MAX_VALUES or len(set(value)) != len(value):
+            raise self.fail("values", f"a list of at most {MAX_VALUES} distinct names of printable letters")
         return tuple(value)
 
     def neutral_logits(self) -> tuple[float, ...] | None:
@@ -344,6 +331,7 @@ class _Reader:
             class_prior=self.class_prior(),
             prior_strength=0.0 if math.isnan(strength) else strength,
             mirror_steps=self.flag("mirror_steps"),
+            values=self.values(),
             licence=self.text("licence"),
             provenance=self.mapping("provenance"),
             metrics=self.mapping("metrics"),

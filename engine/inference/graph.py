@@ -14,16 +14,26 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ModelError
+from mien.engine.inference import nvidia, trials
+from mien.engine.inference.batches import SIZES, padded
 from mien.engine.inference.downloads import cache_folder
-from mien.engine.inference.providers import CPU, MAX_FACES, TENSORRT, ProviderList, options, order
+from mien.engine.inference.providers import (
+    CPU,
+    CUDA,
+    DIRECTML,
+    TENSORRT,
+    UNTRIED,
+    ProviderList,
+    choice_of,
+    options,
+    order,
+)
 from mien.engine.settings import Provider
 from mien.engine.system import silence_telemetry
 from mien.engine.threads import Deadline, Stages
 from mien.engine.types import FloatArray
 
 _ERROR_ONLY: Final = 3  # onnxruntime's logging severity
-_SAME_COSINE: Final = 0.99  # an engine in half precision that differs more from the others computes something else
-_TRIAL_ROWS: Final = 2
 LIMIT_S: Final = 120.0
 """Loading a graph, or one run of it, may take so long: hundreds of times what the largest published models need."""
 _ENDLESS: Final = b"Loop"  # the one operation of ONNX that need not end; names of operations are plain text in the file
@@ -42,22 +52,35 @@ def _onnxruntime() -> Any:
 
 
 @cache
-def _preload_cuda() -> None:
-    """Let ONNX Runtime find the CUDA libraries that pip has installed. What is missing shows when a session opens."""
+def preload_cuda() -> None:
+    """Let ONNX Runtime find the CUDA libraries that pip has installed. What is missing is told by `gpu_problems`."""
     preload = getattr(_onnxruntime(), "preload_dlls", None)
     if preload is not None:
         with redirect_stdout(io.StringIO()):  # it prints what it could not find
             preload()
 
 
+def runtime() -> nvidia.Runtime:
+    """Release of ONNX Runtime, and the CUDA it was built with."""
+    return nvidia.Runtime(str(_onnxruntime().__version__), str(getattr(_onnxruntime(), "cuda_version", "") or ""))
+
+
 def runtime_version() -> str:
     """Version of ONNX Runtime."""
-    return str(_onnxruntime().__version__)
+    return runtime().release
 
 
 def offered_providers() -> list[str]:
     """What this build of ONNX Runtime was compiled with; whether it runs here is another matter."""
     return list(_onnxruntime().get_available_providers())
+
+
+@cache
+def gpu_problems() -> dict[str, str]:
+    """Why CUDA and TensorRT cannot run here, by provider, with what to do about it; "" where they may."""
+    if nvidia.driver() is not None:
+        preload_cuda()
+    return {CUDA: nvidia.cuda_problem(runtime()), TENSORRT: nvidia.tensorrt_problem(runtime())}
 
 
 def provider_list(choice: Provider) -> ProviderList:
@@ -66,7 +89,25 @@ def provider_list(choice: Provider) -> ProviderList:
     Raises:
         ModelError: a provider is demanded that this machine does not have.
     """
-    return ProviderList(order(choice, offered_providers()), demanded=choice != "auto")
+    problems = {} if choice == "cpu" else gpu_problems()
+    names = order(choice, offered_providers(), problems)
+    unused = gpu_unused() if choice == "auto" and CUDA not in names else ""
+    return ProviderList(
+        names, demanded=choice != "auto", warnings=[f"{unused}; the model runs on the CPU"] * bool(unused)
+    )
+
+
+def gpu_unused() -> str:
+    """Why the NVIDIA card of this machine cannot be used, with what to do about it; "" without a card, or if it can."""
+    found = nvidia.driver()
+    if found is None or not (found.cards or found.problem):
+        return ""
+    card = found.cards[0].name if found.cards else "the NVIDIA card"
+    if CUDA in offered_providers():
+        problem = gpu_problems()[CUDA]
+    else:
+        problem = f"the installed ONNX Runtime {runtime().release} was built without CUDA"
+    return f"{card} is not used: {problem}" if problem else ""
 
 
 def open_session(path: Path, provider: str, chosen: Mapping[str, str], threads: int) -> Any:
@@ -75,12 +116,14 @@ def open_session(path: Path, provider: str, chosen: Mapping[str, str], threads: 
     Raises:
         Exception: of any type; ONNX Runtime documents none.
     """
-    runtime, settings = _onnxruntime(), _session_options(threads)
-    if provider != CPU:
-        _preload_cuda()
+    settings = _session_options(threads)
+    if provider in (CUDA, TENSORRT):
+        preload_cuda()
+    if provider == DIRECTML:
+        settings.enable_mem_pattern = False  # DirectML refuses to start with it
     chain: list[Any] = [(provider, dict(chosen))]
     chain += [] if provider == CPU else [CPU]
-    session = runtime.InferenceSession(str(path), settings, providers=chain)
+    session = _onnxruntime().InferenceSession(str(path), settings, providers=chain)
     # By itself, ONNX Runtime would replace a failed provider by the CPU, and say so to nobody.
     session.disable_fallback()
     return session
@@ -95,11 +138,11 @@ def open_as_written(path: Path, threads: int, limit_s: float) -> Any:
         TimeoutError: it took longer than `limit_s` seconds.
         Exception: of any type, as above.
     """
-    runtime, settings = _onnxruntime(), _session_options(threads)
-    settings.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    settings = _session_options(threads)
+    settings.graph_optimization_level = _onnxruntime().GraphOptimizationLevel.ORT_DISABLE_ALL
     with Deadline(limit_s, lambda: settings.set_load_cancellation_flag(True)) as deadline:
         try:
-            return runtime.InferenceSession(str(path), settings, providers=[CPU])
+            return _onnxruntime().InferenceSession(str(path), settings, providers=[CPU])
         except Exception:
             if deadline.late:
                 raise TimeoutError(f"loading it took longer than {limit_s:g} s") from None
@@ -155,7 +198,7 @@ class Graph:
     ) -> None:
         self._path = path
         self._limit_s = limit_s
-        self._may_be_endless = _mentions(path, _ENDLESS)
+        self._may_be_endless = trials.mentions(path, _ENDLESS)
         self._input_type = np.dtype(np.int64 if integer_inputs else np.float32)
         self._output_names = list(outputs)
         self._input_shapes = dict(inputs)
@@ -200,14 +243,10 @@ class Graph:
 
     def _run(self, session: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> list[FloatArray]:
         count = len(next(iter(arrays.values())))
-        # An engine takes no more than what it was built for.
-        most = MAX_FACES if session.get_providers()[0] == TENSORRT else max(count, 1)
-        parts = [
-            self._run_part(session, {name: array[at : at + most] for name, array in arrays.items()})
-            for at in range(0, max(count, 1), most)
-        ]
-        if len(parts) == 1:
-            return [np.asarray(value, dtype=np.float32) for value in parts[0]]
+        if session.get_providers()[0] == CPU or not count:
+            return [np.asarray(value, dtype=np.float32) for value in self._run_part(session, arrays)]
+        # Elsewhere each new size is prepared for, which would stall a video whenever a face comes or goes.
+        parts = [[value[:rows] for value in self._run_part(session, batch)] for batch, rows in padded(arrays)]
         return [np.concatenate(values).astype(np.float32, copy=False) for values in zip(*parts, strict=True)]
 
     def _run_part(self, session: Any, arrays: Mapping[str, npt.NDArray[Any]]) -> list[Any]:
@@ -250,22 +289,22 @@ class Graph:
     def _build(self) -> None:
         try:
             session = self._proven(TENSORRT)
-            self._compare(session)
+            self._compare(session, self._session)
         except Exception as error:  # as above
             self._providers.drop(TENSORRT, _one_line(error))
             return
         with self._lock:
             self._ready = session
 
-    def _compare(self, session: Any) -> None:
-        """Make sure that half precision gives the numbers that the serving session gives."""
-        inputs = self._trial(np.random.default_rng(0))
-        for ours, theirs in zip(self._run(self._session, inputs), self._run(session, inputs), strict=True):
-            a, b = ours.reshape(len(ours), -1), theirs.reshape(len(theirs), -1)
-            norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
-            cosine = float(((a * b).sum(axis=1) / np.maximum(norms, 1e-12)).min())
-            if not cosine >= _SAME_COSINE:  # NaN, too
-                raise ValueError(f"its results differ: cosine {cosine:.3f}")
+    def _compare(self, session: Any, reference: Any) -> None:
+        """Make sure that a session gives the numbers of another, whatever its precision."""
+        inputs = trials.noise(reference, self._input_type)
+        trials.require_same(self._run(session, inputs), self._run(reference, inputs))
+
+    def _faster(self, session: Any, reference: Any) -> bool:
+        """Whether a session is faster than another with a single face."""
+        inputs = trials.zeros(reference, self._input_type)
+        return trials.is_faster(lambda: self._run(session, inputs), lambda: self._run(reference, inputs))
 
     def _require_end(self) -> None:
         """Models come from other people: one that takes for ever must not reach the steps that nothing can end.
@@ -278,7 +317,7 @@ class Graph:
         try:
             session = open_as_written(self._path, self._threads, self._limit_s)
             if {node.name for node in session.get_inputs()} == set(self._input_shapes):
-                self._run_limited(session, None, self._trial_of(session))
+                self._run_limited(session, None, trials.zeros(session, self._input_type))
         except TimeoutError as error:
             raise ModelError(f"{self._path}: cannot be run ({error}); choose another model") from None
         except Exception:
@@ -290,41 +329,41 @@ class Graph:
 
     def _open(self, *, skip: str = "") -> Any:
         """A session on the first provider that really runs the graph."""
-        failure = ""
+        failure, demanded = "", self._providers.demanded
         for provider in self._providers.names():
             if provider == skip:
                 continue
             try:
-                return self._proven(provider)
+                session = self._proven(provider)
+                if provider not in UNTRIED:
+                    return session
+                reference = self._proven(CPU)
+                self._compare(session, reference)
+                # Another graph of the model may still be faster there.
+                return session if demanded == provider or self._faster(session, reference) else reference
             except Exception as error:  # as above
                 failure = _one_line(error)
-                if self._providers.demanded == provider or not self._providers.drop(provider, failure):
+                if demanded == provider:
+                    raise ModelError(
+                        f"{self._path}: provider {choice_of(provider)} cannot run it ({failure}); use auto or cpu"
+                    ) from None
+                if not self._providers.drop(provider, failure):
                     break
-        raise ModelError(f"{self._path}: cannot be run ({failure}); export the model again, or try provider cpu")
+        raise ModelError(f"{self._path}: cannot be run ({failure}); export the model again")
 
     def _proven(self, provider: str) -> Any:
-        """A session that has run once: a provider that cannot start is dropped in silence, or fails only then."""
+        """A session that has run once: a provider that cannot start is dropped in silence, or fails only then.
+
+        Other than on the CPU it has run with every size of a batch, so that none is prepared for later.
+        """
         chosen = options(provider, self._input_shapes, key=self._key)
         session = open_session(self._path, provider, chosen, self._threads)
         if session.get_providers()[0] != provider:
-            raise RuntimeError("it could not be started")
+            raise RuntimeError("ONNX Runtime could not start it")
         if {node.name for node in session.get_inputs()} == set(self._input_shapes):  # else _check says it more clearly
-            session.run(None, self._trial_of(session))
+            for rows in SIZES if provider != CPU else SIZES[:1]:
+                session.run(None, trials.zeros(session, self._input_type, rows))
         return session
-
-    def _trial_of(self, session: Any) -> dict[str, npt.NDArray[Any]]:
-        """One row of zeros for each input."""
-        return {
-            node.name: np.zeros([1] + [n if isinstance(n, int) else 1 for n in node.shape[1:]], dtype=self._input_type)
-            for node in session.get_inputs()
-        }
-
-    def _trial(self, random: np.random.Generator) -> dict[str, npt.NDArray[Any]]:
-        """A few rows of noise for each input, of numbers as they occur in frames."""
-        return {
-            name: random.random((_TRIAL_ROWS, *array.shape[1:])).astype(array.dtype)
-            for name, array in self._trial_of(self._session).items()
-        }
 
     def _check(self, kind: str, nodes: Sequence[Any], expected: _Shapes) -> None:
         found = {node.name: node for node in nodes}
@@ -343,20 +382,6 @@ class Graph:
                     f"{self._path}: {kind} {name!r} is {node.type} {list(node.shape)}, expected {wanted} with "
                     f"{list(shape)} after the batch axis; export the model again"
                 )
-
-
-def _mentions(path: Path, word: bytes) -> bool:
-    """Whether a file holds `word`, read piece by piece."""
-    before = b""
-    try:
-        with path.open("rb") as stream:
-            while piece := stream.read(1 << 20):
-                if word in before + piece:
-                    return True
-                before = piece[-len(word) :]
-    except OSError:
-        return True  # opening it says what is wrong
-    return False
 
 
 def _one_line(error: Exception) -> str:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import os
-from typing import Final
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import Bundle
-from mien.engine.inference.graph import Graph, provider_list
+from mien.engine.inference.graph import provider_list
+from mien.engine.inference.networks import Kept, open_networks
 from mien.engine.inference.priors import Prior
-from mien.engine.inference.providers import graph_key
 from mien.engine.settings import BALANCED, Expectation, Provider
 from mien.engine.types import FloatArray
-
-_MAX_BATCH: Final = 64  # bounds memory when many crops come at once; live there are at most a few faces
 
 
 class Predictor:
@@ -32,7 +30,6 @@ class Predictor:
     Attributes:
         bundle: what is run.
         expect: as given.
-        encoder_calls, temporal_calls: runs of the two graphs so far.
 
     Raises:
         ModelError: a graph is damaged or does not have the shapes that the manifest promises.
@@ -48,38 +45,33 @@ class Predictor:
         background: bool = True,
         expect: Expectation = BALANCED,
     ) -> None:
-        manifest = bundle.manifest
         self.bundle = bundle
         self.expect = expect
-        self._weights = Prior.of(manifest).weights(expect).astype(np.float32)
-        self.encoder_calls = 0
-        self.temporal_calls = 0
+        self._weights = Prior.of(bundle.manifest).weights(expect).astype(np.float32)
         self._providers = provider_list(provider)
         if threads is None:
             threads = max(1, (os.cpu_count() or 2) // 2)
-        self._encoder = Graph(
-            bundle.encoder,
-            inputs={"frames": (3, manifest.size, manifest.size)},
-            outputs={"embeddings": (manifest.dim,)},
-            providers=self._providers,
-            threads=threads,
-            key=graph_key(bundle.sha256, "encoder"),
-            background=background,
-        )
-        self._temporal = Graph(
-            bundle.temporal,
-            inputs={"embeddings": (manifest.steps, manifest.dim)},
-            outputs={"features": (manifest.dim,)},
-            providers=self._providers,
-            threads=threads,
-            key=graph_key(bundle.sha256, "temporal"),
-            background=background,
-        )
+        self._networks = open_networks(bundle, self._providers, threads, background=background)
 
     @property
     def provider(self) -> str:
-        """What runs the encoder, as ONNX Runtime reports it."""
-        return self._encoder.provider
+        """What runs the network, as ONNX Runtime reports it."""
+        return self._networks.provider
+
+    @property
+    def encoder_calls(self) -> int:
+        """Runs so far of the graph that reads frames; 0 where there is none."""
+        return self._networks.encoder_calls
+
+    @property
+    def temporal_calls(self) -> int:
+        """Runs so far of the graph that reads windows."""
+        return self._networks.reader_calls
+
+    @property
+    def pace(self) -> str:
+        """How often whole clips can be read here, in words; "" for other networks, and before that is known."""
+        return self._networks.pace
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -88,46 +80,39 @@ class Predictor:
 
     def wait(self, timeout_s: float | None = None) -> bool:
         """Wait up to `timeout_s` seconds for each engine that is built in the background; True when all are there."""
-        return self._encoder.wait(timeout_s) and self._temporal.wait(timeout_s)
+        return self._networks.wait(timeout_s)
 
-    def embed(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
-        """Encode face crops, each on its own.
+    def embed(self, crops: npt.NDArray[np.uint8]) -> Kept:
+        """What is kept of face crops for windows, each on its own.
 
         Args:
             crops: (n,S,S,3) uint8 RGB.
 
         Returns:
-            (n,D) float32 embeddings.
+            (n,D) float32 embeddings; of a bundle that reads whole clips, the crops as they are.
         """
         manifest = self.bundle.manifest
         expected = (manifest.size, manifest.size, 3)
         if crops.dtype != np.uint8 or crops.shape[1:] != expected:
             raise ValueError(f"crops are {crops.dtype} {crops.shape}, expected uint8 (n, {expected})")
-        parts = [np.empty((0, manifest.dim), np.float32)]
-        for start in range(0, len(crops), _MAX_BATCH):
-            batch = crops[start : start + _MAX_BATCH]
-            frames = np.ascontiguousarray(batch.transpose(0, 3, 1, 2), dtype=np.float32) / np.float32(255)
-            self.encoder_calls += 1
-            parts.append(self._encoder.run(frames=frames)[0])
-        return self._finite(np.concatenate(parts))
+        return self._finite(self._networks.keep(crops))
 
-    def logits(self, windows: FloatArray) -> FloatArray:
-        """Read windows of embeddings.
+    def logits(self, windows: Kept) -> FloatArray:
+        """Read windows.
 
         Args:
-            windows: (n,T,D) float32, oldest first.
+            windows: (n,T,...) of what `embed` gave, oldest first.
 
         Returns:
             (n,C) float32 logits: logit_scale * features @ text.T.
         """
-        manifest = self.bundle.manifest
-        parts = [np.empty((0, len(manifest.labels)), np.float32)]
-        for start in range(0, len(windows), _MAX_BATCH):
-            self.temporal_calls += 1
-            features = self._temporal.run(embeddings=windows[start : start + _MAX_BATCH])[0]
-            logits = np.float32(manifest.logit_scale) * (features @ self.bundle.text.T)
-            parts.append(np.asarray(logits, dtype=np.float32))
-        return self._finite(np.concatenate(parts))
+        return self.read(windows)[0]
+
+    def read(self, windows: Kept) -> tuple[FloatArray, FloatArray]:
+        """As `logits`, and the values beside the classes: (n,C) and (n,V) float32."""
+        features, values = self._networks.read(windows)
+        logits = np.float32(self.bundle.manifest.logit_scale) * (features @ self.bundle.text.T)
+        return self._finite(np.asarray(logits, dtype=np.float32)), self._finite(values)
 
     def still_logits(self, crops: npt.NDArray[np.uint8]) -> FloatArray:
         """Read stills, each as a clip of itself.
@@ -150,7 +135,7 @@ class Predictor:
         raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float32)
 
-    def _finite(self, values: FloatArray) -> FloatArray:
+    def _finite(self, values: Any) -> Any:
         if not np.isfinite(values).all():
             raise ModelError(
                 f"{self.bundle.path}: the model gave values that are not finite on {self.provider}; try provider cpu"

@@ -1,36 +1,62 @@
 """What may run a model, in which order, and with which options. Knows the names of ONNX Runtime, not the library.
 
-TensorRT's options follow https://onnxruntime.ai/docs/execution-providers/TensorRT-ExecutionProvider.html
+Options follow https://onnxruntime.ai/docs/execution-providers/, the page of each provider.
 """
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
-from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ModelError
+from mien.engine.inference.batches import SIZES
 from mien.engine.inference.downloads import cache_folder
+from mien.engine.inference.nvidia import device_key, tensorrt_version
 from mien.engine.settings import Provider
 
 CPU: Final = "CPUExecutionProvider"
 CUDA: Final = "CUDAExecutionProvider"
 TENSORRT: Final = "TensorrtExecutionProvider"
+DIRECTML: Final = "DmlExecutionProvider"
+OPENVINO: Final = "OpenVINOExecutionProvider"
+COREML: Final = "CoreMLExecutionProvider"
 
-MAX_FACES: Final = 16
-"""TensorRT's engines are built for 1 to this many faces at once; more go in several runs."""
+UNTRIED: Final = frozenset({DIRECTML, OPENVINO, COREML})
+"""Nobody has tried them with Mien, and what they speed up differs from model to model: they serve only where they agree
+with the CPU, and, unless the user demands them, where they are faster than it."""
+
 _USUAL_FACES: Final = 4  # what the engine is tuned for
 
-_SHORT: Final = {CPU: "the CPU", CUDA: "CUDA", TENSORRT: "TensorRT"}
-_CHOICES: Final[Mapping[Provider, str]] = {"tensorrt": TENSORRT, "cuda": CUDA, "cpu": CPU}
-# CUdevice_attribute of cuda.h: major and minor number of the compute capability.
-_CAPABILITY_MAJOR: Final = 75
-_CAPABILITY_MINOR: Final = 76
+_SHORT: Final = {
+    CPU: "the CPU", CUDA: "CUDA", TENSORRT: "TensorRT",
+    DIRECTML: "DirectML", OPENVINO: "OpenVINO", COREML: "CoreML",
+}  # fmt: skip
+_CHOICES: Final[Mapping[Provider, str]] = {
+    "tensorrt": TENSORRT, "cuda": CUDA, "directml": DIRECTML, "openvino": OPENVINO, "coreml": COREML, "cpu": CPU,
+}  # fmt: skip
+"""Best first."""
+
+_OPTIONS: Final[Mapping[str, Mapping[str, str]]] = {
+    CUDA: {
+        "device_id": "0",
+        # The default tries every algorithm for each new size of a batch, for seconds, and may choose another one in the
+        # next run: other numbers for the same face.
+        "cudnn_conv_algo_search": "HEURISTIC",
+        # The default doubles what it takes from the card each time, which others on it may need.
+        "arena_extend_strategy": "kSameAsRequested",
+        # Copies go in the order of the work, on the session's own stream; beside it they may overtake each other.
+        "do_copy_in_default_stream": "1",
+        # Ten bits of mantissa instead of 23 in every product: faster, but not the CPU's numbers.
+        "use_tf32": "0",
+    },
+    DIRECTML: {"device_id": "0"},
+    # The GPU where there is one; otherwise OpenVINO's own kernels for the CPU.
+    OPENVINO: {"device_type": "AUTO:GPU,CPU"},
+    # The format of macOS 12 and newer; the older one knows fewer operations.
+    COREML: {"ModelFormat": "MLProgram", "MLComputeUnits": "ALL"},
+}
 
 
 def choice_of(name: str) -> Provider | None:
@@ -38,32 +64,28 @@ def choice_of(name: str) -> Provider | None:
     return next((choice for choice, provider in _CHOICES.items() if provider == name), None)
 
 
-def order(choice: Provider, offered: Iterable[str]) -> list[str]:
+def order(choice: Provider, offered: Iterable[str], problems: Mapping[str, str]) -> list[str]:
     """The providers to try for `choice`, best first; always ends in the CPU, which takes over when another fails.
 
     Args:
         choice: the setting.
         offered: what ONNX Runtime was built with.
+        problems: why a provider cannot run on this machine, and what to do; "" or left out where nothing is known.
 
     Raises:
         ModelError: a provider is demanded that cannot run on this machine.
     """
-    offered = set(offered)
     if choice == "cpu":
         return [CPU]
-    driver = has_nvidia_driver()
-    cuda = [CUDA] if driver and CUDA in offered else []
-    if choice == "cuda":
-        if not cuda:
-            raise ModelError("provider cuda: no NVIDIA driver or no CUDA build of ONNX Runtime; use auto or cpu")
-        return [CUDA, CPU]
-    tensorrt = [TENSORRT] if driver and TENSORRT in offered and tensorrt_version() else []
-    if choice == "tensorrt" and not tensorrt:
-        raise ModelError(
-            "provider tensorrt: needs an NVIDIA driver, the GPU build of ONNX Runtime and TensorRT's libraries "
-            "(pip install tensorrt); use auto, cuda or cpu"
-        )
-    return [*tensorrt, *cuda, CPU]
+    offered = set(offered)
+    usable = [name for name in _CHOICES.values() if name in offered and not problems.get(name) and name != CPU]
+    if choice == "auto":
+        return [*usable, CPU]
+    name = _CHOICES[choice]
+    if name not in usable:
+        reason = problems.get(name) if name in offered else "the installed ONNX Runtime was built without it"
+        raise ModelError(f"provider {choice}: {reason}; or use auto or cpu")
+    return [name, *([CUDA] if name == TENSORRT and CUDA in usable else []), CPU]
 
 
 def options(name: str, shapes: Mapping[str, tuple[int | None, ...]], *, key: str) -> dict[str, str]:
@@ -75,10 +97,10 @@ def options(name: str, shapes: Mapping[str, tuple[int | None, ...]], *, key: str
         key: SHA-256 of the bundle, with the name of the graph in it; "": nothing is kept on disk.
     """
     if name != TENSORRT:
-        return {}
+        return dict(_OPTIONS.get(name, {}))
     chosen = {"device_id": "0", "trt_fp16_enable": "1"}
     if all(size is not None for shape in shapes.values() for size in shape):
-        for which, faces in (("min", 1), ("opt", _USUAL_FACES), ("max", MAX_FACES)):
+        for which, faces in (("min", SIZES[0]), ("opt", _USUAL_FACES), ("max", SIZES[-1])):
             chosen[f"trt_profile_{which}_shapes"] = ",".join(
                 f"{source}:{'x'.join(map(str, (faces, *shape)))}" for source, shape in shapes.items()
             )
@@ -114,80 +136,24 @@ def short_name(name: str) -> str:
     return _SHORT.get(name, name)
 
 
-@cache
-def has_nvidia_driver() -> bool:
-    """Whether there is one. Without it, the GPU providers fail with a page of text on the terminal."""
-    return _library("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1") is not None
-
-
-@cache
-def tensorrt_version() -> int:
-    """TensorRT's version as its library gives it, for example 101300; 0 where the library is not installed.
-
-    Loading it here, with its parser, also lets ONNX Runtime find what pip has installed, which is on no search path.
-    """
-    found = None
-    for name in ("nvinfer", "nvonnxparser"):
-        file = f"{name}_10.dll" if sys.platform == "win32" else f"lib{name}.so.10"
-        found = _library(file) or next(filter(None, (_library(str(at / file)) for at in _pip_folders())), None)
-        if found is None:
-            return 0
-        if name == "nvinfer":
-            version = int(found.getInferLibVersion())
-    return version
-
-
-@cache
-def device_key() -> str:
-    """Name, compute capability and driver of the first GPU, as part of a file name; "none" without one."""
-    driver = _library("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
-    if driver is None or driver.cuInit(0) != 0:
-        return "none"
-    device, version, name = ctypes.c_int(), ctypes.c_int(), ctypes.create_string_buffer(128)
-    major, minor = ctypes.c_int(), ctypes.c_int()
-    failed = (
-        driver.cuDeviceGet(ctypes.byref(device), 0)
-        or driver.cuDeviceGetName(name, len(name), device)
-        or driver.cuDeviceGetAttribute(ctypes.byref(major), _CAPABILITY_MAJOR, device)
-        or driver.cuDeviceGetAttribute(ctypes.byref(minor), _CAPABILITY_MINOR, device)
-        or driver.cuDriverGetVersion(ctypes.byref(version))
-    )
-    if failed:
-        return "none"
-    said = name.value.decode("ascii", "replace")
-    clean = "".join(letter if letter.isalnum() else "-" for letter in said).strip("-").lower()
-    return f"{clean}-sm{major.value}{minor.value}-cuda{version.value}"
-
-
-def _pip_folders() -> list[Path]:
-    spec = find_spec("tensorrt_libs")
-    return [] if spec is None else [Path(folder) for folder in spec.submodule_search_locations or ()]
-
-
-def _library(name: str) -> ctypes.CDLL | None:
-    try:
-        return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
-    except OSError:
-        return None
-
-
 class ProviderList:
     """The providers that a set of graphs may use, best first. One that fails is used by none of them any more.
 
     Args:
         names: ONNX Runtime's names, best first.
         demanded: the user named the first: where it cannot even start, that is an error, no reason to take another.
+        warnings: what to tell the user from the start.
 
     Any thread may call.
     """
 
-    def __init__(self, names: Sequence[str], *, demanded: bool = False) -> None:
+    def __init__(self, names: Sequence[str], *, demanded: bool = False, warnings: Iterable[str] = ()) -> None:
         if not names:
             raise ValueError("no provider is named")
         self.demanded = names[0] if demanded else ""
         self._lock = threading.Lock()
         self._names = tuple(names)
-        self._warnings: tuple[str, ...] = ()
+        self._warnings = tuple(warnings)
 
     def names(self) -> tuple[str, ...]:
         """Those that are left."""
@@ -209,6 +175,6 @@ class ProviderList:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """One line for each provider that failed."""
+        """One line for each provider that failed, or that a machine with a GPU does without."""
         with self._lock:
             return self._warnings

@@ -76,8 +76,21 @@ def with_typed_labels(bundle: Bundle, path: Path, *, provider: Provider = "auto"
     Raises:
         ModelError: the file is malformed, or the bundle has no text encoder.
     """
-    typed = read_labels(path)
-    if TEXT_GRAPH not in bundle.manifest.files or VOCABULARY not in bundle.manifest.files:
+    return with_labels(bundle, read_labels(path), f"typed by the user in {path.name}", provider=provider)
+
+
+def has_text_encoder(bundle: Bundle) -> bool:
+    """Whether labels can be typed for it."""
+    return TEXT_GRAPH in bundle.manifest.files and VOCABULARY in bundle.manifest.files
+
+
+def with_labels(bundle: Bundle, typed: TypedLabels, origin: str, *, provider: Provider = "auto") -> Bundle:
+    """`bundle` with the labels `typed`, of which `origin` says where they come from; see `with_typed_labels`.
+
+    Raises:
+        ModelError: the bundle has no text encoder, or a description is too long.
+    """
+    if not has_text_encoder(bundle):
         raise ModelError(
             f"{bundle.path}: this model has no text encoder, so its labels cannot be changed; "
             "use a model exported with one"
@@ -94,7 +107,7 @@ def with_typed_labels(bundle: Bundle, path: Path, *, provider: Provider = "auto"
         metrics={},
         provenance={
             **bundle.manifest.provenance,
-            _NOTE: f"{UNVALIDATED}: typed by the user in {path.name}",
+            _NOTE: f"{UNVALIDATED}: {origin}",
             "descriptions": {n: list(d) for n, d in zip(typed.names, typed.descriptions, strict=True)},
         },
     )

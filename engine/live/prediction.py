@@ -28,9 +28,10 @@ class Model:
 
     @property
     def warning(self) -> str:
-        """The newest thing that went wrong with a provider; "" for nothing."""
-        warnings = () if self.predictor is None else self.predictor.warnings
-        return warnings[-1] if warnings else ""
+        """The newest thing that went wrong with a provider, or that the model is slow by nature; "" for nothing."""
+        if self.predictor is None:
+            return ""
+        return self.predictor.warnings[-1] if self.predictor.warnings else self.predictor.pace
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -49,7 +50,9 @@ class LivePredictor:
         self._cutter = FaceCutter(model.bundle.manifest)
         self._reader = None if model.predictor is None else FacePredictor(model.predictor)
         self._lock = threading.Lock()
-        self._waiting: dict[int, FaceCrop] = {}
+        # A network that reads whole clips is slow, and its window is made of crops: none of them may be lost.
+        self._most = model.bundle.manifest.steps if model.bundle.reads_clips else 1
+        self._waiting: dict[int, list[FaceCrop]] = {}
         self._known: frozenset[int] = frozenset()
         self._dropped = 0
         self._predictions: dict[int, Prediction] = {}
@@ -62,9 +65,10 @@ class LivePredictor:
         with self._lock:
             self._known = frozenset(face.track_id for face in faces)
             for item in crops:
-                # Only the newest crop of a face is of use: the model reads where it stands now.
-                self._dropped += item.track_id in self._waiting
-                self._waiting[item.track_id] = item
+                # Only the newest crop of a face is of use, or those of one window: the model reads where it stands now.
+                waiting = self._waiting.setdefault(item.track_id, [])
+                self._dropped += len(waiting) >= self._most
+                waiting[:] = [*waiting, item][-self._most :]
         return bool(crops)
 
     def predictions(self, faces: Sequence[Face]) -> dict[int, Prediction]:
@@ -84,7 +88,8 @@ class LivePredictor:
         if reader is None:
             return 0, dropped
         reader.forget(known | waiting.keys())
-        crops = sorted((item for key, item in waiting.items() if key in known), key=lambda item: item.time_s)
+        fresh = [item for key, items in waiting.items() if key in known for item in items]
+        crops = sorted(fresh, key=lambda item: item.time_s)
         found = reader.read(crops)
         with self._lock:
             self._predictions.update((key, value) for key, value in found.items() if key in self._known)

@@ -71,7 +71,7 @@ def make_recorder(
     return LiveRecorder(
         plan,
         output_labels(manifest),
-        Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest)),
+        Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values),
         about,
         sample_aspect=Fraction(1) if info is None else info.sample_aspect,
         audio=plan.audio and info is not None and info.audio_codec is not None,

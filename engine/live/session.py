@@ -81,6 +81,7 @@ class LiveSession:
         """Names, merged ids, who is selected, who is hidden; they last until another source is opened."""
         self._closing = False
         self._stale = 0
+        self._dropped_before = 0  # frames of sources that were left
         self._read_dropped = 0
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
@@ -139,6 +140,8 @@ class LiveSession:
         self._capture = self._scene = None
         self.people.forget()
         self._lost_s = 0.0
+        # What is still on its way comes to nothing.
+        self._dropped_before = self._captured.count - self._tracked.count
         self._signal.seen()
         self._views.clear()
         for meter in (self._captured, self._tracked, self._views.meter):
@@ -146,12 +149,13 @@ class LiveSession:
         return before
 
     def _take(self, capture: Capture, frame: Frame) -> None:
-        self._captured.add()
+        room = _RECORDED_FRAMES if self._recording.wanted else None
         with self._lock:
-            if capture is self._capture:
-                self._lost_s += frame.gap_s
-            lost_s = self._lost_s
-        self._frames.put(_Taken(capture, frame, lost_s), room=_RECORDED_FRAMES if self._recording.wanted else None)
+            if capture is not self._capture:
+                return  # it was left
+            self._captured.add()
+            self._lost_s += frame.gap_s
+            self._frames.put(_Taken(capture, frame, self._lost_s), room=room)
 
     def _hear(self, capture: Capture, audio: AudioChunk) -> None:
         with self._lock:
@@ -211,7 +215,7 @@ class LiveSession:
         """Everything that a status bar shows."""
         with self._lock:
             capture = self._capture
-            no_signal_since = self._signal.since
+            no_signal_since, before = self._signal.since, self._dropped_before
         model, counts = self._models.model, self._counts()
         state, message = self._models.state()
         people = self.people.now
@@ -220,7 +224,7 @@ class LiveSession:
             processed_fps=self._tracked.per_second(),
             shown_fps=self._views.meter.per_second(),
             latency_ms=(self._views.meter if self._views.wanted else self._tracked).delays_ms(),
-            dropped=counts.dropped,
+            dropped=max(counts.dropped - before, 0),
             counts=counts,
             provider=model.provider,
             model=model.bundle.manifest.name,
@@ -357,8 +361,8 @@ class LiveSession:
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
             self.outputs.offer(LiveScene(scene, model.labels, people.names, source.name))
-        captured_s = scene.frame.captured_s
-        self._tracked.add(time.monotonic() - captured_s if captured_s else None)
+            captured_s = scene.frame.captured_s
+            self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 
     def _watch_signal(self) -> None:
         """No frame has come for a moment: where that is because the signal was lost, say so on all that is shown."""

@@ -60,7 +60,7 @@ class LiveStatus:
         shown_fps: views a second made from new frames.
         latency_ms: median and 95th percentile of the milliseconds from capture to the finished view (to the finished
             scene while no view is asked for), over the last seconds; None without frames.
-        dropped: frames of this session that were captured and never looked at.
+        dropped: frames of the present source that were captured and never looked at.
         counts: all counts.
         provider: what runs the model, as ONNX Runtime reports it; "" while there is none.
         model: name of the model in use, or of the one that is loading first.

@@ -26,17 +26,17 @@ class LiveTracker:
         self._settings = settings
         self._due = due
         self._capture: Capture | None = None
-        self._tracker = self._new_tracker(1)
+        self._tracker = self._new_tracker()
         self._predictor = LivePredictor(models.model)
 
     def look(self, capture: Capture, frame: Frame) -> tuple[Scene, Model]:
         """The scene that `frame` of `capture` shows, and the model whose predictions it holds.
 
-        Frames of one source come in order of time. No track id is given twice, whatever the source.
+        Frames of one source come in order of time. Each source begins fresh: its first face has the track id 1.
         """
         model = self._models.model
         if capture is not self._capture:
-            self._capture, self._tracker = capture, self._new_tracker(self._tracker.next_id)
+            self._capture, self._tracker = capture, self._new_tracker()
             self._predictor = LivePredictor(model)
         elif self._predictor.model is not model:
             self._predictor = LivePredictor(model)
@@ -53,6 +53,6 @@ class LiveTracker:
             predictions = self._predictor.predictions(faces)
         return Scene(frame, faces, predictions), model
 
-    def _new_tracker(self, first_id: int) -> Tracker:
+    def _new_tracker(self) -> Tracker:
         s = self._settings
-        return Tracker(min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces, first_id=first_id)
+        return Tracker(min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces)

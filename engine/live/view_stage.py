@@ -106,7 +106,7 @@ class ViewStage:
     def run(self) -> None:
         """The stage's thread."""
         overlay: Overlay | None = None
-        drawn_with: Model | None = None
+        drawn_with: tuple[Model, Capture] | None = None
         last: Scene | None = None
         serial = 0
         for shown in self._scenes:
@@ -115,9 +115,11 @@ class ViewStage:
             if request is None or newest is None or shown.capture is not newest.capture:
                 continue
             manifest = shown.model.bundle.manifest
-            if overlay is None or drawn_with is not shown.model:
-                overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
-                drawn_with = shown.model
+            if overlay is None or drawn_with != (shown.model, shown.capture):
+                overlay = Overlay(
+                    manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values
+                )
+                drawn_with = shown.model, shown.capture
             info = shown.capture.source.info
             people = self._people.now
             serial += 1

@@ -59,6 +59,7 @@ def as_json(live: LiveScene) -> dict[str, Any]:
 
     Times are seconds of the source, boxes pixels of its frames with their origin top left, probabilities 0 to 1. The
     label is the one with the largest of the ``probabilities``, which are steadied over time; ``raw`` are not.
+    ``values`` are there only of models that predict numbers beside the classes, such as valence.
     """
     scene = live.scene
     faces: list[dict[str, Any]] = []
@@ -80,6 +81,8 @@ def as_json(live: LiveScene) -> dict[str, Any]:
                 "probabilities": _shares(live.labels, prediction.probabilities),
                 "raw": _shares(live.labels, prediction.raw),
             }
+            if prediction.values:
+                entry["values"] = {name: round(float(value), 6) for name, value in prediction.values.items()}
         faces.append(entry)
     return {
         "format": FORMAT,

@@ -83,6 +83,7 @@ def session_about(
             "steps": manifest.steps,
             "window_s": manifest.window_s,
             "temperature": manifest.temperature,
+            "uncertain_below": manifest.uncertain_below,
         },
         "smoothing": smoothing(),
         "prior": Prior.of(manifest).document(settings.expect if expect is None else expect),

@@ -28,6 +28,7 @@ class Recorder:
         audio_path: file whose audio goes along; None: no audio.
         threads: of the encoder; 0: as it likes.
         overwrite: files under the final names are replaced at the end.
+        values: names of what the model predicts beside the classes.
 
     Raises:
         RecordingError: a file cannot be created; nothing is left behind.
@@ -44,6 +45,7 @@ class Recorder:
         audio_path: Path | None,
         threads: int = 0,
         overwrite: bool = False,
+        values: tuple[str, ...] = (),
     ) -> None:
         self._outputs = outputs
         self._overwrite = overwrite
@@ -55,7 +57,7 @@ class Recorder:
         self._start_s = info.start_s
         try:
             self._write_json({"complete": False})
-            self._table = TableWriter(Outputs.part(outputs.csv), labels, start_s=info.start_s)
+            self._table = TableWriter(Outputs.part(outputs.csv), labels, values, start_s=info.start_s)
             self._video = Mp4Writer(
                 Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads
             )

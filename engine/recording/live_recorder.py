@@ -59,7 +59,7 @@ class LiveRecorder:
     ) -> None:
         self._plan = plan
         self._audio = audio
-        self._labels = tuple(labels)
+        self._columns = tuple(labels), overlay.values
         self._overlay = overlay
         self._about = dict(about)
         self._sample_aspect = sample_aspect
@@ -255,7 +255,7 @@ class LiveRecorder:
         rate = self._about.get("source", {}).get("frame_rate")
         try:
             write_json(Outputs.part(files.json), self._document({}, complete=False, files=files))
-            self._table = TableWriter(Outputs.part(files.csv), self._labels, start_s=self._start_s, notes=True)
+            self._table = TableWriter(Outputs.part(files.csv), *self._columns, start_s=self._start_s, notes=True)
             for marker in self._notes.markers:
                 self._table.note(marker.time_s, MARKER, marker.text)
             video = live_format(self._size, self._start_s, rate=rate, sample_aspect=self._sample_aspect)

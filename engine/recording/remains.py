@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,8 @@ from mien.engine.media.rationals import time_base
 from mien.engine.recording.notes import Marker
 from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader
 
+_STATUS: Final = FIXED_COLUMNS.index("status")
+_ALONE_S: Final = 1.0  # a kill costs less than that of either file
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 
 
@@ -39,16 +41,30 @@ class Content:
 class Rows:
     """What a cut-off CSV holds: its bytes up to the last whole row, and what concerns the other files.
 
-    Times of markers and gaps are those of the video.
+    Times of markers and gaps, and the end of all rows, are those of the video. `tail` is to be written after them.
     """
 
     format: int
-
     length: int
     count: int
     cut: bool
     markers: tuple[Marker, ...]
     gaps: tuple[tuple[float, float], ...]
+    end_s: float
+    session_s: float  # what is added to times of the video for those of the session
+    cells: int  # of each row, the note included; 0 where there are no notes
+    tail: bytes = b""
+
+    def reaching(self, duration_s: float) -> Rows:
+        """With a gap up to the end of the video, where that goes on alone: the program was killed in an outage."""
+        seconds = duration_s - self.end_s
+        if seconds < _ALONE_S or not self.cells or self.format < 3:
+            return self
+        cells = [""] * self.cells
+        cells[0], cells[1] = f"{self.end_s:.6f}", f"{self.end_s + self.session_s:.6f}"
+        cells[_STATUS], cells[-1] = GAP, f"{seconds:.3f}"
+        gap = (round(self.end_s, 6), round(seconds, 3))
+        return replace(self, count=self.count + 1, gaps=(*self.gaps, gap), tail=f"{','.join(cells)}\n".encode())
 
 
 def content_of(path: Path) -> Content:
@@ -130,8 +146,7 @@ def rows_of(part: Path, start_s: float, notes: list[str]) -> Rows | None:
     markers: list[Marker] = []
     gaps: list[tuple[float, float]] = []
     reader: TableReader | None = None
-    count, good = 0, 0
-    status = FIXED_COLUMNS.index("status")
+    count, good, end_s, session_s = 0, 0, 0.0, 0.0
     try:
         size = part.stat().st_size
         with part.open("rb") as stream, suppress(DamagedTableError):
@@ -139,12 +154,15 @@ def rows_of(part: Path, start_s: float, notes: list[str]) -> Rows | None:
             good = reader.end
             for cells in reader:
                 count += 1
-                if reader.notes and cells[status] in (MARKER, GAP):
-                    with suppress(ValueError):
-                        if cells[status] == MARKER:
-                            markers.append(Marker(float(cells[0]), cells[-1]))
-                        else:
-                            gaps.append((float(cells[0]), float(cells[-1])))
+                with suppress(ValueError):
+                    time_s = float(cells[0])
+                    if reader.notes and cells[_STATUS] == MARKER:
+                        markers.append(Marker(time_s, cells[-1]))
+                    elif reader.notes and cells[_STATUS] == GAP:
+                        gaps.append((time_s, float(cells[-1])))
+                        end_s = max(end_s, sum(gaps[-1]))
+                    else:
+                        end_s, session_s = max(end_s, time_s), float(cells[1]) - time_s
                 good = reader.end
     except OSError as error:
         raise RecordingError(f"{part}: cannot be read ({error.strerror})") from None
@@ -153,4 +171,5 @@ def rows_of(part: Path, start_s: float, notes: list[str]) -> Rows | None:
         return None
     if good < size:
         notes.append(f"{part.name}: {size - good} bytes after the last whole row were cut off")
-    return Rows(reader.format, good, count, good < size, tuple(markers), tuple(gaps))
+    wide = len(reader.columns) if reader.notes else 0
+    return Rows(reader.format, good, count, good < size, tuple(markers), tuple(gaps), end_s, session_s, wide)

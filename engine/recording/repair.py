@@ -112,6 +112,7 @@ class _Repair:
             contents = self._remux_all(unfinished, rows)
             longest = max(contents, key=lambda content: content.duration_s)
             if rows is not None:
+                rows = rows.reaching(longest.duration_s)
                 self._copy_rows(rows)
             document = _document(known, longest, rows)
             if done is None:
@@ -167,6 +168,7 @@ class _Repair:
             raise RecordingError(f"{self._path}: the video it belongs to is missing ({missing.name})")
         rows = self._read_rows(0.0, again=True) if is_there(Outputs.part(self._csv)) else None
         if rows is not None:
+            rows = rows.reaching(longest.duration_s)
             self._copy_rows(rows)
         if done is None:
             self._fresh.append((Outputs.part(self._json), self._json))
@@ -225,8 +227,8 @@ class _Repair:
     def _copy_rows(self, rows: Rows) -> None:
         part, final = Outputs.part(self._csv), self._csv
         if not is_there(final):
-            self._make(final, lambda fresh: _copy_head(part, fresh, rows.length))
-        elif final.is_symlink() or not _begins_as(part, final, rows.length):
+            self._make(final, lambda fresh: _copy_head(part, fresh, rows))
+        elif final.is_symlink() or not _is_copy(part, final, rows):
             raise RecordingError(f"{final}: already exists; move it away first")
 
     def _read_rows(self, start_s: float, *, again: bool) -> Rows | None:
@@ -298,20 +300,28 @@ def _start_of(about: dict[str, Any]) -> float:
     return 0.0
 
 
-def _copy_head(part: Path, fresh: Path, length: int) -> None:
-    """Copy the first `length` bytes."""
+def _copy_head(part: Path, fresh: Path, rows: Rows) -> None:
+    """Copy the whole rows, and add what is to follow them."""
+    left = rows.length
     with part.open("rb") as source, fresh.open("r+b") as target:
-        while length and (data := source.read(min(length, _PIECE))):
+        while left and (data := source.read(min(left, _PIECE))):
             target.write(data)
-            length -= len(data)
+            left -= len(data)
+        target.write(rows.tail)
 
 
-def _begins_as(part: Path, final: Path, length: int) -> bool:
-    """Whether `final` holds the first `length` bytes of `part`, and nothing else."""
-    if final.stat().st_size != length:
+def _is_copy(part: Path, final: Path, rows: Rows) -> bool:
+    """Whether `final` is what `_copy_head` makes."""
+    if final.stat().st_size != rows.length + len(rows.tail):
         return False
+    left = rows.length
     with part.open("rb") as one, final.open("rb") as other:
-        return all(one.read(_PIECE)[: max(0, length - at)] == other.read(_PIECE) for at in range(0, length, _PIECE))
+        while left:
+            data = one.read(min(left, _PIECE))
+            if not data or data != other.read(len(data)):
+                return False
+            left -= len(data)
+        return other.read() == rows.tail
 
 
 def _document(about: dict[str, Any], content: Content, rows: Rows | None) -> dict[str, Any]:

@@ -20,11 +20,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import numpy as np
-
 from mien.engine.disk import open_own, whole_file
 from mien.engine.errors import RecordingError
-from mien.engine.faces.steadying import Steadier
+from mien.engine.recording.older_rows import OlderRows, positive, share
 from mien.engine.types import Face, Scene, Status
 
 FIXED_COLUMNS: Final = (
@@ -44,6 +42,7 @@ _LONGEST_NOTE: Final = 500
 _LONGEST_LINE: Final = 1 << 20  # bytes
 _PREFIX: Final = "p_"
 _RAW_PREFIX: Final = "raw_"
+_VALUE_PREFIX: Final = "value_"
 _TEXTS: Final = (FIXED_COLUMNS.index("label"),)
 _FORMULA: Final = re.compile(r"'*[=+\-@\t\r]")
 _QUOTED: Final = re.compile(r"'+[=+\-@\t\r]")
@@ -57,6 +56,11 @@ def column_of(label: str) -> str:
 def raw_column_of(label: str) -> str:
     """Name of the column that holds the probability of `label` by the newest window alone."""
     return f"{_RAW_PREFIX}{label}"
+
+
+def value_column_of(name: str) -> str:
+    """Name of the column that holds what the model predicts under `name` beside the classes."""
+    return f"{_VALUE_PREFIX}{name}"
 
 
 def harmless(text: str) -> str:
@@ -92,6 +96,7 @@ class TableWriter:
     ``p_...``         probability of each label as it was shown: steadied over time, see
                       `mien.engine.faces.steadying`; empty while the face is hidden: nothing was measured
     ``raw_...``       probability of each label by the newest window alone
+    ``value_...``     only of models that predict numbers beside the classes: each of them, by the newest window alone
     ``note``          only in live recordings and where a file has a gap: the text of a marker, or of a gap the seconds
                       without signal; 0 where the times of a file jump, as the recording goes on without the jump
     ================  ==============================================================================
@@ -101,6 +106,7 @@ class TableWriter:
     Args:
         path: written at once; an existing file is replaced.
         labels: class names of the model.
+        values: names of what it predicts beside the classes.
         start_s: time on the source's clock that is 0 in the video.
         notes: live: with the column ``note``, and every scene goes to disk at once, as nobody knows when the next
             one comes.
@@ -109,8 +115,18 @@ class TableWriter:
         RecordingError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, labels: Sequence[str], *, start_s: float = 0.0, notes: bool = False) -> None:
+    def __init__(
+        self,
+        path: Path,
+        labels: Sequence[str],
+        values: Sequence[str] = (),
+        *,
+        start_s: float = 0.0,
+        notes: bool = False,
+    ) -> None:
         self._path = path
+        self._values = tuple(values)
+        self._empty = [""] * (2 * len(labels) + len(values))
         self._start_s = start_s
         self._labels = tuple(labels)
         self._at_once = notes
@@ -123,7 +139,7 @@ class TableWriter:
             self._file = open_own(path)
         except OSError as error:
             raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
-        self._add([(*_head(self._labels), *((NOTE_COLUMN,) if notes else ()))])
+        self._add([(*_head(self._labels, self._values), *((NOTE_COLUMN,) if notes else ()))])
         try:
             self._flush()
         except OSError as error:
@@ -218,10 +234,10 @@ class TableWriter:
         self._flushed = time.monotonic()
 
     def _times(self, time_s: float) -> tuple[str, str]:
-        return f"{_positive(time_s - self._start_s):.6f}", f"{time_s:.6f}"
+        return f"{positive(time_s - self._start_s):.6f}", f"{time_s:.6f}"
 
     def _without_face(self, time_s: float, frame: str | int, status: str) -> list[str | int]:
-        return [*self._times(time_s), frame, *[""] * 6, status, *[""] * 4, *[""] * (2 * len(self._labels))]
+        return [*self._times(time_s), frame, *[""] * 6, status, *[""] * 4, *self._empty]
 
     def _cells(self, scene: Scene, face: Face) -> list[str | int]:
         box = face.box
@@ -230,29 +246,21 @@ class TableWriter:
         cells: list[str | int] = [face.track_id, *place, score, str(scene.status(face))]
         prediction = scene.predictions.get(face.track_id)
         if prediction is None or not face.observed:
-            return [*cells, *[""] * 4, *[""] * (2 * len(self._labels))]
+            return [*cells, *[""] * 4, *self._empty]
         return [
             *cells,
             "+".join(prediction.flaws) or "good",
             prediction.steps,
             self._times(prediction.time_s)[0],
             harmless(self._labels[prediction.label]),
-            *map(_share, prediction.probabilities),
-            *map(_share, prediction.raw),
+            *map(share, prediction.probabilities),
+            *map(share, prediction.raw),
+            *(f"{prediction.values[name]:.6g}" if name in prediction.values else "" for name in self._values),
         ]
 
 
-def _head(labels: Sequence[str]) -> tuple[str, ...]:
-    return (*FIXED_COLUMNS, *map(column_of, labels), *map(raw_column_of, labels))
-
-
-def _share(value: float) -> str:
-    return f"{value:.5f}"
-
-
-def _positive(time_s: float) -> float:
-    """`time_s`, where -0.000000 would be written 0."""
-    return 0.0 if abs(time_s) < 5e-7 else time_s
+def _head(labels: Sequence[str], values: Sequence[str] = ()) -> tuple[str, ...]:
+    return (*FIXED_COLUMNS, *map(column_of, labels), *map(raw_column_of, labels), *map(value_column_of, values))
 
 
 class DamagedTableError(Exception):
@@ -275,6 +283,7 @@ class TableReader:
     Attributes:
         format: 1 to 3.
         labels: class names of the model.
+        values: names of what it predicted beside the classes.
         notes: whether there is the column ``note``, which is then the last.
         columns: names of all columns, as format 3 calls them.
         line: number of the line read last, from 1.
@@ -295,15 +304,17 @@ class TableReader:
         names = head[len(FIXED_COLUMNS) : len(head) - self.notes]
         shown = [name for name in names if name.startswith(_PREFIX)]
         self.labels = tuple(name.removeprefix(_PREFIX) for name in shown)
-        expected = [*shown, *map(raw_column_of, self.labels)] if found == [3] else shown
+        last = [name for name in names[2 * len(shown) :] if name.startswith(_VALUE_PREFIX)] if found == [3] else []
+        self.values = tuple(name.removeprefix(_VALUE_PREFIX) for name in last)
+        expected = [*shown, *map(raw_column_of, self.labels), *last] if found == [3] else shown
         if not found or names != expected:
             raise DamagedTableError(1, "it should name the columns")
         (self.format,) = found
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise DamagedTableError(1, "two columns have the same name" if self.labels else "it names no label")
         self._count = len(head)
-        self._older = None if self.format == 3 else _Older(self.labels, start_s)
-        self.columns = (*_head(self.labels), *((NOTE_COLUMN,) if self.notes else ()))
+        self._older = None if self.format == 3 else OlderRows(self.labels, start_s, len(FIXED_COLUMNS))
+        self.columns = (*_head(self.labels, self.values), *((NOTE_COLUMN,) if self.notes else ()))
 
     def __iter__(self) -> Iterator[list[str]]:
         """The rows up to the last whole line.
@@ -345,47 +356,6 @@ class TableReader:
 
 
 _FORMATS: Final = {1: _COLUMNS_1, 2: _COLUMNS_2, 3: FIXED_COLUMNS}
-
-
-class _Older:
-    """Turns rows of formats 1 and 2 into rows of format 3."""
-
-    def __init__(self, labels: tuple[str, ...], start_s: float) -> None:
-        self._labels = labels
-        self._start_s = start_s
-        self._steadier = Steadier()
-        self._known: dict[str, tuple[list[str], str, list[str]]] = {}  # by track: what was read, and what is shown
-
-    def renewed(self, cells: list[str]) -> list[str]:
-        """The row `cells` as format 3 has it. What is no number is left for the caller to find."""
-        count = len(FIXED_COLUMNS)
-        raw = cells[count : count + len(self._labels)]
-        label, shown = self._shown(cells, raw)
-        fixed = [self._moved(cells[0]), *cells[:11], self._moved(cells[11]), label]
-        return [*fixed, *shown, *raw, *cells[count + len(self._labels) :]]
-
-    def _moved(self, cell: str) -> str:
-        try:
-            return f"{_positive(float(cell) - self._start_s):.6f}"
-        except ValueError:
-            return cell
-
-    def _shown(self, cells: list[str], raw: list[str]) -> tuple[str, list[str]]:
-        """The label and the probabilities to show; a prediction stands in several rows."""
-        track, quality, time_s, label = cells[2], cells[9], cells[11], cells[12]
-        known = self._known.get(track)
-        if known is not None and known[0] == [time_s, *raw]:
-            return known[1:]
-        try:
-            values = np.array(raw, np.float32)
-            shown = self._steadier.update(int(track), float(time_s), values, flawed=quality != "good")
-        except ValueError:
-            return label, raw
-        if label not in self._labels or not np.isfinite(shown).all():
-            return label, raw
-        found = self._labels[int(shown.argmax())], list(map(_share, shown))
-        self._known[track] = [time_s, *raw], *found
-        return found
 
 
 def line_of(cells: Sequence[str], *, notes: bool) -> str:

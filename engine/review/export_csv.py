@@ -42,7 +42,9 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
         with session.csv.open("rb") as stream:
             reader = TableReader(stream, start_s=session.start_s)
             notes = reader.notes or bool(added)
-            for cells in reader:
+            change = None if session.reread is None else session.reread(reader.labels)
+            for line in reader:
+                cells = line if change is None else change.row(line)
                 while added and float(cells[0]) > added[0].start_s:
                     lines.append(_marker(reader, session.start_s, added.pop(0)))
                 if not _selected(session, selection, counted, cells):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from array import array
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ReviewError
 from mien.engine.recording.notes import Gap, Marker
+from mien.engine.recording.rereading import Rereading
 from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader, one_line
 from mien.engine.types import Status
 
@@ -65,8 +67,8 @@ class _Damaged(Exception):
     """A cell that cannot be; the message says which."""
 
 
-def read_rows(path: Path, warnings: list[str]) -> Rows:
-    """Read the CSV of a recording.
+def read_rows(path: Path, warnings: list[str], reread: Callable[[tuple[str, ...]], Rereading] | None = None) -> Rows:
+    """Read the CSV of a recording; `reread`, given its labels, makes what changes its rows.
 
     Raises:
         ReviewError: it cannot be read, is not such a file, or a row in its middle is damaged.
@@ -76,7 +78,9 @@ def read_rows(path: Path, warnings: list[str]) -> Rows:
             reader = TableReader(stream)
             rows = Rows(reader.labels, reader.format)
             indices = {label: index for index, label in enumerate(reader.labels)}
-            for cells in reader:
+            change = None if reread is None else reread(reader.labels)
+            for line in reader:
+                cells = line if change is None else change.row(line)
                 try:
                     _take(rows, cells, indices, cells[-1] if reader.notes else "")
                 except _Damaged as error:

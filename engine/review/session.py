@@ -4,21 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
 import numpy as np
 
 from mien.engine.errors import ReviewError
+from mien.engine.recording.files import read_json
 from mien.engine.recording.notes import Gap, Marker
+from mien.engine.recording.rereading import Rereading
 from mien.engine.review import measures
 from mien.engine.review.coding.file import CodesFile
 from mien.engine.review.coding.model import EMPTY, Coding, EventKind
 from mien.engine.review.coding.people import merged
 from mien.engine.review.files import Document, SessionFiles, read_document
 from mien.engine.review.measures import SHOWN, Peak, Segment, Shares, Track
-from mien.engine.review.rows import RawTrack, Rows, read_rows
+from mien.engine.review.rows import RawTrack, read_rows
 from mien.engine.review.spans import EVERYTHING, Spans
+from mien.engine.settings import Expectation
 
 __all__ = ["SHOWN", "Peak", "RecordedSession", "Segment", "Shares", "Track", "read_session"]
 
@@ -40,6 +44,7 @@ class RecordedSession:
         coding: what was added in review: codes, spans to leave out, markers, who is who.
         about: what the JSON says of source, model and date.
         recorded: tracks and markers as they were recorded.
+        reread: given the labels, makes what changes the rows of the CSV, where another expectation was asked for.
     """
 
     mp4: Path | None
@@ -55,6 +60,7 @@ class RecordedSession:
     coding: Coding = EMPTY
     about: Document = field(default_factory=Document)
     recorded: tuple[Mapping[int, Track], tuple[Marker, ...]] | None = None
+    reread: Callable[[tuple[str, ...]], Rereading] | None = None
 
     def name_of(self, track_id: int) -> str:
         """What to call a person."""
@@ -122,24 +128,25 @@ class RecordedSession:
         return found
 
 
-def read_session(path: Path, *, reread: Callable[[Rows], Rows] | None = None) -> RecordedSession:
+def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSession:
     """Read a recording, given its MP4, CSV or JSON file, with the codes that lie beside it.
 
     Also recordings of `mien annotate`, and unfinished ones (``.part``).
 
     Args:
-        path: any of its files.
-        reread: changes the rows before anything is made of them, as to weigh the classes in another way.
+        path: of one of its files.
+        expect: how often each expression is to be expected; None: what was chosen when the recording was made. The
+            files stay as they are.
 
     Raises:
-        ReviewError: no data file, or one that is damaged. What is cut off at its end is skipped with a warning.
+        ReviewError: no data file, or one that is damaged, or what is expected does not go with it. What is cut off at
+            its end is skipped with a warning.
     """
     files = SessionFiles.of(path)
     warnings: list[str] = []
     document = read_document(files.json, warnings)
-    rows = read_rows(files.csv, warnings)
-    if reread is not None:
-        rows = reread(rows)
+    reread = None if expect is None else partial(Rereading, document=read_json(files.json) or {}, expect=expect)
+    rows = read_rows(files.csv, warnings, reread)
     if rows.format < 3:
         start_s = document.start_s if document.start_s is not None else (rows.first_s or 0.0)
         zero_s = start_s
@@ -159,6 +166,7 @@ def read_session(path: Path, *, reread: Callable[[Rows], Rows] | None = None) ->
         duration_s=max(end_s - zero_s, document.duration_s or 0.0),
         warnings=tuple(warnings),
         about=document,
+        reread=reread,
     )
     codes = CodesFile(files.csv)
     coding = codes.read()

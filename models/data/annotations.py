@@ -8,6 +8,8 @@
 ``folders``     root/label/clip/frames, and no file: AFEW's layout, and one's own frames
 ==============  =======================================================================================
 
+Stills have readers of their own, see `mien.models.data.stills`.
+
 Paths in the files belong to the machine of whoever wrote them. They are re-based on `root` by their endings: the
 longest ending of the first path that exists under `root` decides how much of every path is kept.
 """
@@ -20,16 +22,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mien.models.data.entries import ClipEntry, DataError
+from mien.models.data.entries import ClipEntry, DataError, named
+from mien.models.data.stills import STILLS
 
-# The datasets name the same expression in different ways.
-SYNONYMS: Final = {
-    "happy": "happiness", "happiness": "happiness", "sad": "sadness", "sadness": "sadness", "neutral": "neutral",
-    "angry": "anger", "anger": "anger", "surprise": "surprise", "surprised": "surprise", "disgust": "disgust",
-    "disgusted": "disgust", "fear": "fear", "fearful": "fear", "contempt": "contempt", "anxiety": "anxiety",
-    "anxious": "anxiety", "helplessness": "helplessness", "helpless": "helplessness",
-    "disappointment": "disappointment", "disappointed": "disappointment",
-}  # fmt: skip
 _NO_CAPTION: Final = {"", "-"}
 
 
@@ -75,7 +70,7 @@ def read_ferv39k(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntr
         parts = line.replace(",", " ").rsplit(maxsplit=1)
         if len(parts) != 2:
             raise DataError(f"{file}, line {number}: expected 'Scene/Expression/clip Expression', got {line[:60]!r}")
-        rows.append((parts[0], _named(labels, parts[1], f"{file}, line {number}")))
+        rows.append((parts[0], named(labels, parts[1], f"{file}, line {number}")))
     rebase = rebaser([path for path, _ in rows], root, file)
     return [ClipEntry("/".join(PurePosixPath(path).parts[-3:]), rebase(path), label) for path, label in rows]
 
@@ -94,7 +89,7 @@ def read_mafw(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
             continue
         stem = Path(columns[0].strip()).stem
         caption = columns[3].strip() if len(columns) == 4 else ""
-        label = _named(labels, columns[1], f"{file}, line {number}")
+        label = named(labels, columns[1], f"{file}, line {number}")
         entries.append(ClipEntry(stem, root / stem, label, caption="" if caption in _NO_CAPTION else caption))
     return entries
 
@@ -106,7 +101,7 @@ def read_folders(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntr
         raise DataError(f"{top}: no such folder; it should hold one folder for each label")
     entries = []
     for label_folder in sorted(item for item in top.iterdir() if item.is_dir()):
-        label = _named(labels, label_folder.name, str(label_folder))
+        label = named(labels, label_folder.name, str(label_folder))
         clips = sorted(item for item in label_folder.iterdir() if item.is_dir())
         entries += [ClipEntry(f"{label_folder.name}/{clip.name}", clip, label) for clip in clips]
     return entries
@@ -119,6 +114,7 @@ READERS: Final[dict[str, Reader]] = {
     "ferv39k": read_ferv39k,
     "mafw": read_mafw,
     "folders": read_folders,
+    **STILLS,
 }
 
 
@@ -174,14 +170,3 @@ def _numbered(labels: Sequence[str], value: int, where: str, *, first: int) -> s
     if not first <= value < first + len(labels):
         raise DataError(f"{where}: label {value} is outside {first} to {first + len(labels) - 1}; check data.labels")
     return labels[value - first]
-
-
-def _named(labels: Sequence[str], name: str, where: str) -> str:
-    plain = name.strip().lower()
-    label = plain if plain in labels else SYNONYMS.get(plain, plain)
-    if label in labels:
-        return label
-    original = next((known for known in labels if known.lower() == plain), None)
-    if original is None:
-        raise DataError(f"{where}: the label {name.strip()!r} is not one of {', '.join(labels)}; check data.labels")
-    return original

@@ -6,11 +6,13 @@ workers does not matter, and a resumed run sees exactly what the killed one woul
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
@@ -21,6 +23,7 @@ from mien.models.data import samplers
 from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
 from mien.models.data.entries import ClipEntry, DataError, frame_files
 from mien.models.data.loader import Batches
+from mien.models.data.stills import stored_images
 from mien.models.networks.tokens import clip_tokens
 
 
@@ -41,15 +44,22 @@ class ClipSettings:
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Clips (B,T,3,S,S) float32 in [0,1], labels (B,) int64, caption tokens (B,77) int64 or None, positions (B,)."""
+    """Clips (B,T,3,S,S) float32 in [0,1], labels (B,) int64, caption tokens (B,77) int64 or None, positions (B,).
+
+    `values` is (B,V) float32, V numbers to be predicted; 0 where there are none.
+    """
 
     clips: Tensor
     labels: Tensor
     captions: Tensor | None
     positions: Tensor
+    values: Tensor
 
 
-class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
+Sample = tuple[Tensor, int, str, int, tuple[float, ...]]
+
+
+class ClipDataset(Dataset[Sample]):
     """Labelled clips, asked for by (epoch, position).
 
     Raises:
@@ -74,8 +84,8 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
     def __len__(self) -> int:
         return len(self.entries)
 
-    def __getitem__(self, key: tuple[int, int]) -> tuple[Tensor, int, str, int]:
-        """(T,3,S,S) pixels, label number, caption, position."""
+    def __getitem__(self, key: tuple[int, int]) -> Sample:
+        """(T,3,S,S) pixels, label number, caption, position, values."""
         epoch, position = key
         entry, settings = self.entries[position], self._settings
         random = np.random.default_rng([settings.seed, epoch if self._training else 0, position])
@@ -87,13 +97,34 @@ class ClipDataset(Dataset[tuple[Tensor, int, str, int]]):
         else:
             chosen = samplers.segments(len(files), settings.steps, random if self._training else None)
         # A frame that is repeated is read once.
-        opened = {index: open_image(files[index]) for index in {int(i) for i in chosen}}
+        opened = {index: open_frame(entry, files[index]) for index in {int(i) for i in chosen}}
         images = [opened[int(index)] for index in chosen]
         if self._training:
             pixels = training_pixels(images, settings.size, self._augment, random)
         else:
             pixels = plain_pixels(images, settings.size, self._augment)
-        return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position
+        return torch.from_numpy(pixels), self._index[entry.label], entry.caption, position, entry.values
+
+
+def open_frame(entry: ClipEntry, file: Path) -> Image.Image:
+    """One of a clip's frames as RGB: a file, an image in a file of many, or the face in a still.
+
+    Raises:
+        DataError: it is missing or damaged, or the face lies outside.
+    """
+    if entry.row is not None:
+        images = stored_images(file)
+        if not 0 <= entry.row < len(images):
+            raise DataError(f"{file}: has {len(images)} images, and its annotation speaks of number {entry.row}")
+        return Image.fromarray(images[entry.row]).convert("RGB")
+    image = open_image(file)
+    if entry.box is None:
+        return image
+    left, top, right, bottom = entry.box
+    box = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
+    if box[2] - box[0] < 2 or box[3] - box[1] < 2:
+        raise DataError(f"{file}: the face at {entry.box} lies outside the frame of {image.width}x{image.height}")
+    return image.crop(box)
 
 
 def open_image(file: Path) -> Image.Image:
@@ -111,23 +142,45 @@ def open_image(file: Path) -> Image.Image:
         raise DataError(f"{file}: cannot be read ({' '.join(str(error).split())[:80]}); run mien data check") from None
 
 
-def collate(samples: list[tuple[Tensor, int, str, int]]) -> Batch:
-    """Samples to a batch; captions only if every clip has one."""
-    clips, labels, captions, positions = zip(*samples, strict=True)
-    tokens = clip_tokens(captions) if all(captions) else None
-    return Batch(torch.stack(clips), torch.tensor(labels), tokens, torch.tensor(positions))
+def collate(samples: list[Sample]) -> Batch:
+    """Samples to a batch; captions only if every clip has one, long ones cut."""
+    clips, labels, captions, positions, values = zip(*samples, strict=True)
+    tokens = clip_tokens(captions, cut=True) if all(captions) else None
+    return Batch(
+        torch.stack(clips),
+        torch.tensor(labels),
+        tokens,
+        torch.tensor(positions),
+        torch.tensor(values, dtype=torch.float32),
+    )
 
 
 class EpochBatches(Sampler[list[tuple[int, int]]]):
     """The batches of one epoch, shuffled by (seed, epoch), shared out over processes, from batch `start` on.
 
     The last, smaller batch is dropped in training, and so are batches that not every process would get.
+
+    Args:
+        weights: (length,) how often each clip is drawn, relative to others, with repeats; None: every clip once.
     """
 
     def __init__(
-        self, length: int, batch: int, *, seed: int, epoch: int, start: int = 0, rank: int = 0, world: int = 1
+        self,
+        length: int,
+        batch: int,
+        *,
+        seed: int,
+        epoch: int,
+        start: int = 0,
+        rank: int = 0,
+        world: int = 1,
+        weights: npt.NDArray[np.float64] | None = None,
     ) -> None:
-        order = np.random.default_rng([seed, epoch]).permutation(length)
+        random = np.random.default_rng([seed, epoch])
+        if weights is None:
+            order = random.permutation(length)
+        else:
+            order = random.choice(length, length, p=weights / weights.sum())
         whole = length // (batch * world) * world
         mine = range(rank, whole, world)
         self._batches = [[(epoch, int(i)) for i in order[b * batch : (b + 1) * batch]] for b in mine][start:]
@@ -153,6 +206,14 @@ class TestBatches(Sampler[list[tuple[int, int]]]):
 
     def __iter__(self) -> Iterator[list[tuple[int, int]]]:
         return iter(self._batches)
+
+
+def balancing_weights(entries: Sequence[ClipEntry], balance: float) -> npt.NDArray[np.float64] | None:
+    """(n,) weights for `EpochBatches`: 0 as the classes come (None), 1 all classes alike, between them by degrees."""
+    if not balance:
+        return None
+    counts = Counter(entry.label for entry in entries)
+    return np.array([counts[entry.label] ** -balance for entry in entries], dtype=np.float64)
 
 
 def load_batches(dataset: ClipDataset, batches: Sampler[list[tuple[int, int]]], workers: int) -> Batches:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,6 +12,16 @@ from mien.engine.errors import ModelError
 
 IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
 _DIGITS: Final = re.compile(r"(\d+)")
+
+
+# The datasets name the same expression in different ways.
+SYNONYMS: Final = {
+    "happy": "happiness", "happiness": "happiness", "sad": "sadness", "sadness": "sadness", "neutral": "neutral",
+    "angry": "anger", "anger": "anger", "surprise": "surprise", "surprised": "surprise", "disgust": "disgust",
+    "disgusted": "disgust", "fear": "fear", "fearful": "fear", "contempt": "contempt", "anxiety": "anxiety",
+    "anxious": "anxiety", "helplessness": "helplessness", "helpless": "helplessness",
+    "disappointment": "disappointment", "disappointed": "disappointment",
+}  # fmt: skip
 
 
 class DataError(ModelError):
@@ -23,10 +34,14 @@ class ClipEntry:
 
     Attributes:
         name: for messages, unique in its set.
-        folder: its frames are the frames in this folder, in natural order ("2.jpg" before "10.jpg").
+        folder: its frames are the frames in this folder, in natural order ("2.jpg" before "10.jpg"); a still is the
+            file itself.
         label: class name.
         frames: how many there should be; None: unknown.
         caption: what the clip shows, in words; "" for none.
+        row: which image of a file that holds many; None: the file is one image.
+        box: left, top, right, bottom in pixels of the face in a still; None: all of it.
+        values: what a regression is to learn of it, such as valence and arousal.
     """
 
     name: str
@@ -34,12 +49,33 @@ class ClipEntry:
     label: str
     frames: int | None = None
     caption: str = ""
+    row: int | None = None
+    box: tuple[int, int, int, int] | None = None
+    values: tuple[float, ...] = ()
 
 
 def frame_files(folder: Path) -> list[Path]:
-    """The frames in `folder` in natural order; other files are skipped."""
+    """The frames in `folder` in natural order, other files are skipped; of a file, the file itself."""
+    if folder.is_file():
+        return [folder]
     try:
         found = [item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES]
     except OSError:
         return []
     return sorted(found, key=lambda item: [int(t) if t.isdigit() else t.lower() for t in _DIGITS.split(item.name)])
+
+
+def named(labels: Sequence[str], name: str, where: str) -> str:
+    """The one of `labels` that a data set calls `name`.
+
+    Raises:
+        DataError: there is none; `where` begins the message.
+    """
+    plain = name.strip().lower()
+    label = plain if plain in labels else SYNONYMS.get(plain, plain)
+    if label in labels:
+        return label
+    original = next((known for known in labels if known.lower() == plain), None)
+    if original is None:
+        raise DataError(f"{where}: the label {name.strip()!r} is not one of {', '.join(labels)}; check data.labels")
+    return original

@@ -21,21 +21,18 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from mien.engine.inference.bundle import Bundle, CropGeometry, Manifest, sha256_of, write_bundle
+from mien.engine.inference.bundle import Bundle, Manifest, sha256_of, write_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.models.embedded.calibrate import calibrate
 from mien.models.embedded.config import read_config
 from mien.models.embedded.ferplus import LABELS, SIDE
+from mien.models.embedded.geometry import CROP
 from mien.models.embedded.network import FrameEncoder, Recogniser, build, classify
 from mien.models.embedded.synthetic_clips import STEPS
 from mien.models.embedded.train_clips import temporal_for
 from mien.models.networks.transformer import TemporalTransformer
 
-__all__ = ["CROP", "export", "main"]
-
-CROP: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
-"""Measured by ``python -m mien.models.embedded.geometry``: medians over 2,893 of 3,000 training images, made
-symmetric."""
+__all__ = ["export", "load_run", "main"]
 
 _OPSET: Final = 17
 

@@ -14,6 +14,7 @@ import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Final
 
 import cv2
 import numpy as np
@@ -21,9 +22,13 @@ import numpy.typing as npt
 
 from mien.engine.faces.crops import similarity
 from mien.engine.faces.detection import Detector, open_detector
+from mien.engine.inference.bundle import CropGeometry
 from mien.models.embedded.ferplus import SIDE, read_stills
 
-__all__ = ["main", "measure", "residuals", "template"]
+__all__ = ["CROP", "main", "measure", "residuals", "template"]
+
+CROP: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
+"""Medians over 2,893 of 3,000 training images, made symmetric."""
 
 ENLARGED = 192
 PADDING = 96

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +13,11 @@ from matplotlib.figure import Figure
 
 from mien.models.training import metrics
 
-__all__ = ["draw_calibration", "draw_confusion", "draw_curves"]
+__all__ = ["draw_calibration", "draw_confusion", "draw_curves", "draw_groups"]
 
 _DPI = 100
+
+FloatArray = npt.NDArray[np.float64]
 
 
 def _save(figure: Figure, file: Path) -> None:
@@ -77,4 +80,44 @@ def draw_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], c
         axes.plot(x, np.asarray(y) * 100, marker="o", markersize=3)
         axes.set(xlabel=name, ylabel="WAR, %", ylim=(0, 100))
         axes.grid(alpha=0.3)
+    _save(figure, file)
+
+
+class GroupRates(Protocol):
+    """What is drawn of one group: `rate` and the ends of its interval are (C,) in [0,1]."""
+
+    @property
+    def attribute(self) -> str: ...
+    @property
+    def name(self) -> str: ...
+    @property
+    def rate(self) -> FloatArray: ...
+    @property
+    def low(self) -> FloatArray: ...
+    @property
+    def high(self) -> FloatArray: ...
+
+
+def draw_groups(rows: Sequence[GroupRates], labels: Sequence[str], file: Path) -> None:
+    """Rate of each expression by group, with intervals of 95 %; the line is that of all faces, the first of `rows`."""
+    overall, groups = rows[0], list(rows[1:])
+    columns = 4
+    figure = Figure(figsize=(3.1 * columns, 0.26 * len(groups) * -(-len(labels) // columns) + 1.6))
+    panels = figure.subplots(-(-len(labels) // columns), columns, squeeze=False, sharey=True)
+    places = np.arange(len(groups))[::-1]
+    colours = {name: f"C{index}" for index, name in enumerate(dict.fromkeys(row.attribute for row in groups))}
+    for index, (axes, label) in enumerate(zip(panels.flatten(), labels, strict=False)):
+        axes.axvline(100 * overall.rate[index], color="grey", linewidth=1)
+        for place, row in zip(places, groups, strict=True):
+            colour = colours[row.attribute]
+            axes.plot([100 * row.low[index], 100 * row.high[index]], [place, place], color=colour, linewidth=1.2)
+            axes.plot(100 * row.rate[index], place, "o", color=colour, markersize=3.5)
+        axes.set_title(label, fontsize=10)
+        axes.set_xlim(left=0)
+        axes.grid(axis="x", alpha=0.3)
+        axes.tick_params(labelsize=8)
+    for row_of_panels in panels:
+        row_of_panels[0].set_yticks(places, [row.name for row in groups], fontsize=8)
+    for axes in panels[-1]:
+        axes.set_xlabel("% of the faces", fontsize=9)
     _save(figure, file)

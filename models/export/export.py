@@ -16,9 +16,11 @@ from torch import nn
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, Bundle, CropGeometry, Manifest, load_bundle, write_bundle
+from mien.engine.inference.framings import DATASET_FRAMING, framing_name
 from mien.engine.inference.predictor import Predictor
 from mien.models.export.graphs import EncoderGraph, TemporalGraph, TextGraph, write_graph
 from mien.models.export.quantise import to_half_weights, to_int8
+from mien.models.networks.build import merge_adapter
 from mien.models.networks.config import ModelCard
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.openclip import CONTEXT_LENGTH, open_clip, text_tower
@@ -29,10 +31,8 @@ PRECISIONS: tuple[Precision, ...] = ("fp32", "fp16", "int8")
 TOLERANCE: Final = 1e-4
 """Largest allowed difference of fp32 logits from the network's, at a scale of 100."""
 
-DATASET_FRAMING: Final = CropGeometry(right_eye=(0.34, 0.38), left_eye=(0.66, 0.38), mouth=(0.5, 0.74))
-"""Eyes and mouth in the face crops of the video datasets; an estimate, as none of them publishes the numbers."""
-
-WINDOW_S: Final = {"transformer-16": 2.5, "transformer-32": 4.0}
+WINDOW_S: Final = {16: 2.5, 32: 4.0}
+"""Seconds that T frames cover where nothing else is known: our choice, from the lengths of the training clips."""
 VOCABULARY: Final = "vocabulary.txt.gz"
 
 
@@ -70,6 +70,7 @@ def export_bundle(model: VideoTextModel, card: ModelCard, folder: Path, options:
         raise ModelError(f"{folder}: exists and is not a model bundle; choose another output folder")
     folder.parent.mkdir(parents=True, exist_ok=True)
     model = model.eval().cpu()
+    merge_adapter(model, card.config)
     with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".export-") as name:
         work = Path(name) / "bundle"
         work.mkdir()
@@ -132,9 +133,10 @@ def agreement(model: VideoTextModel, bundle: Bundle, faces: npt.NDArray[np.uint8
 
 def _write_files(model: VideoTextModel, folder: Path, options: ExportOptions) -> None:
     size, dim = model.encoder.size, int(model.class_vectors().shape[1])
-    parts: list[tuple[nn.Module, torch.Tensor, str, str, str]] = [
-        (EncoderGraph(model), torch.rand(2, 3, size, size), "encoder", "frames", "embeddings"),
-        (TemporalGraph(model), torch.rand(2, model.steps, dim), "temporal", "embeddings", "features"),
+    read = ("features",) if model.head is None else ("features", "values")
+    parts: list[tuple[nn.Module, torch.Tensor, str, str, tuple[str, ...]]] = [
+        (EncoderGraph(model), torch.rand(2, 3, size, size), "encoder", "frames", ("embeddings",)),
+        (TemporalGraph(model), torch.rand(2, model.steps, dim), "temporal", "embeddings", read),
     ]
     if options.text_encoder:
         tower = text_tower(model.clip)
@@ -143,11 +145,11 @@ def _write_files(model: VideoTextModel, folder: Path, options: ExportOptions) ->
                 "typed labels need a CLIP text encoder with CLIP's own vocabulary; leave the text encoder out"
             )
         tokens = torch.zeros(2, CONTEXT_LENGTH, dtype=torch.int64)
-        parts.append((TextGraph(model), tokens, "text", "tokens", "vectors"))
+        parts.append((TextGraph(model), tokens, "text", "tokens", ("vectors",)))
         shutil.copy(Path(open_clip().__file__).parent / "bpe_simple_vocab_16e6.txt.gz", folder / VOCABULARY)
-    for module, example, name, source, target in parts:
+    for module, example, name, source, targets in parts:
         path = folder / f"{name}.onnx"
-        write_graph(module, example, path, source, target)
+        write_graph(module, example, path, source, *targets)
         if options.precision == "fp16":
             to_half_weights(path)
         if options.precision == "int8":
@@ -162,13 +164,14 @@ def _manifest(
     difference: float | None = None,
     metrics: Mapping[str, Any] | None = None,
 ) -> Manifest:
-    window = options.window_s or WINDOW_S.get(f"{card.config.aggregator}-{model.steps}", 2.5)
+    window = options.window_s or WINDOW_S.get(model.steps, 2.5)
     provenance = {
         **card.provenance,
         **options.provenance,
         "precision": options.precision,
         "aggregator": card.config.aggregator,
         "pixels": card.config.pixels,
+        "framing": framing_name(options.crop),
         "descriptions": {k: list(v) for k, v in zip(card.labels.labels, card.labels.texts, strict=True)},
     }
     return Manifest(
@@ -183,6 +186,7 @@ def _manifest(
         window_s=window,
         crop=options.crop,
         uncertain_below=options.uncertain_below,
+        values=tuple(card.config.values),
         licence=card.licence,
         provenance=provenance,
         metrics=dict(card.metrics if metrics is None else metrics),

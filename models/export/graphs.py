@@ -31,14 +31,17 @@ class EncoderGraph(nn.Module):
 
 
 class TemporalGraph(nn.Module):
-    """``embeddings`` (n,T,D), oldest first -> ``features`` (n,D) of unit length."""
+    """``embeddings`` (n,T,D), oldest first -> ``features`` (n,D) of unit length; ``values`` (n,V) if any."""
 
     def __init__(self, model: VideoTextModel) -> None:
         super().__init__()
         self.aggregator = model.aggregator
+        self.head = model.head
 
-    def forward(self, embeddings: Tensor) -> Tensor:
-        return functional.normalize(self.aggregator(embeddings), dim=-1)
+    def forward(self, embeddings: Tensor) -> Tensor | tuple[Tensor, Tensor]:
+        vectors = self.aggregator(embeddings)
+        features = functional.normalize(vectors, dim=-1)
+        return features if self.head is None else (features, self.head(vectors))
 
 
 class TextGraph(nn.Module):
@@ -52,7 +55,7 @@ class TextGraph(nn.Module):
         return functional.normalize(self.clip.encode_text(tokens), dim=-1)
 
 
-def write_graph(module: nn.Module, example: Tensor, path: Path, input_name: str, output_name: str) -> None:
+def write_graph(module: nn.Module, example: Tensor, path: Path, input_name: str, *output_names: str) -> None:
     """Export `module` of one tensor to ONNX with a free batch size, as one file.
 
     `example` must have a batch of two or more, because a size of one is taken for a constant.
@@ -66,7 +69,7 @@ def write_graph(module: nn.Module, example: Tensor, path: Path, input_name: str,
             module.eval(),
             (example,),
             input_names=[input_name],
-            output_names=[output_name],
+            output_names=list(output_names),
             dynamic_shapes=({0: torch.export.Dim("n")},),
             opset_version=OPSET,
             dynamo=True,

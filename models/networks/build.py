@@ -6,13 +6,16 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mien.engine.errors import ModelError
+from mien.models.networks.adapters.table import adapter_type
 from mien.models.networks.aggregators import build_aggregator
 from mien.models.networks.config import ModelConfig
-from mien.models.networks.family import VideoTextModel
+from mien.models.networks.family import ValueHead, VideoTextModel
 from mien.models.networks.frames import FrameEncoder
+from mien.models.networks.graph_network import GraphBackbone
 from mien.models.networks.labels import LabelSet
 from mien.models.networks.openclip import build_clip, image_size, pixel_statistics, text_tower, visual_tower
-from mien.models.networks.text import LearnedContext, LearnedSlots, Sentences, require_clip_text
+from mien.models.networks.text import LearnedContext, LearnedSlots, LearnedVectors, Sentences, require_clip_text
 from mien.models.networks.tokens import clip_tokens, context_tokens, foreign_tokens
 
 
@@ -34,7 +37,18 @@ def assemble(config: ModelConfig, labels: LabelSet, clip: Any, bank: nn.Module) 
     mean, std = pixel_statistics(clip) if config.pixels == "clip" else (None, None)
     encoder = FrameEncoder(visual_tower(clip), image_size(clip), mean, std)
     aggregator = build_aggregator(embedding_width(clip), config)
-    return VideoTextModel(clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale)
+    if config.adapter:
+        adapter_type(config.adapter).attach(visual_tower(clip), config.adapter_options)
+    head = ValueHead(embedding_width(clip), config.hidden, len(config.values)) if config.values else None
+    return VideoTextModel(
+        clip, encoder, aggregator, bank, labels=labels.labels, steps=config.steps, scale=config.scale, head=head
+    )
+
+
+def merge_adapter(model: VideoTextModel, config: ModelConfig) -> None:
+    """Fold the adapter of `model`, if it has one, into its weights, in place; its answers stay the same."""
+    if config.adapter:
+        adapter_type(config.adapter).merge(visual_tower(model.clip))
 
 
 def embedding_width(clip: Any) -> int:
@@ -51,6 +65,10 @@ def context_bank(config: ModelConfig, ids: Tensor, clip: Any) -> LearnedContext:
 
 
 def _bank(config: ModelConfig, labels: LabelSet, clip: Any) -> nn.Module:
+    if config.text == "vectors":
+        return LearnedVectors(len(labels.labels), embedding_width(clip))
+    if isinstance(clip, GraphBackbone):
+        raise ModelError('this backbone has no text encoder; set text = "vectors" in [model]')
     if config.text == "context":
         return context_bank(config, context_tokens(labels.first_texts, config.contexts), clip)
     if config.text == "slots":

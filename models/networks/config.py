@@ -7,6 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from mien.engine.errors import ModelError
+from mien.models.networks.adapters.table import ADAPTERS
 from mien.models.networks.aggregators import AGGREGATORS
 from mien.models.networks.labels import LabelSet
 
@@ -16,17 +17,23 @@ class ModelConfig:
     """Parts and sizes of a `VideoTextModel`.
 
     Attributes:
-        backbone: an open_clip architecture, or a table {embed_dim, vision_cfg, text_cfg} for a size of one's own.
+        backbone: an open_clip architecture; a table {embed_dim, vision_cfg, text_cfg} for a size of one's own; a
+            checkpoint file; or "embedded" or a bundle's folder, whose image side has no text side beside it.
         pretrained: open_clip weight tag or file; "" for random weights.
         pixels: "raw", RGB in [0,1] as DFER-CLIP, or "clip", normalised with the backbone's mean and deviation.
         aggregator: one of `AGGREGATORS`.
         aggregator_options: what an aggregator needs to know beyond the sizes below.
         depth, heads, head_dim, mlp_dim, max_len: of the temporal transformer; max_len counts the class token.
-        text: "sentences", "context" (learned vectors beside a text) or "slots" (learned vectors in a template).
+        adapter: one of `ADAPTERS`, small trainable parts on the image side; "": none.
+        adapter_options: what it needs to know.
+        text: "sentences", "context" (learned vectors beside a text), "slots" (learned vectors in a template) or
+            "vectors" (a learned vector for each class, and no text).
         contexts, shared_context, context_position: of "context".
         template, first_slot, slots, per_class: of "slots"; first_slot counts tokens, the start token being 0.
         steps: T, the frames of a clip.
         scale: factor on the cosine, or where it starts when it is trained.
+        values: names of numbers that a head predicts beside the classes, such as valence; empty: none.
+        hidden: width of that head's hidden layer.
     """
 
     backbone: str | dict[str, Any] = "ViT-B-32-quickgelu"
@@ -39,7 +46,9 @@ class ModelConfig:
     head_dim: int = 64
     mlp_dim: int = 1024
     max_len: int = 17
-    text: Literal["sentences", "context", "slots"] = "sentences"
+    adapter: str = ""
+    adapter_options: dict[str, Any] = field(default_factory=dict)
+    text: Literal["sentences", "context", "slots", "vectors"] = "sentences"
     contexts: int = 8
     shared_context: bool = False
     context_position: Literal["end", "middle", "front"] = "end"
@@ -49,20 +58,38 @@ class ModelConfig:
     per_class: int = 5
     steps: int = 16
     scale: float = 100.0
+    values: list[str] = field(default_factory=list)
+    hidden: int = 256
 
     def __post_init__(self) -> None:
         choices = {
             "pixels": ("raw", "clip"),
             "aggregator": tuple(AGGREGATORS),
-            "text": ("sentences", "context", "slots"),
+            "adapter": ("", *ADAPTERS),
+            "text": ("sentences", "context", "slots", "vectors"),
             "context_position": ("end", "middle", "front"),
         }
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
-                raise ModelError(f"model.{name} must be one of {', '.join(allowed)}, not {getattr(self, name)!r}")
-        for name in ("depth", "heads", "head_dim", "mlp_dim", "contexts", "slots", "per_class", "steps", "first_slot"):
+                raise ModelError(
+                    f"model.{name} must be one of {', '.join(filter(None, allowed))}, not {getattr(self, name)!r}"
+                )
+        for name in (
+            "depth",
+            "heads",
+            "head_dim",
+            "mlp_dim",
+            "contexts",
+            "slots",
+            "per_class",
+            "steps",
+            "first_slot",
+            "hidden",
+        ):
             if getattr(self, name) < 1:
                 raise ModelError(f"model.{name} must be at least 1, not {getattr(self, name)}")
+        if len(set(self.values)) != len(self.values) or not all(isinstance(v, str) and v.strip() for v in self.values):
+            raise ModelError(f"model.values must be names, each of its own, not {self.values}")
 
 
 def table(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:

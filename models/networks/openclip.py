@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.engine.errors import ModelError
+from mien.models.networks.graph_network import GraphBackbone
 
 CONTEXT_LENGTH: Final = 77
 SOT: Final = 49406
@@ -77,12 +78,15 @@ def build_clip(backbone: str | Mapping[str, Any], pretrained: str = "") -> Any:
     """A CLIP network on the CPU in float32.
 
     Args:
-        backbone: an open_clip architecture name, or a table {embed_dim, vision_cfg, text_cfg, quick_gelu}.
+        backbone: an open_clip architecture name, a table {embed_dim, vision_cfg, text_cfg, quick_gelu}, or {graph}, an
+            image side as `mien.models.networks.graph_network` describes it.
         pretrained: an open_clip weight tag ("openai"), a file with weights, or "" for random weights.
 
     Raises:
         ModelError: no such architecture or weights, or the weights cannot be downloaded.
     """
+    if isinstance(backbone, Mapping) and "graph" in backbone:
+        return GraphBackbone(backbone["graph"])
     library = open_clip()
     file = Path(pretrained)
     if isinstance(backbone, Mapping):

@@ -6,6 +6,7 @@ bank              text                                                   publish
 `Sentences`       plain sentences                                        EmoCLIP
 `LearnedContext`  n learned vectors beside a short descriptor            DFER-CLIP
 `LearnedSlots`    K rows of M learned vectors in a template sentence     CLIPER
+`LearnedVectors`  none: one learned vector a class                       (linear probes)
 ================  =====================================================  ==================
 
 The text tower itself is handed to `forward`: it belongs to the model, may be frozen, and is not needed once the
@@ -163,3 +164,15 @@ class LearnedSlots(nn.Module):
         prompts = torch.cat([base[:, : self.first], self.vectors, base[:, self.first + self.slots :]], dim=1)
         features = functional.normalize(encode_prompts(tower, prompts, self.ends.expand(rows)), dim=-1)
         return features.view(-1, self.per_class, features.shape[-1])
+
+
+class LearnedVectors(nn.Module):
+    """One learned vector for each class, and no text at all: a classifier by cosine."""
+
+    def __init__(self, classes: int, width: int) -> None:
+        super().__init__()
+        self.vectors = nn.Parameter(functional.normalize(torch.randn(classes, width), dim=-1))
+
+    def forward(self, clip: Any) -> Tensor:
+        """(C,1,D) unit vectors."""
+        return functional.normalize(self.vectors, dim=-1)[:, None]

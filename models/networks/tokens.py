@@ -15,15 +15,23 @@ PLACEHOLDER = "X"
 """One token each; stands where learned vectors will go."""
 
 
-def clip_tokens(sentences: Sequence[str], length: int = CONTEXT_LENGTH) -> Tensor:
+def count_tokens(sentences: Sequence[str]) -> list[int]:
+    """How many tokens each sentence has, with its start and its end."""
+    tokenizer: Any = open_clip().SimpleTokenizer()
+    return [len(tokenizer.encode(sentence)) + 2 for sentence in sentences]
+
+
+def clip_tokens(sentences: Sequence[str], length: int = CONTEXT_LENGTH, *, cut: bool = False) -> Tensor:
     """(C,length) int64 ids of CLIP's byte pairs: start, text, end, zeros.
 
+    Args:
+        cut: a sentence of too many tokens loses its last ones; the end token stays.
+
     Raises:
-        ModelError: a sentence has more tokens than fit; it is never cut silently.
+        ModelError: a sentence has more tokens than fit; without `cut`, it is never shortened.
     """
     tokenizer: Any = open_clip().SimpleTokenizer(context_length=length)
-    for sentence in sentences:
-        count = len(tokenizer.encode(sentence)) + 2
+    for sentence, count in zip(sentences, [] if cut else count_tokens(sentences), strict=not cut):
         if count > length:
             raise ModelError(
                 f"the description {sentence[:50]!r}... has {count} tokens with its start and end, "

@@ -8,15 +8,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mien.engine.errors import ModelError
+from mien.engine.inference.framings import framing
 from mien.engine.settings import require_between, require_one_of
 from mien.models.data.annotations import READERS, read_entries
 from mien.models.data.augment import AugmentConfig
+from mien.models.data.captions import CHOICES
 from mien.models.data.entries import ClipEntry
+from mien.models.data.splits import Split, read_note, read_subjects, tests_of
+from mien.models.data.targets import with_targets
 from mien.models.networks.config import ModelConfig, table
 from mien.models.networks.labels import LabelSet, dataset_labels, label_set
 from mien.models.training.losses import LOSSES
+from mien.models.training.values import VALUE_LOSSES
 
-GROUPS = ("encoder", "temporal", "text", "text_tower", "scale")
+IN_ROOT = frozenset({"folders", "stills", "affectnet"})
+"""Formats whose `train` and `test` are folders under the root."""
+
+GROUPS = ("encoder", "adapter", "temporal", "text", "text_tower", "scale", "head")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +40,14 @@ class DataConfig:
         wording: of the class texts: name, phrase, descriptor or sentence.
         folds: how many folds there are; 1: a fixed split.
         sampler, stride: which frames are shown, see `mien.models.data.samplers`.
+        leave_out: a class that training does not see, and the only one that tests show, among all as candidates.
+        framing: where eyes and mouth lie in the crops, a name or six numbers as --crop takes them; "": as
+            `mien data crop` has written beside them, else unknown.
+        captions: what becomes of clips without a caption where captions are trained on: they get "-", or are skipped.
+        split: with "random" or "subject", `train` lists all clips, and they are shared out here, into `folds` parts or
+            by `test_share`; "": by `train` and `test`.
+        subjects: CSV with the columns clip and subject; "": the part of a clip's name before the first "_".
+        targets: CSV with the column clip and one for each of model.values.
     """
 
     format: str = "frame_list"
@@ -44,16 +60,31 @@ class DataConfig:
     folds: int = 1
     sampler: str = "segments"
     stride: int = 4
+    leave_out: str = ""
+    framing: str = ""
+    captions: Literal["dash", "skip"] = "dash"
+    split: Literal["", "random", "subject"] = ""
+    test_share: float = 0.2
+    subjects: str = ""
+    targets: str = ""
 
     def __post_init__(self) -> None:
         require_one_of("data.format", self.format, READERS, ModelError)
+        require_one_of("data.captions", self.captions, CHOICES, ModelError)
+        require_one_of("data.split", self.split, ("", "random", "subject"), ModelError)
+        require_between("data.test_share", self.test_share, 0.01, 0.5, ModelError)
         require_one_of("data.sampler", self.sampler, ("segments", "window"), ModelError)
         require_between("data.stride", self.stride, 1, error=ModelError)
         require_between("data.folds", self.folds, 1, error=ModelError)
+        if self.framing:
+            framing(self.framing)
 
     def label_set(self) -> LabelSet:
         """Names and texts of the classes."""
-        return label_set(self.classes or dataset_labels(self.labels), self.wording)  # type: ignore[arg-type]
+        found = label_set(self.classes or dataset_labels(self.labels), self.wording)  # type: ignore[arg-type]
+        if self.leave_out and self.leave_out not in found.labels:
+            raise ModelError(f"data.leave_out is {self.leave_out!r}; choose one of {', '.join(found.labels)}")
+        return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +92,18 @@ class StageConfig:
     """One [[stages]] table: which parts are trained, how, for how many epochs.
 
     Attributes:
-        rates: learning rate of each trained part: encoder, temporal, text (learned vectors), text_tower, scale.
+        rates: learning rate of each trained part: encoder, adapter (of the image side), temporal, text (learned
+            vectors), text_tower, scale; "PART.PATTERN" for those parameters of a part whose names match, such as
+            "encoder.transformer.resblocks.11.*". The longest that matches a parameter counts.
+        freeze: parts or patterns, as in `rates`, that are not trained all the same.
         schedule: "constant"; "steps": times `gamma` at each of `milestones`; "cosine": down to 0 and up again every
             `period` epochs.
     """
 
     epochs: int = 1
     rates: dict[str, float] = field(default_factory=dict)
-    optimizer: Literal["sgd", "adamw"] = "sgd"
+    freeze: list[str] = field(default_factory=list)
+    optimizer: Literal["sgd", "adam", "adamw"] = "sgd"
     momentum: float = 0.9
     weight_decay: float = 0.0
     eps: float = 1e-8
@@ -78,10 +113,10 @@ class StageConfig:
     period: int = 10
 
     def __post_init__(self) -> None:
-        unknown = sorted(set(self.rates) - set(GROUPS))
+        unknown = sorted({key.partition(".")[0] for key in [*self.rates, *self.freeze]} - set(GROUPS))
         if unknown or not self.rates:
             raise ModelError(f"stages.rates must give learning rates of {', '.join(GROUPS)}, got {unknown or 'none'}")
-        require_one_of("stages.optimizer", self.optimizer, ("sgd", "adamw"), ModelError)
+        require_one_of("stages.optimizer", self.optimizer, ("sgd", "adam", "adamw"), ModelError)
         require_one_of("stages.schedule", self.schedule, ("constant", "steps", "cosine"), ModelError)
         require_between("stages.epochs", self.epochs, 1, error=ModelError)
         require_between("stages.period", self.period, 1, error=ModelError)
@@ -92,10 +127,12 @@ class TrainingConfig:
     """The [training] table.
 
     Attributes:
-        loss: cross_entropy, contrastive, captions or margin: see `mien.models.training.losses`.
+        loss: cross_entropy, contrastive, captions or margin: see `mien.models.training.losses`; for model.values:
+            values (mean square error) or concordance, see `mien.models.training.values`.
         batch: clips per step and process.
         precision: "no" (float32), "bf16" or "fp16" with loss scaling.
         select: which test measure decides about the best checkpoint.
+        balance: 0: classes come as often as they are; 1: all alike often, rare ones with repeats; or between.
         save_every: also write the last checkpoint every so many steps; 0: at the end of every epoch only.
     """
 
@@ -107,9 +144,11 @@ class TrainingConfig:
     precision: Literal["no", "bf16", "fp16"] = "no"
     select: Literal["war", "uar"] = "war"
     save_every: int = 0
+    balance: float = 0.0
 
     def __post_init__(self) -> None:
-        require_one_of("training.loss", self.loss, LOSSES, ModelError)
+        require_one_of("training.loss", self.loss, (*LOSSES, *VALUE_LOSSES), ModelError)
+        require_between("training.balance", self.balance, 0, 1, ModelError)
         require_one_of("training.precision", self.precision, ("no", "bf16", "fp16"), ModelError)
         require_one_of("training.select", self.select, ("war", "uar"), ModelError)
         require_between("training.batch", self.batch, 1, error=ModelError)
@@ -146,14 +185,35 @@ class RunConfig:
         """The clips of a part of a fold (from 1)."""
         if not 1 <= fold <= self.data.folds:
             raise ModelError(f"the configuration has folds 1 to {self.data.folds}, not {fold}")
-        name = (self.data.train if part == "train" else self.data.test).replace("{fold}", str(fold))
-        root = self.folder / self.data.root
-        file = Path(name) if self.data.format == "folders" else self.folder / name
-        return read_entries(self.data.format, file, root, self.data.label_set().labels)
+        data = self.data
+        listed = data.train if part == "train" or data.split else data.test
+        name = listed.replace("{fold}", str(fold))
+        root = self.folder / data.root
+        file = Path(name) if data.format in IN_ROOT else self.folder / name
+        entries = read_entries(data.format, file, root, data.label_set().labels)
+        if data.split:
+            subjects = read_subjects(self.folder / data.subjects) if data.subjects else None
+            tests = tests_of(entries, Split(data.split, data.folds, data.test_share, self.training.seed, subjects))
+            entries = [entry for i, entry in enumerate(entries) if (i in tests[fold - 1]) == (part == "test")]
+        if self.model.values:
+            entries = with_targets(entries, self.folder / data.targets, self.model.values)
+        if self.data.leave_out:
+            entries = [entry for entry in entries if (entry.label == self.data.leave_out) == (part == "test")]
+        return entries
+
+    @property
+    def framing(self) -> str:
+        """Where eyes and mouth lie in the crops, as `mien.engine.inference.framings` reads it; "": nobody knows."""
+        return self.data.framing or str(read_note(self.folder / self.data.root).get("framing", ""))
+
+    def changed(self, table_name: str, **values: Any) -> RunConfig:
+        """This configuration with other values in one of its tables, as if its file had them."""
+        source = {**self.source, table_name: {**self.source.get(table_name, {}), **values}}
+        return parse_config(source, self.folder, only_data=not self.stages)
 
 
-def read_config(path: Path) -> RunConfig:
-    """The configuration in a TOML file.
+def read_config(path: Path, *, only_data: bool = False) -> RunConfig:
+    """The configuration in a TOML file; `only_data`: [data] and [augment] are enough, for measuring.
 
     Raises:
         ModelError: it cannot be read, is not TOML, or a value is wrong; the message names it.
@@ -165,20 +225,20 @@ def read_config(path: Path) -> RunConfig:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not valid TOML ({error})") from None
     try:
-        return parse_config(data, path.parent)
+        return parse_config(data, path.parent, only_data=only_data)
     except ModelError as error:
         raise type(error)(f"{path}: {error}") from None
 
 
-def parse_config(data: dict[str, Any], folder: Path) -> RunConfig:
-    """A configuration from its table; relative paths in it start at `folder`."""
+def parse_config(data: dict[str, Any], folder: Path, *, only_data: bool = False) -> RunConfig:
+    """A configuration from its table; relative paths in it start at `folder`. `only_data`: it need have no stages."""
     unknown = sorted(set(data) - {"model", "data", "augment", "training", "stages"})
     if unknown:
         raise ModelError(f"there is no table [{unknown[0]}]; there are model, data, augment, training and stages")
-    stages = data.get("stages")
-    if not isinstance(stages, list) or not stages:
+    stages = data.get("stages", [] if only_data else None)
+    if not isinstance(stages, list) or not (stages or only_data):
         raise ModelError("there must be at least one [[stages]] table")
-    return RunConfig(
+    run = RunConfig(
         model=table(ModelConfig, data.get("model", {}), "model"),
         data=table(DataConfig, data.get("data", {}), "data"),
         augment=table(AugmentConfig, data.get("augment", {}), "augment"),
@@ -187,3 +247,10 @@ def parse_config(data: dict[str, Any], folder: Path) -> RunConfig:
         source=data,
         folder=folder,
     )
+    if bool(run.model.values) != (run.training.loss in VALUE_LOSSES) and not only_data:
+        raise ModelError(
+            "model.values name what is to be predicted, and go with training.loss values or concordance; give both"
+        )
+    if run.model.values and not run.data.targets:
+        raise ModelError("model.values need data.targets, a CSV with the column clip and one for each of them")
+    return run

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
-from mien.models.data.dataset import open_image
+from mien.models.data.captions import with_captions
+from mien.models.data.dataset import open_frame
 from mien.models.data.entries import ClipEntry, DataError, frame_files
 from mien.models.training.config import RunConfig
 
@@ -44,18 +46,28 @@ def check_data(config: RunConfig, fold: int, *, decode: bool) -> Findings:
         counts = Counter(entry.label for entry in entries)
         found.errors += [f"{part}: no clips of {label}" for label in labels if not counts[label] and part == "training"]
         found.warnings += [f"{part}: no clips of {label}" for label in labels if not counts[label] and part == "test"]
-        twice = [str(folder) for folder, n in Counter(entry.folder for entry in entries).items() if n > 1]
+        twice = [str(key[0]) for key, n in Counter(map(_key, entries)).items() if n > 1]
         found.errors += [f"{part}: {folder} is listed more than once" for folder in twice]
         for entry in entries:
             _check_clip(entry, part, found, decode)
-    shared = {entry.folder for entry in parts["training"]} & {entry.folder for entry in parts["test"]}
-    found.errors += [f"{folder} is both a training and a test clip" for folder in sorted(shared)]
+    if config.training.loss == "captions":
+        kept, counted = with_captions(parts["training"], config.data.captions)
+        found.warnings += [f"training: {line}" for line in counted.lines(config.data.captions)]
+        if len(kept) < config.training.batch:
+            found.errors.append(f"training: {len(kept)} clips have captions, fewer than one batch")
+    shared = {_key(entry) for entry in parts["training"]} & {_key(entry) for entry in parts["test"]}
+    found.errors += [f"{key[0]} is both a training and a test clip" for key in sorted(shared, key=str)]
     return found
+
+
+def _key(entry: ClipEntry) -> tuple[Path, int | None, tuple[int, int, int, int] | None]:
+    """What two clips must not share."""
+    return entry.folder, entry.row, entry.box
 
 
 def _check_clip(entry: ClipEntry, part: str, found: Findings, decode: bool) -> None:
     found.clips += 1
-    if not entry.folder.is_dir():
+    if not entry.folder.exists():
         found.errors.append(f"{part}: {entry.folder} is missing")
         return
     files = frame_files(entry.folder)
@@ -70,6 +82,6 @@ def _check_clip(entry: ClipEntry, part: str, found: Findings, decode: bool) -> N
             found.errors.append(f"{part}: {file} is empty")
         elif decode:
             try:
-                open_image(file)
+                open_frame(entry, file)
             except DataError as error:
                 found.errors.append(f"{part}: {error}")

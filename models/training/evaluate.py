@@ -23,21 +23,27 @@ from mien.models.training import metrics
 from mien.models.training.config import RunConfig, parse_config, read_config
 
 
-def config_of(checkpoint: Path, config: Path | None, *, default_fold: int) -> tuple[RunConfig, int]:
-    """The configuration for scoring `checkpoint`, and its fold.
+def config_of(checkpoint: Path, config: Path | None, *, default_fold: int | None) -> tuple[RunConfig, int | None]:
+    """The configuration for scoring `checkpoint`, and the fold; None: all of them.
 
-    A checkpoint of mien model train carries its own; `config` replaces it. Published checkpoints need one.
+    A checkpoint of mien model train carries its own; `config` replaces it. Everything else needs one. The fold that a
+    checkpoint was trained on holds for the data that it was trained on, and for no other.
 
     Raises:
         ModelError: there is none.
     """
-    content = read_file(checkpoint)
+    content = read_file(checkpoint) if checkpoint.is_file() else None
     own = content.get("training") if isinstance(content, dict) and content.get("format") == FORMAT else None
     fold = int(own["fold"]) if own else default_fold
     if config is not None:
-        return read_config(config), fold
+        run = read_config(config, only_data=True)
+        trained_on = own["config"].get("data", {}) if own else {}
+        same = run.source.get("data", {}).get("test") == trained_on.get("test")
+        return run, fold if same or not own else default_fold
     if not own:
-        raise ModelError(f"{checkpoint}: not a checkpoint of mien model train, so it needs --config with its [data]")
+        raise ModelError(
+            f"{checkpoint}: not a checkpoint of mien model train, so it needs --data CONFIG with its [data]"
+        )
     return parse_config(own["config"], Path(own["folder"])), fold
 
 
@@ -65,6 +71,19 @@ class Scores:
     def uar(self) -> float:
         """Mean of the recalls of the classes that have samples, percent."""
         return 100 * metrics.uar(self.counts)
+
+    def measures(self) -> dict[str, float]:
+        """UAR and WAR, percent."""
+        return {"UAR": self.uar, "WAR": self.war}
+
+    def measure(self, select: str) -> float:
+        """What the best epoch is chosen by: "uar" or "war"."""
+        return self.uar if select == "uar" else self.war
+
+    @property
+    def samples(self) -> int:
+        """Clips."""
+        return int(self.counts.sum())
 
     @property
     def missing(self) -> list[str]:

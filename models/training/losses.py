@@ -71,16 +71,17 @@ def fine_grained_weights(own: Tensor, labels: Tensor, classes: int) -> Tensor:
     """(B,) weights of the fine-grained term.
 
     With n_k the clips of a class in the batch whose best own text is k, a clip that chose k gets
-    sum(n) * softmax(1 / n)[k] / n_k; texts that nobody chose take no part (1 / n counts as -99, as published).
+    sum(n) * softmax(1 / n)[k] / n_k. As published, n_k is -1/99 where nobody chose k: such a text vanishes from the
+    softmax, but counts in the sum.
 
     Args:
         own: (B,K) scores of each clip's own class. labels: (B,) int64.
     """
     chosen = own.argmax(dim=1)
-    counts = torch.zeros(classes, own.shape[1], device=own.device)
+    counts = torch.zeros(classes, own.shape[1], device=own.device, dtype=own.dtype)
     counts.index_put_((labels, chosen), torch.ones_like(labels, dtype=counts.dtype), accumulate=True)
-    inverse = torch.where(counts > 0, 1 / counts.clamp(min=1), torch.full_like(counts, -99.0))
-    table = counts.sum(dim=1, keepdim=True) * inverse.softmax(dim=1) / counts.clamp(min=1)
+    counts = torch.where(counts > 0, counts, torch.full_like(counts, -1 / 99))
+    table = counts.sum(dim=1, keepdim=True) * (1 / counts).softmax(dim=1) / counts
     return table[labels, chosen]
 
 

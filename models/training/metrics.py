@@ -7,7 +7,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["confusion", "coverage_curve", "expected_calibration_error", "recall", "reliability", "uar", "war"]
+__all__ = [
+    "confusion", "coverage_curve", "expected_calibration_error", "macro_f1", "recall", "reliability", "uar", "war",
+]  # fmt: skip
 
 IntArray = npt.NDArray[np.int64]
 FloatArray = npt.NDArray[np.float64]
@@ -46,6 +48,13 @@ def uar(counts: IntArray) -> float:
 def war(counts: IntArray) -> float:
     """Weighted average recall, that is accuracy."""
     return float(np.trace(counts) / counts.sum())
+
+
+def macro_f1(counts: IntArray) -> float:
+    """Mean over the classes that have samples of F1, the harmonic mean of recall and precision."""
+    right = np.diagonal(counts).astype(np.float64)
+    totals, answers = counts.sum(axis=1), counts.sum(axis=0)
+    return float((2 * right / np.maximum(totals + answers, 1))[totals > 0].mean())
 
 
 def reliability(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray, FloatArray, IntArray]:

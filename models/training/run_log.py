@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 from mien.engine.system import printable
-from mien.models.training.evaluate import Scores
 
 HISTORY: Final = "history.jsonl"
 
@@ -78,16 +78,21 @@ class RunLog:
             sys.stderr.write(f"\rtesting: {done}/{of} \033[K")
             sys.stderr.flush()
 
-    def epoch(self, epoch: int, step: int, scores: Scores) -> None:
+    def say(self, message: str) -> None:
+        """A line about the run as such."""
+        if self._enabled:
+            self._say(message)
+
+    def epoch(self, epoch: int, step: int, measures: Mapping[str, float]) -> None:
         """After each epoch."""
         if not self._enabled:
             return
-        self._write({"step": step, "epoch": epoch, "war": scores.war, "uar": scores.uar})
+        self._write({"step": step, "epoch": epoch, **{name.lower(): value for name, value in measures.items()}})
         self._file.flush()
         if self._board is not None:
-            self._board.add_scalar("test/war", scores.war, step)
-            self._board.add_scalar("test/uar", scores.uar, step)
-        self._say(f"epoch {epoch + 1}: UAR {scores.uar:.2f}, WAR {scores.war:.2f}")
+            for name, value in measures.items():
+                self._board.add_scalar(f"test/{name.lower()}", value, step)
+        self._say(f"epoch {epoch + 1}: " + ", ".join(f"{name} {value:.2f}" for name, value in measures.items()))
 
     def flush(self) -> None:
         """Hand everything written so far to the system, so that a kill does not lose it."""

@@ -8,26 +8,46 @@ of steps, nothing else, for a killed run to go on as if nothing had happened.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
+import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, gather_object, set_seed
 
 from mien.engine.errors import ModelError
 from mien.models.checkpoints.checkpoints import load_training, save
 from mien.models.checkpoints.lending import with_known_backbone
-from mien.models.data.dataset import Batch, ClipDataset, ClipSettings, EpochBatches, TestBatches, load_batches
+from mien.models.data.captions import with_captions
+from mien.models.data.dataset import (
+    Batch,
+    ClipDataset,
+    ClipSettings,
+    EpochBatches,
+    TestBatches,
+    balancing_weights,
+    load_batches,
+)
 from mien.models.data.entries import DataError
 from mien.models.networks.build import build_model
-from mien.models.networks.config import ModelCard
+from mien.models.networks.config import ModelCard, ModelConfig
 from mien.models.networks.family import VideoTextModel
+from mien.models.networks.labels import LabelSet
 from mien.models.training.config import RunConfig
 from mien.models.training.evaluate import Scores, answers, score, write_scores
 from mien.models.training.losses import LOSSES
 from mien.models.training.optimise import prepare_stage, set_rates
 from mien.models.training.run_log import RunLog, make_folder
+from mien.models.training.values import (
+    VALUE_LOSSES,
+    ValueScores,
+    value_answers,
+    value_loss,
+    value_scores,
+    write_value_scores,
+)
+from mien.models.training.warm_start import open_lender, warm_start
 
 LAST: Final = "last.pt"
 BEST: Final = "best.pt"
@@ -46,12 +66,18 @@ class Place:
 class Trainer:
     """One run of one fold, in its folder.
 
+    Args:
+        start: what to go on from, see `mien.models.training.warm_start`; "": from the backbone's weights.
+
+    Attributes:
+        warm: a line for each part, what was taken of it.
+
     Raises:
         ModelError: the configuration, the data or the folder do not allow it.
     """
 
     def __init__(
-        self, config: RunConfig, folder: Path, *, fold: int = 1, resume: bool = False, device: str = ""
+        self, config: RunConfig, folder: Path, *, fold: int = 1, resume: bool = False, device: str = "", start: str = ""
     ) -> None:
         if not resume and (folder / LAST).exists():
             raise ModelError(f"{folder}: holds a run already; continue it with --resume or choose another folder")
@@ -66,9 +92,15 @@ class Trainer:
         )
         labels = config.data.label_set()
         made_of = with_known_backbone(config.model)
-        self.model = build_model(made_of, labels)
+        # What is gone on with brings its own weights, and a resumed run has them all.
+        self.model, self.warm = (
+            _warm(made_of, labels, start) if start and not resume else (build_model(made_of, labels), [])
+        )
         self.card = ModelCard(
-            made_of, labels, f"{config.model.aggregator}-{config.model.text}", provenance={"fold": fold}
+            made_of,
+            labels,
+            f"{config.model.aggregator}-{config.model.text}",
+            provenance={"fold": fold, "framing": config.framing, **({"went_on_from": start} if start else {})},
         )
         self.train_set = self._dataset("train")
         self.test_set = self._dataset("test")
@@ -76,6 +108,10 @@ class Trainer:
             raise DataError(
                 f"there are {len(self.train_set)} training clips, fewer than one batch; lower training.batch"
             )
+        if self.model.head is not None:
+            known = torch.tensor([entry.values for entry in self.train_set.entries], dtype=torch.float32)
+            self.model.head.centre.copy_(known.mean(dim=0))
+            self.model.head.spread.copy_(known.std(dim=0).clamp(min=1e-6))
         self.place = Place()
         self._saved: dict[str, Any] | None = None
         if resume:
@@ -83,8 +119,12 @@ class Trainer:
         # Only now, so that what cannot be trained leaves nothing behind.
         make_folder(folder)
         self.log = RunLog(folder, self.place.step, enabled=self.accelerator.is_main_process)
+        if config.training.loss == "captions":
+            _, counts = with_captions(config.entries("train", fold), config.data.captions)
+            for line in counts.lines(config.data.captions):
+                self.log.say(line)
 
-    def run(self) -> Scores:
+    def run(self) -> Scores | ValueScores:
         """Train to the end; returns the test scores of the last epoch."""
         try:
             scores = self._run()
@@ -102,9 +142,9 @@ class Trainer:
             self.accelerator.free_memory()
             self.accelerator.end_training()
 
-    def _run(self) -> Scores:
+    def _run(self) -> Scores | ValueScores:
         self.model.to(self.accelerator.device)
-        scores: Scores | None = None
+        scores: Scores | ValueScores | None = None
         stage_number = -1
         model: Any = None
         while self.place.epoch < self.config.epochs:
@@ -120,7 +160,10 @@ class Trainer:
         if scores is None:
             scores = self._test()
         if self.accelerator.is_main_process:
-            write_scores([scores], self.folder)
+            if isinstance(scores, ValueScores):
+                write_value_scores([scores], self.folder)
+            else:
+                write_scores([scores], self.folder)
         return scores
 
     def _begin_stage(self, number: int) -> Any:
@@ -146,6 +189,7 @@ class Trainer:
             start=place.batch,
             rank=self.accelerator.process_index,
             world=self.accelerator.num_processes,
+            weights=balancing_weights(self.train_set.entries, training.balance),
         )
         loader = load_batches(self.train_set, batches, training.workers)
         of = place.batch + len(batches)
@@ -168,10 +212,16 @@ class Trainer:
             raise DataError("the loss 'captions' needs a caption for every training clip; use the loss contrastive")
         captions = batch.captions.to(device) if wants_captions and batch.captions is not None else None
         labels = batch.labels.to(device)
+        kind = self.config.training.loss
         with self.accelerator.autocast():
-            scores = model(batch.clips.to(device), captions)
+            scores = model(batch.clips.to(device), captions, values=kind in VALUE_LOSSES)
         # Losses in float32: a half-precision softmax over a scale of 100 loses too much.
-        loss = LOSSES[self.config.training.loss](scores.float(), labels)
+        if self.model.head is not None and kind in VALUE_LOSSES:
+            centre, spread = self.model.head.centre, self.model.head.spread
+            wanted = (batch.values.to(device) - centre) / spread
+            loss = value_loss(kind, (scores.float() - centre) / spread, wanted)
+        else:
+            loss = LOSSES[kind](scores.float(), labels)
         self.optimizer.zero_grad(set_to_none=True)
         self.accelerator.backward(loss)
         self.optimizer.step()
@@ -180,7 +230,7 @@ class Trainer:
             raise ModelError(f"the loss is not a number at step {self.place.step + 1}; lower the learning rates")
         return value
 
-    def _test(self) -> Scores:
+    def _test(self) -> Scores | ValueScores:
         accelerator, training = self.accelerator, self.config.training
         mine = TestBatches(
             len(self.test_set),
@@ -189,20 +239,24 @@ class Trainer:
             world=accelerator.num_processes,
         )
         loader = load_batches(self.test_set, mine, training.workers)
-        found = answers(self.model.to(accelerator.device), loader, accelerator.device, self.log.test_progress)
+        model = self.model.to(accelerator.device)
+        if self.config.model.values:
+            guesses = value_answers(model, loader, accelerator.device, self.log.test_progress)
+            return value_scores(self.config.model.values, gather_object(guesses))
+        found = answers(model, loader, accelerator.device, self.log.test_progress)
         return score(self.model.labels, gather_object(found))
 
-    def _end_epoch(self, scores: Scores) -> None:
-        self.log.epoch(self.place.epoch, self.place.step, scores)
+    def _end_epoch(self, scores: Scores | ValueScores) -> None:
+        self.log.epoch(self.place.epoch, self.place.step, scores.measures())
         self.place.epoch += 1
         self.place.batch = 0
-        measure = scores.uar if self.config.training.select == "uar" else scores.war
+        measure = scores.measure(self.config.training.select)
         if measure > self.place.best:
             self.place.best = measure
             self._save(BEST, scores)
         self._save(LAST, scores)
 
-    def _save(self, name: str, scores: Scores | None = None) -> None:
+    def _save(self, name: str, scores: Scores | ValueScores | None = None) -> None:
         if not self.accelerator.is_main_process:
             return
         # A history that lags behind the checkpoint could not be completed by a resumed run.
@@ -240,10 +294,24 @@ class Trainer:
         return clip_dataset(config, self.model, part, self.fold)
 
 
+def _warm(config: ModelConfig, labels: LabelSet, start: str) -> tuple[VideoTextModel, list[str]]:
+    """A model that goes on from `start`, and what was taken; its backbone's own weights are fetched only if needed."""
+    lender = open_lender(start)
+    model = build_model(replace(config, pretrained=""), labels)
+    lines = warm_start(model, lender)
+    own = [line for line in lines if line.startswith(("encoder", "text_tower")) and "all" not in line.split()]
+    if config.pretrained and own:
+        model = build_model(config, labels)
+        lines = warm_start(model, lender)
+    return model, lines
+
+
 def clip_dataset(config: RunConfig, model: VideoTextModel, part: Literal["train", "test"], fold: int) -> ClipDataset:
     """The clips of one part of one fold, as `model` wants them."""
     settings = ClipSettings(
         model.steps, model.encoder.size, config.data.sampler, config.data.stride, config.training.seed
     )
     entries = config.entries(part, fold)
+    if part == "train" and config.training.loss == "captions":
+        entries, _ = with_captions(entries, config.data.captions)
     return ClipDataset(entries, model.labels, settings, config.augment, training=part == "train")

@@ -132,7 +132,8 @@ def test_temperature_recovers_a_known_one() -> None:
 
 
 def test_export_gives_what_torch_gives(tmp_path: Path) -> None:
-    from mien.models.embedded.export import CROP, export
+    from mien.models.embedded.export import export
+    from mien.models.embedded.geometry import CROP
 
     network = small()
     temporal = TemporalTransformer(16, 1, 2, 8, 16, STEPS + 1)

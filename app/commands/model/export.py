@@ -61,5 +61,7 @@ def export_command(
         if not hasattr(choice, "texts"):
             choice = label_set(dataset_labels(str(choice or "dfew")), "sentence")
         model, card = build(str(zero_shot), "" if weights == "random" else weights, choice, steps=steps)  # type: ignore[arg-type]
-    bundle = export_bundle(model, card, output, options_of(chosen, card.config.text == "sentences", model.encoder.size))
+    trained_on = str(card.provenance.get("framing") or "")
+    made = options_of(chosen, card.config.text == "sentences", model.encoder.size, trained_on)
+    bundle = export_bundle(model, card, output, made)
     report(bundle)

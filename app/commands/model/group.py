@@ -9,6 +9,8 @@ from mien.app.commands.model.export import export_command
 from mien.app.commands.model.importing import import_command
 from mien.app.commands.model.recipe import recipe
 from mien.app.commands.model.train import train
+from mien.app.commands.model.words import words
+from mien.app.commands.model.wrap import wrap_command
 from mien.app.research import ResearchGroup
 
 
@@ -17,5 +19,5 @@ def model() -> None:
     """Import, export, train and evaluate models."""
 
 
-for _command in (import_command, export_command, train, evaluate, recipe):
+for _command in (import_command, export_command, wrap_command, train, evaluate, recipe, words):
     model.add_command(_command)

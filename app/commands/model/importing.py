@@ -44,5 +44,7 @@ def import_command(
     options: Any = ImportOptions(label_choice(labels), context_position, text_from)  # type: ignore[arg-type]
     model, card = load(checkpoint, options)
     # EmoCLIP compares with plain sentences, so zero-shot labels are possible; DFER-CLIP has learned texts.
-    bundle = export_bundle(model, card, output, options_of(chosen, card.config.text == "sentences", model.encoder.size))
+    trained_on = str(card.provenance.get("framing") or "")
+    made = options_of(chosen, card.config.text == "sentences", model.encoder.size, trained_on)
+    bundle = export_bundle(model, card, output, made)
     report(bundle)

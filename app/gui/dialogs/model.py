@@ -24,7 +24,10 @@ from mien.engine.settings import PROVIDERS
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
 
-_PROVIDER_NAMES = {"auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA", "cpu": "CPU"}
+_PROVIDER_NAMES = {
+    "auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA",
+    "directml": "DirectML", "openvino": "OpenVINO", "coreml": "CoreML", "cpu": "CPU",
+}  # fmt: skip
 
 
 class ModelDialog(QDialog):

@@ -59,7 +59,8 @@ class Sources(QObject):
         self._lost = False
         self._preferences.remember_source(address.text)
         self._preferences.save()
-        self._notice.settle("source")
+        for about in ("source", "warning"):  # of the source before
+            self._notice.settle(about)
         self.changed.emit(address)
         self._link.open(address)
 

@@ -18,6 +18,7 @@ from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
 from mien.engine.review.exports import EXPORTERS, exporter
+from mien.engine.review.spans import clock_ms
 
 if TYPE_CHECKING:
     from mien.engine.review.video.export import Look, VideoProgress
@@ -124,6 +125,17 @@ class Exporting(QObject):
         menu.addSeparator()
         for kind, export in EXPORTERS.items():
             menu.addAction(f"{export.title[0].upper()}{export.title[1:]}…", partial(self.export, kind))
+
+    def say_selection(self) -> None:
+        """Say what is written, where something is selected."""
+        state = self.state
+        if state is not None and (state.span is not None or state.person is not None):
+            who = self.tr("everybody") if state.person is None else state.session.name_of(state.person)
+            part = self.tr("the whole recording")
+            if state.span is not None:
+                part = f"{clock_ms(state.span.start_s)} – {clock_ms(state.span.end_s)}"
+            text = self.tr("Exports hold what is selected: {part}, {who}.").format(part=part, who=who)
+            self._notice.say(text, seconds=5)
 
     def report(self) -> None:
         kinds = self.tr("PDF (*.pdf);;Web page (*.html);;Image (*.png)")

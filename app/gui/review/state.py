@@ -45,6 +45,11 @@ class ReviewState(QObject):
         tracks = None if self.person is None else frozenset({self.person})
         return Selection(tracks) if self.span is None else Selection(tracks, span.start_s, span.end_s)
 
+    def take(self, session: RecordedSession) -> None:
+        """The same recording, read in another way; codes and events stay."""
+        self.session = session.coded(self.history.now)
+        self.changed.emit()
+
     # Selecting
 
     def select_span(self, span: Span | None) -> None:

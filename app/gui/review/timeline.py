@@ -293,6 +293,10 @@ class Timeline(QWidget):
         if self._state is not None:
             self.show_span(Span(0.0, self._state.session.duration_s))
 
+    def zoom_selection(self) -> None:
+        if self._state is not None and self._state.span is not None:
+            self.show_span(self._state.span)
+
     def scroll(self, part: float) -> None:
         """Go on by a part of what is shown."""
         by = part * (self._end_s - self._start_s)

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QPixmap, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QMainWindow,
@@ -22,13 +21,13 @@ from PySide6.QtWidgets import (
 from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.notice import Notice
-from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import button, column, label, row
 from mien.app.gui.review.actions import ReviewActions, clicks, own_key
 from mien.app.gui.review.compare import CompareWindow
 from mien.app.gui.review.events_panel import EventsPanel
 from mien.app.gui.review.exporting import Exporting, VideoJob
 from mien.app.gui.review.figures_panel import FiguresPanel
+from mien.app.gui.review.legend import Legend
 from mien.app.gui.review.people_panel import PeoplePanel
 from mien.app.gui.review.player import Player
 from mien.app.gui.review.state import ReviewState
@@ -39,6 +38,7 @@ from mien.engine.errors import MienError
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import clock_ms
+from mien.engine.settings import EXPECTED, Expectation
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
@@ -111,7 +111,11 @@ class ReviewWindow(QMainWindow):
         export = button(self.tr("Export"), "export")
         export.setMenu(QMenu(self))
         self.exporting.fill(export.menu())
-        export.menu().aboutToShow.connect(self._say_selection)
+        export.menu().aboutToShow.connect(self.exporting.say_selection)
+        expected = self.actions_.menus["View"].addMenu(self.tr("Read as if &expected"))
+        for choice in EXPECTED:
+            if choice != "own":
+                expected.addAction(choice.replace("-", " "), partial(self._read_again, choice))
         own = self.actions_.menus["Recording"]
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
@@ -127,9 +131,7 @@ class ReviewWindow(QMainWindow):
         self._space.setLayout(holder)
         self._space.hide()
         self.notice.visibility_changed.connect(self._space.setVisible)
-        self._legend = label("", wrap=True)
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
-        self._legend.setContentsMargins(18, 0, 18, 8)
+        self._legend = Legend(self._label)
         self.panel = QTabWidget()
         self.panel.setObjectName("side")
         self.panel.setDocumentMode(True)
@@ -163,6 +165,7 @@ class ReviewWindow(QMainWindow):
 
     def _connect(self) -> None:
         a, player = self.actions_, self.player
+        timeline, then = self.timeline, self._with
         a.connect(
             {
                 "play": player.toggle, "back": lambda: player.step(-1), "on": lambda: player.step(1),
@@ -173,16 +176,18 @@ class ReviewWindow(QMainWindow):
                 "next_peak": lambda: player.jump_to_peak(1), "previous_peak": lambda: player.jump_to_peak(-1),
                 "next_marker": lambda: player.jump_to_marker(1), "previous_marker": lambda: player.jump_to_marker(-1),
                 "next_event": lambda: player.jump_to_event(1), "previous_event": lambda: player.jump_to_event(-1),
-                "undo": lambda: self._with(ReviewState.undo), "redo": lambda: self._with(ReviewState.redo),
-                "delete": self.events.remove_event, "mark": self.mark, "exclude": lambda: self._with(ReviewState.exclude),
-                "select_start": lambda: self._select_edge(-1), "select_end": lambda: self._select_edge(1),
-                "select_none": lambda: self._with(ReviewState.select_none), "add_code": self._add_code, "import_codes": self._import_codes,
-                "compare": self.compare, "report": self.exporting.report,
-                "zoom_in": lambda: self.timeline.zoom(0.5), "zoom_out": lambda: self.timeline.zoom(2.0),
-                "zoom_all": self.timeline.zoom_all, "zoom_selection": self.zoom_selection,
-                "scroll_back": lambda: self.timeline.scroll(-0.5), "scroll_on": lambda: self.timeline.scroll(0.5),
-                "previous_person": lambda: self._with(partial(ReviewState.step_person, by=-1)), "next_person": lambda: self._with(partial(ReviewState.step_person, by=1)),
-                "everybody": lambda: self._with(partial(ReviewState.select_person, track=None)),
+                "undo": lambda: then(ReviewState.undo), "redo": lambda: then(ReviewState.redo),
+                "delete": self.events.remove_event, "mark": self.mark, "exclude": lambda: then(ReviewState.exclude),
+                "select_start": lambda: then(lambda state: state.select_edge(-1, self.time_s)),
+                "select_end": lambda: then(lambda state: state.select_edge(1, self.time_s)),
+                "select_none": lambda: then(ReviewState.select_none), "add_code": self._add_code,
+                "import_codes": self._import_codes, "compare": self.compare, "report": self.exporting.report,
+                "zoom_in": lambda: timeline.zoom(0.5), "zoom_out": lambda: timeline.zoom(2.0),
+                "zoom_all": timeline.zoom_all, "zoom_selection": timeline.zoom_selection,
+                "scroll_back": lambda: timeline.scroll(-0.5), "scroll_on": lambda: timeline.scroll(0.5),
+                "previous_person": lambda: then(lambda state: state.step_person(-1)),
+                "next_person": lambda: then(lambda state: state.step_person(1)),
+                "everybody": lambda: then(lambda state: state.select_person(None)),
                 "overlay": self._set_overlay, "panel": lambda: self.panel.setVisible(a["panel"].isChecked()),
             }
         )  # fmt: skip
@@ -218,11 +223,6 @@ class ReviewWindow(QMainWindow):
         self.image.show_message("", "")
         if playback is None:
             self.image.show_message("info", self.tr("No video"), self.tr("Only the predictions were found."))
-        self._label.blockSignals(True)
-        self._label.addItem(self.tr("the most probable expression"), None)
-        for index, name in enumerate(session.labels):
-            self._label.addItem(name, index)
-        self._label.blockSignals(False)
         for item in self._tools:
             item.setEnabled(True)
         self.actions_.enable(True)
@@ -241,7 +241,7 @@ class ReviewWindow(QMainWindow):
             panel.open(state)
         self._changed()
         self._selected()
-        self._legend_of(session)
+        self._legend.show_labels(session.labels)
         self._fit_lanes()
         self._moved(0.0)
         self.timeline.lanes.setFocus()  # so that the keys are those of the window, not of the first control
@@ -249,18 +249,6 @@ class ReviewWindow(QMainWindow):
     def _failed(self, message: str) -> None:
         self.image.show_message(
             "warning", self.tr("This recording cannot be opened"), message[:1].upper() + message[1:]
-        )
-
-    def _legend_of(self, session: RecordedSession) -> None:
-        for index in range(len(session.labels)):
-            swatch = QPixmap(12, 12)
-            swatch.fill(series_colour(index, self.palette()))
-            self._label.setItemIcon(index + 1, swatch)
-        self._legend.setText(
-            "&nbsp;&nbsp;&nbsp; ".join(
-                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{html.escape(name)}"
-                for index, name in enumerate(session.labels)
-            )
         )
 
     def resizeEvent(self, event: QResizeEvent) -> None:
@@ -271,10 +259,17 @@ class ReviewWindow(QMainWindow):
         if self.state is not None:
             self._fit_lanes()
 
-    def changeEvent(self, event: QEvent) -> None:
-        super().changeEvent(event)
-        if event.type() is QEvent.Type.PaletteChange and self.state is not None:
-            self._legend_of(self.state.session)
+    def _read_again(self, choice: str) -> None:
+        """As if something else had been expected when it was recorded."""
+        path, expect = self._path, Expectation(choice)
+        self._reread = Task(self, lambda: read_session(path, expect=expect), self._read_anew, self._not_read)
+
+    def _read_anew(self, session: RecordedSession) -> None:
+        if self.state is not None:
+            self.state.take(session)
+
+    def _not_read(self, text: str) -> None:
+        self._said(text[:1].upper() + text[1:], "warning")
 
     # What changed
 
@@ -329,17 +324,6 @@ class ReviewWindow(QMainWindow):
     def _said(self, text: str, kind: str) -> None:
         self.notice.say(text, kind=kind, seconds=3 if kind == "info" else 10)
 
-    def _say_selection(self) -> None:
-        state = self.state
-        if state is not None and (state.span is not None or state.person is not None):
-            who = self.tr("everybody") if state.person is None else state.session.name_of(state.person)
-            part = self.tr("the whole recording")
-            if state.span is not None:
-                part = f"{clock_ms(state.span.start_s)} – {clock_ms(state.span.end_s)}"
-            self.notice.say(
-                self.tr("Exports hold what is selected: {part}, {who}.").format(part=part, who=who), seconds=5
-            )
-
     def _set_overlay(self) -> None:
         self.player.overlay = self.actions_["overlay"].isChecked()
         self.player.redraw()
@@ -368,14 +352,6 @@ class ReviewWindow(QMainWindow):
         if self.state.event is not None and not (self.playback is not None and self.playback.playing):
             self._show_panel(self.events)
             self.events.edit_text(self.state.event)
-
-    def _select_edge(self, side: int) -> None:
-        if self.state is not None:
-            self.state.select_edge(side, self.time_s)
-
-    def zoom_selection(self) -> None:
-        if self.state is not None and self.state.span is not None:
-            self.timeline.show_span(self.state.span)
 
     def _show_panel(self, panel: QWidget) -> None:
         self.actions_["panel"].setChecked(True)

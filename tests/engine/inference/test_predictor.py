@@ -15,7 +15,7 @@ from mien.engine.faces.recogniser import Recogniser
 from mien.engine.inference.bundle import Bundle, load_bundle, write_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.priors import Prior
-from mien.engine.inference.providers import CPU
+from mien.engine.inference.providers import CPU, CUDA
 from mien.engine.types import Box, Detection, Face, Frame
 from tests.conftest import build_tiny_bundle
 
@@ -175,7 +175,8 @@ def test_swapped_graphs_are_refused(tiny_bundle: Bundle, tmp_path: Path) -> None
 def test_demanding_cuda_without_a_driver_is_answered_plainly(
     tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("mien.engine.inference.providers.has_nvidia_driver", lambda: False)
+    monkeypatch.setattr("mien.engine.inference.graph.gpu_problems", lambda: {CUDA: "there is no NVIDIA driver"})
+    monkeypatch.setattr("mien.engine.inference.nvidia.driver", lambda: None)
     with pytest.raises(ModelError, match="use auto or cpu"):
         Predictor(tiny_bundle, provider="cuda")
     assert Predictor(tiny_bundle, provider="auto").provider == CPU

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import mmap
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,21 +15,23 @@ import pytest
 
 from mien.engine.batch.annotator import Annotator
 from mien.engine.errors import ModelError
-from mien.engine.inference import graph, providers
+from mien.engine.inference import graph, nvidia, providers
+from mien.engine.inference.batches import SIZES
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.graph import Graph, open_session
 from mien.engine.inference.predictor import Predictor
-from mien.engine.inference.providers import CPU, CUDA, TENSORRT, ProviderList, order
+from mien.engine.inference.providers import COREML, CPU, CUDA, DIRECTML, OPENVINO, TENSORRT, ProviderList, order
 from mien.engine.settings import Settings
 from mien.engine.sources.demo import DemoSource
 
 ALL = [TENSORRT, CUDA, CPU]
+TRIALS = len(SIZES)  # runs before a provider serves
 
 
 @pytest.fixture
 def gpu_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """A machine that seems to have everything."""
-    monkeypatch.setattr(providers, "has_nvidia_driver", lambda: True)
+    monkeypatch.setattr(graph, "gpu_problems", dict)
     monkeypatch.setattr(providers, "tensorrt_version", lambda: 101300)
     monkeypatch.setattr(providers, "device_key", lambda: "some-gpu-sm90-cuda13000")
     monkeypatch.setenv("MIEN_CACHE", str(tmp_path))
@@ -35,10 +39,15 @@ def gpu_machine(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 class Failing:
-    """A real session on the CPU that calls itself another provider's, and fails like one from its n-th run on."""
+    """A real session on the CPU that calls itself another provider's, and fails like one from its n-th run on.
+
+    Attributes:
+        batches: rows of each run.
+    """
 
     def __init__(self, session: Any, name: str, runs: int) -> None:
         self._session, self._name, self._left = session, name, runs
+        self.batches: list[int] = []
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._session, name)
@@ -50,6 +59,7 @@ class Failing:
         self._left -= 1
         if self._left < 0:
             raise RuntimeError("CUDA failure 2: out of memory ; GPU=0")
+        self.batches.append(len(next(iter(arrays.values()))))
         return self._session.run(names, arrays)
 
 
@@ -75,22 +85,32 @@ def crops(bundle: Bundle, count: int) -> np.ndarray:
 @pytest.mark.parametrize(
     ("choice", "expected"), [("auto", ALL), ("tensorrt", ALL), ("cuda", [CUDA, CPU]), ("cpu", [CPU])]
 )
-def test_order_where_everything_is_there(gpu_machine: None, choice: Any, expected: list[str]) -> None:
-    assert order(choice, ALL) == expected
+def test_order_where_everything_is_there(choice: Any, expected: list[str]) -> None:
+    assert order(choice, ALL, {}) == expected
 
 
-def test_order_without_tensorrt_without_a_gpu_build_and_without_a_driver(
-    gpu_machine: None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert order("auto", [CPU]) == [CPU]
-    monkeypatch.setattr(providers, "tensorrt_version", lambda: 0)
-    assert order("auto", ALL) == [CUDA, CPU]
-    with pytest.raises(ModelError, match="pip install tensorrt"):
-        order("tensorrt", ALL)
-    monkeypatch.setattr(providers, "has_nvidia_driver", lambda: False)
-    assert order("auto", ALL) == [CPU]
-    with pytest.raises(ModelError, match="use auto or cpu"):
-        order("cuda", ALL)
+def test_order_where_something_is_missing() -> None:
+    without = {TENSORRT: "libnvinfer.so.10 is missing: pip install it"}
+    assert order("auto", [CPU], {}) == [CPU]
+    assert order("auto", ALL, without) == order("cuda", ALL, without) == [CUDA, CPU]
+    with pytest.raises(ModelError, match=r"provider tensorrt: libnvinfer.so.10 is missing: pip install it; or use"):
+        order("tensorrt", ALL, without)
+    assert order("tensorrt", ALL, {CUDA: "broken"}) == [TENSORRT, CPU]
+    nothing = {CUDA: "there is no NVIDIA driver", TENSORRT: "there is no NVIDIA driver"}
+    assert order("auto", ALL, nothing) == [CPU]
+    with pytest.raises(ModelError, match="there is no NVIDIA driver; or use auto or cpu"):
+        order("cuda", ALL, nothing)
+    with pytest.raises(ModelError, match="provider coreml: the installed ONNX Runtime was built without it"):
+        order("coreml", ALL, {})
+
+
+@pytest.mark.parametrize(
+    ("choice", "name"), [("directml", DIRECTML), ("openvino", OPENVINO), ("coreml", COREML)]
+)  # fmt: skip
+def test_order_on_other_graphics(choice: Any, name: str) -> None:
+    assert order("auto", ["AzureExecutionProvider", name, CPU], {}) == [name, CPU]
+    assert order(choice, [name, CPU], {}) == [name, CPU]
+    assert providers.choice_of(name) == choice
 
 
 def test_tensorrt_options_name_shapes_for_1_to_16_faces_and_a_cache_of_their_own(
@@ -107,24 +127,28 @@ def test_tensorrt_options_name_shapes_for_1_to_16_faces_and_a_cache_of_their_own
     assert folder.name == "abcabcabcabcabca-encoder"
     assert folder.parent.name == "some-gpu-sm90-cuda13000-tensorrt101300"
     assert Path(chosen["trt_timing_cache_path"]) == folder.parent
-    assert providers.options(CUDA, {"frames": (3, 48, 48)}, key=key) == {}
     assert "trt_profile_min_shapes" not in providers.options(TENSORRT, {"any": (None,)}, key="")
 
 
-def test_every_tensorrt_option_is_known_to_the_installed_runtime(gpu_machine: None) -> None:
+@pytest.mark.parametrize("provider", [TENSORRT, CUDA])
+def test_every_option_is_known_to_the_installed_runtime(gpu_machine: None, provider: str) -> None:
     import onnxruntime
 
     capi = Path(onnxruntime.__file__).parent / "capi"
-    library = next(iter(capi.glob("*onnxruntime_providers_tensorrt.*")), None)
+    kind = provider.removesuffix("ExecutionProvider").lower()
+    library = next(iter(capi.glob(f"*onnxruntime_providers_{kind}.*")), None)
     if library is None:
-        pytest.skip("this build of ONNX Runtime has no TensorRT provider")
-    content = library.read_bytes()
-    for name in providers.options(TENSORRT, {"frames": (3, 48, 48)}, key="key-encoder"):
-        assert name.encode() + b"\0" in content, name
+        pytest.skip("this build of ONNX Runtime has no such provider")
+    chosen = providers.options(provider, {"frames": (3, 48, 48)}, key="key-encoder")
+    words = [*chosen, *(value for value in chosen.values() if value.isalpha())]
+    assert len(words) > len(chosen) or provider == TENSORRT
+    with library.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        for word in words:
+            assert content.find(word.encode() + b"\0") >= 0, word
 
 
 def test_a_provider_that_really_cannot_start_is_warned_of_once_and_the_next_one_serves(tiny_bundle: Bundle) -> None:
-    if providers.has_nvidia_driver() or CUDA not in graph.offered_providers():
+    if nvidia.driver() is not None or CUDA not in graph.offered_providers():
         pytest.skip("needs the GPU build of ONNX Runtime on a machine without a GPU")
     names = ProviderList([CUDA, CPU])
     shapes = {"inputs": {"frames": (3, 32, 32)}, "outputs": {"embeddings": (12,)}}
@@ -132,7 +156,7 @@ def test_a_provider_that_really_cannot_start_is_warned_of_once_and_the_next_one_
     assert [item.provider for item in opened] == [CPU, CPU]
     assert len(names.warnings) == 1
     assert "CUDA failed" in names.warnings[0] and "on the CPU" in names.warnings[0]
-    with pytest.raises(ModelError, match="cannot be run"):
+    with pytest.raises(ModelError, match=r"provider cuda cannot run it \(.*\); use auto or cpu"):
         Graph(tiny_bundle.encoder, **shapes, providers=ProviderList([CUDA, CPU], demanded=True), threads=1)
 
 
@@ -140,7 +164,7 @@ def test_a_failure_in_mid_run_is_made_up_for_with_the_same_input(
     gpu_machine: None, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle
 ) -> None:
     expected = Predictor(tiny_bundle, provider="cpu").embed(crops(tiny_bundle, 5))
-    opened = failing_after(monkeypatch, {CUDA: 3})  # the first run is the trial
+    opened = failing_after(monkeypatch, {CUDA: TRIALS + 2})
     predictor = Predictor(tiny_bundle, provider="cuda")
     assert predictor.provider == CUDA
     found = [predictor.embed(crops(tiny_bundle, 5)) for _ in range(5)]
@@ -168,7 +192,7 @@ def test_no_frame_is_lost_when_the_provider_fails_in_the_middle_of_a_video(
 ) -> None:
     with Annotator(tiny_bundle, detector_file, Settings(provider="cpu")) as annotator, DemoSource(2.0) as demo:
         annotator.annotate_source(demo, tmp_path / "exact.mp4")
-    failing_after(monkeypatch, {CUDA: 6, TENSORRT: 0})
+    failing_after(monkeypatch, {CUDA: TRIALS + 5, TENSORRT: 0})
     with Annotator(tiny_bundle, detector_file, Settings(provider="cuda")) as annotator:
         with DemoSource(2.0) as demo:
             first = annotator.annotate_source(demo, tmp_path / "failed.mp4")
@@ -239,3 +263,111 @@ def test_engines_are_kept_where_the_user_wants_caches(tmp_path: Path, monkeypatc
     folder = Path(chosen["trt_engine_cache_path"])
     assert folder.is_relative_to(tmp_path / "tensorrt") and folder.name == "0123-encoder" and folder.is_dir()
     assert Path(chosen["trt_timing_cache_path"]) == folder.parent
+
+
+def test_a_changing_number_of_faces_brings_no_new_size_and_the_same_numbers(
+    gpu_machine: None, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle
+) -> None:
+    failing_after(monkeypatch, {CUDA: 10**6})
+    made: list[Failing] = []
+    init = Failing.__init__
+
+    def note(self: Failing, *arguments: Any) -> None:
+        init(self, *arguments)
+        made.append(self)
+
+    monkeypatch.setattr(Failing, "__init__", note)
+    on_gpu, on_cpu = (Predictor(tiny_bundle, provider=choice) for choice in ("cuda", "cpu"))
+    assert [session.batches for session in made] == [list(SIZES)] * 2  # both graphs were prepared for each size
+    faces = crops(tiny_bundle, 40)
+    for count in (1, 2, 3, 5, 9, 16, 17, 40, 4):
+        padded, plain = on_gpu.embed(faces[:count]), on_cpu.embed(faces[:count])
+        assert padded.shape == plain.shape
+        assert np.allclose(padded, plain, atol=1e-6)
+    encoder = made[0].batches[len(SIZES) :]
+    assert encoder == [1, 2, 4, 8, 16, 16, 16, 1, 16, 16, 8, 4]
+
+
+class Slow(Failing):
+    """Takes longer than the session that it stands on."""
+
+    def run(self, names: Any, arrays: Any) -> Any:
+        time.sleep(0.05)
+        return super().run(names, arrays)
+
+
+class Quick(Failing):
+    """Takes no time once it has been asked the same before."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self._known: dict[bytes, Any] = {}
+
+    def run(self, names: Any, arrays: Any) -> Any:
+        key = b"".join(array.tobytes() for array in arrays.values())
+        if key not in self._known:
+            self._known[key] = super().run(names, arrays)
+        return self._known[key]
+
+
+class Wrong(Quick):
+    """Gives other numbers."""
+
+    def run(self, names: Any, arrays: Any) -> Any:
+        return [value + 10 for value in super().run(names, arrays)]
+
+
+@pytest.mark.parametrize(
+    ("kind", "choice", "serves", "warned"),
+    [
+        (Quick, "auto", COREML, False), (Slow, "auto", CPU, False), (Wrong, "auto", CPU, True),
+        (Slow, "coreml", COREML, False),
+    ],
+)  # fmt: skip
+def test_an_untried_provider_serves_where_it_agrees_and_is_faster(
+    monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle, kind: type[Failing], choice: Any, serves: str, warned: bool
+) -> None:
+    monkeypatch.setattr(graph, "offered_providers", lambda: [COREML, CPU])
+
+    def opener(path: Path, provider: str, chosen: Any, threads: int) -> Any:
+        if provider == CPU:
+            session = open_session(path, CPU, {}, threads)
+            return session if kind is not Quick else Dragging(session)
+        assert chosen["ModelFormat"] == "MLProgram"
+        return kind(open_session(path, CPU, {}, threads), provider, 10**6)
+
+    monkeypatch.setattr(graph, "open_session", opener)
+    predictor = Predictor(tiny_bundle, provider=choice)
+    assert predictor.provider == serves
+    assert len(predictor.warnings) == warned
+    assert all("CoreML failed (its results differ" in warning for warning in predictor.warnings)
+    expected = Predictor(tiny_bundle, provider="cpu").embed(crops(tiny_bundle, 3))
+    assert np.allclose(predictor.embed(crops(tiny_bundle, 3)), expected, atol=1e-6)
+
+
+class Dragging:
+    """A session on the CPU of a slow machine."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._session, name)
+
+    def run(self, names: Any, arrays: Any) -> Any:
+        time.sleep(0.05)
+        return self._session.run(names, arrays)
+
+
+def test_an_untried_provider_that_is_demanded_and_computes_something_else_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle
+) -> None:
+    monkeypatch.setattr(graph, "offered_providers", lambda: [DIRECTML, CPU])
+
+    def opener(path: Path, provider: str, chosen: Any, threads: int) -> Any:
+        session = open_session(path, CPU, {}, threads)
+        return session if provider == CPU else Wrong(session, provider, 10**6)
+
+    monkeypatch.setattr(graph, "open_session", opener)
+    with pytest.raises(ModelError, match=r"provider directml cannot run it .its results differ.*; use auto or cpu"):
+        Predictor(tiny_bundle, provider="directml")

@@ -116,16 +116,21 @@ def test_a_source_that_blocks_delays_nobody(session: LiveSession, portraits: lis
     assert session.status().source_name == "following"
 
 
-def test_ids_are_not_used_again_for_another_source(session: LiveSession, portraits: list[RgbImage]) -> None:
-    used: set[int] = set()
+def test_a_source_begins_fresh(session: LiveSession, portraits: list[RgbImage]) -> None:
+    """Its first face is Person 1, without the name or the numbers of another's, and no drop of another is counted."""
     for number in range(3):
-        session.play(Reel(portraits, name=str(number)))
+        session.play(Reel(plain(200, width=64, height=48), rate=1000))  # faster than faces are looked for
+        until(lambda: session.status().dropped > 5)
+        session.play(Reel(portraits, rate=4, name=str(number)))
+        assert session.status().dropped == 0
         until(lambda: (s := session.scene()) is not None and bool(s.faces))
-        scene = session.scene()
+        scene, status = session.scene(), session.status()
         assert scene is not None
-        ids = {face.track_id for face in scene.faces}
-        assert not ids & used
-        used |= ids
+        assert {face.track_id for face in scene.faces} == {1}
+        assert (status.names, status.dropped, status.warning) == ({}, 0, "")
+        session.people.rename(1, "Ana")
+    counts = session.status().counts
+    assert counts.captured >= counts.tracked + counts.dropped > 0
 
 
 def test_many_switches_leave_one_thread_for_the_source(session: LiveSession) -> None:

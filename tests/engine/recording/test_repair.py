@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 import subprocess
 import sys
 from fractions import Fraction
@@ -103,6 +104,30 @@ def test_half_rows_are_cut_and_sound_stays(tmp_path: Path) -> None:
     assert any("cut off" in note for note in result.notes)
     assert any("json" in note for note in result.notes)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out.csv", "out.json", "out.mp4"]
+
+
+def test_a_kill_in_an_outage_leaves_a_gap_up_to_the_end_of_the_video(tmp_path: Path) -> None:
+    rows = HEAD.replace("raw_b", "raw_b,note") + ROW.replace("\n", ",\n").replace("0.040000,0.04", "0.040000,7.04", 1)
+    part = unfinished(tmp_path, rows=rows)
+    (tmp_path / "out.part.json").write_text('{"recording": {"start_s": 7.0}}')
+    again = tmp_path / "again"
+    shutil.copytree(tmp_path, again)
+    repaired = repair(part)
+    assert repaired.rows == 2
+    seconds = round(repaired.duration_s - 0.04, 3)
+    head, *cells = csv.reader((tmp_path / "out.csv").read_text().splitlines())
+    gap = dict(zip(head, cells[-1], strict=True))
+    assert (gap["time_s"], gap["session_s"], gap["status"], gap["note"]) == (
+        *("0.040000", "7.040000", "gap"),
+        f"{seconds:.3f}",
+    )
+    assert json.loads((tmp_path / "out.json").read_text())["gaps"] == [{"start_s": 0.04, "seconds": seconds}]
+    assert [gap.seconds for gap in read_session(tmp_path / "out.csv").gaps] == [seconds]
+    # A repair that was killed after it had given the CSV its name goes on from there.
+    shutil.copy(tmp_path / "out.csv", again / "out.csv")
+    assert (again / "out.part.json").exists()
+    repair(again / "out.part.mp4")
+    assert (again / "out.csv").read_bytes() == (tmp_path / "out.csv").read_bytes()
 
 
 @pytest.mark.parametrize("cut", [0.3, 0.61, 0.97])

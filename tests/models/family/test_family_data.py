@@ -247,7 +247,7 @@ def test_faces_out_of_videos(tmp_path: Path, detector_file: Path) -> None:
     (tmp_path / "videos/happiness").mkdir(parents=True)
     write_video(tmp_path / "videos/happiness/a.mp4", portrait(12))
     write_video(tmp_path / "videos/happiness/b.mp4", plain(5))
-    from mien.models.export.export import DATASET_FRAMING
+    from mien.engine.inference.framings import DATASET_FRAMING
 
     written, problems = crop_videos(tmp_path / "videos", tmp_path / "frames", detector_file, DATASET_FRAMING, 64)
     assert written == 1

@@ -90,7 +90,7 @@ def test_one_step_and_one_test_batch(tmp_path: Path) -> None:
     stage = {"epochs": 1, "weight_decay": 1e-4, "rates": {"encoder": 1e-5, "temporal": 1e-2, "text": 1e-3}}
     data = configuration(tmp_path, {"pretrained": "", "pixels": "raw", "text": "context"}, {"batch": 2}, [stage])
     trainer = Trainer(parse_config(data, tmp_path), tmp_path / "run", device="cpu")
-    trainable = sum(p.numel() for group in ("encoder", "temporal", "text") for p in _parts(trainer)[group])
+    trainable = sum(p.numel() for group in ("encoder", "temporal", "text") for _, p in _parts(trainer)[group])
     assert trainable == 87_849_216 + 2_110_464 + 3 * 8 * 512
     before = {
         name: p.detach().clone() for name, p in trainer.model.named_parameters() if "transformer.resblocks.0" in name
@@ -105,7 +105,7 @@ def test_one_step_and_one_test_batch(tmp_path: Path) -> None:
     assert all("visual" in name for name in moved), "the text side is frozen"
 
 
-def _parts(trainer: Trainer) -> dict[str, list[torch.nn.Parameter]]:
+def _parts(trainer: Trainer) -> dict[str, list[tuple[str, torch.nn.Parameter]]]:
     from mien.models.training.optimise import parts
 
     return parts(trainer.model)

@@ -49,12 +49,8 @@ STAGES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
 
 
 @pytest.fixture(autouse=True)
-def one_thread() -> Any:
-    """Networks this small are slowed down by sharing them out, and the tests' machine may be busy."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
+def fresh_accelerate() -> Any:
     yield
-    torch.set_num_threads(before)
     # Accelerate keeps its settings for the whole process; every run here is one of its own.
     AcceleratorState._reset_state(reset_partial_state=True)
 

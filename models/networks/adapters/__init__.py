@@ -1,0 +1,1 @@
+"""Small trainable parts beside the frozen weights of an image side."""
