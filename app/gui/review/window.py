@@ -262,14 +262,9 @@ class ReviewWindow(QMainWindow):
     def _read_again(self, choice: str) -> None:
         """As if something else had been expected when it was recorded."""
         path, expect = self._path, Expectation(choice)
-        self._reread = Task(self, lambda: read_session(path, expect=expect), self._read_anew, self._not_read)
-
-    def _read_anew(self, session: RecordedSession) -> None:
         if self.state is not None:
-            self.state.take(session)
-
-    def _not_read(self, text: str) -> None:
-        self._said(text[:1].upper() + text[1:], "warning")
+            failed = partial(self._said, kind="warning")
+            self._reread = Task(self, lambda: read_session(path, expect=expect), self.state.take, failed)
 
     # What changed
 
