@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QMenuBar, QWidget
 
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.theme import CHOICES
+from mien.engine.settings import OVERLAY_LOOKS
 
 _SWITCHES: Final = ("pause", "mirror", "overlay", "panel", "fullscreen", "loop")
 _ONCE: Final = ("pause", "record", "mark", "mark_text", "snapshot", "neutral")
@@ -55,6 +56,7 @@ def make_actions(owner: QWidget) -> dict[str, QAction]:
     add("faster", _tr("Faster"), ".")
     add("mirror", _tr("&Mirror"), "Ctrl+M")
     add("overlay", _tr("&Boxes and bars"), "B")
+    add("look", _tr("Next look of the overlay"), "Shift+B")
     add("panel", _tr("&Side panel"), "F9")
     add("fullscreen", _tr("&Full screen"), "F")
     add("leave_fullscreen", _tr("Leave full screen"), "Escape")
@@ -108,22 +110,36 @@ class Menus(QObject):
 
     privacy_chosen = Signal(str)
     """What to do to faces on the screen: "none", "blur" or "pixelate"."""
+    look_chosen = Signal(str)
+    """How the overlay is drawn: one of `mien.engine.settings.OVERLAY_LOOKS`."""
     theme_chosen = Signal(str)
     """One of `mien.app.gui.look.theme.CHOICES`."""
 
-    def __init__(self, bar: QMenuBar, a: Mapping[str, QAction], *, privacy: str, theme: str) -> None:
+    def __init__(self, bar: QMenuBar, a: Mapping[str, QAction], *, privacy: str, look: str, theme: str) -> None:
         super().__init__(bar)
         bar.setContextMenuPolicy(Qt.ContextMenuPolicy.PreventContextMenu)
         self.source = bar.addMenu(_tr("&Source"))
         """Filled by whoever knows the sources, each time before it is shown."""
         view = bar.addMenu(_tr("&View"))
         _fill(view, a, "mirror", "overlay")
+        looks = dict(
+            zip(
+                OVERLAY_LOOKS,
+                (_tr("Compact tags"), _tr("All bars"), _tr("Name and label"), _tr("Nothing")),
+                strict=True,
+            )
+        )
+        overlay = view.addMenu(_tr("Overlay"))
+        self._looks = _choices(overlay, looks, look, self.look_chosen.emit)
+        overlay.addSeparator()
+        _fill(overlay, a, "look")
+        a["look"].triggered.connect(lambda: _next(self._looks))
         ways = {"none": _tr("Shown"), "blur": _tr("Blurred"), "pixelate": _tr("Pixelated")}
         faces = view.addMenu(_tr("Faces on screen"))
         self._ways = _choices(faces, ways, privacy, self.privacy_chosen.emit)
         faces.addSeparator()
         _fill(faces, a, "privacy")
-        a["privacy"].triggered.connect(self._next_way)
+        a["privacy"].triggered.connect(lambda: _next(self._ways))
         view.addSeparator()
         _fill(view, a, "panel", "fullscreen", "leave_fullscreen")
         names = (
@@ -144,15 +160,10 @@ class Menus(QObject):
         help_menu = bar.addMenu(_tr("&Help"))
         _fill(help_menu, a, "shortcuts", "consent", "", "about")
 
-    def show_privacy(self, way: str) -> None:
-        """Tick the way in which faces are shown."""
-        self._ways[way].setChecked(True)
-
-    def _next_way(self) -> None:
-        ways = list(self._ways)
-        now = next((way for way in ways if self._ways[way].isChecked()), ways[0])
-        following = ways[(ways.index(now) + 1) % len(ways)]
-        self._ways[following].trigger()
+    def show_chosen(self, *, privacy: str, look: str) -> None:
+        """Tick what was chosen elsewhere."""
+        self._ways[privacy].setChecked(True)
+        self._looks[look].setChecked(True)
 
 
 def described(bar: QMenuBar) -> list[tuple[str, list[tuple[str, str]]]]:
@@ -190,6 +201,13 @@ def _fill(menu: QMenu, a: Mapping[str, QAction], *names: str) -> None:
             menu.addAction(a[name])
         else:
             menu.addSeparator()
+
+
+def _next(choices: Mapping[str, QAction]) -> None:
+    """Choose the entry after the one that is chosen, the first after the last."""
+    entries = list(choices.values())
+    chosen = next((index for index, action in enumerate(entries) if action.isChecked()), 0)
+    entries[(chosen + 1) % len(entries)].trigger()
 
 
 def _choices(menu: QMenu, choices: Mapping[str, str], chosen: str, do: Callable[[str], object]) -> dict[str, QAction]:

@@ -16,9 +16,12 @@ from mien.engine.settings import (
     BALANCED,
     DETECTOR_RANGES,
     EXPECTED,
+    OVERLAY_LOOKS,
     PROVIDERS,
     DetectorRange,
     Expectation,
+    OverlayLook,
+    OverlayStyle,
     Provider,
     Settings,
 )
@@ -36,6 +39,7 @@ _ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "record_privacy": get_args(_Privacy),
     "record_privacy_scope": get_args(_Scope),
     "detector_range": DETECTOR_RANGES,
+    "overlay_look": OVERLAY_LOOKS,
 }
 
 
@@ -61,6 +65,7 @@ class Preferences:
         theme: one of `mien.app.gui.look.theme.CHOICES`.
         geometry: the window's, as Qt writes it, in hexadecimal.
         side_panel, overlay, mirrored: what is shown; mirrored None: as the source suggests.
+        overlay_look, overlay_font: as in `mien.engine.settings.OverlayStyle`.
         screen_privacy: "none", "blur" or "pixelate" in the live view.
         source: the last source's address without its login; recent: those before.
         model: folder of the bundle, "" for the one that ships with Mien; models: other bundles used.
@@ -80,6 +85,8 @@ class Preferences:
     geometry: str = ""
     side_panel: bool = True
     overlay: bool = True
+    overlay_look: OverlayLook = "compact"
+    overlay_font: float = 1.0
     mirrored: bool | None = None
     screen_privacy: _Privacy = "none"
     source: str = "demo"
@@ -136,6 +143,11 @@ class Preferences:
             for name, value in changes.items():
                 setattr(self, name, value)
             self.save()
+
+    def style(self, *, high_contrast: bool = False) -> OverlayStyle:
+        """How the overlay is drawn, on screen and in recordings."""
+        font = min(max(self.overlay_font, 0.5), 3.0)
+        return OverlayStyle(self.overlay_look, font, high_contrast)
 
     def expectation(self) -> Expectation:
         """How often each expression is to be expected; "balanced" where the user's file is gone or damaged."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from mien.engine.drawing.view import Privacy, View
     from mien.engine.live.status import LiveStatus
     from mien.engine.recording.plan import RecordingStatus
+    from mien.engine.settings import OverlayLook
     from mien.engine.sources.playback import PlaybackState
 
 
@@ -142,8 +143,9 @@ class MainWindow(QMainWindow):
         )  # fmt: skip
         for name, on in {"mirror": bool(p.mirrored), "overlay": p.overlay, "panel": p.side_panel}.items():
             a[name].setChecked(on)
-        self.menus = Menus(self.menuBar(), a, privacy=p.screen_privacy, theme=self.theme.choice)
+        self.menus = Menus(self.menuBar(), a, privacy=p.screen_privacy, look=p.overlay_look, theme=self.theme.choice)
         self.menus.privacy_chosen.connect(self.set_screen_privacy)
+        self.menus.look_chosen.connect(self.set_look)
         self.menus.theme_chosen.connect(self.set_theme)
         for menu in (self.menus.source, self.header.source_menu):
             menu.aboutToShow.connect(lambda menu=menu: self.sources.fill_menu(menu, a))
@@ -158,7 +160,7 @@ class MainWindow(QMainWindow):
         self.link.status_changed.connect(self._show_status)
         self.link.playback_changed.connect(self._show_playback)
         self.link.failed.connect(self._not_loaded)
-        self.link.ready.connect(self._loaded)
+        self.link.ready.connect(self._take_record_options)
         self.link.follow(self.people)
         self.sources.changed.connect(self._show_source)
         self.sources.message_changed.connect(self.canvas.show_message)
@@ -179,6 +181,8 @@ class MainWindow(QMainWindow):
         self.dialogs.record_options_changed.connect(self._take_record_options)
         p = self.preferences
         self.link.ask(overlay=p.overlay, mirrored=bool(p.mirrored), privacy=p.screen_privacy)
+        self.theme.changed.connect(self._send_style)
+        self._send_style()
         self.controls.show_output(*self.recording.output())
 
     def start(self, source: SourceAddress | str | None = None) -> None:
@@ -270,9 +274,6 @@ class MainWindow(QMainWindow):
         elapsed = clock(status.elapsed_s) if status is not None and status.state == "recording" else ""
         self.canvas.show_recording(elapsed)
 
-    def _loaded(self) -> None:
-        self._take_record_options()
-
     def _not_loaded(self, message: str) -> None:
         self.canvas.show_message("warning", self.tr("Mien could not start"), message[:1].upper() + message[1:])
 
@@ -305,6 +306,13 @@ class MainWindow(QMainWindow):
         self.preferences.keep(screen_privacy=way)
         self.link.ask(privacy=way)
 
+    def set_look(self, look: OverlayLook) -> None:
+        self.preferences.keep(overlay_look=look)
+        self._send_style()
+
+    def _send_style(self) -> None:
+        self.link.ask(style=self.preferences.style(high_contrast=self.theme.colours.contrast))
+
     def show_panel(self, on: bool) -> None:
         self.preferences.keep(side_panel=on)
         self.actions_by_name["panel"].setChecked(on)
@@ -330,7 +338,8 @@ class MainWindow(QMainWindow):
         p = self.preferences
         self.theme.choose(p.theme)
         self.actions_by_name["overlay"].setChecked(p.overlay)
-        self.menus.show_privacy(p.screen_privacy)
+        self.menus.show_chosen(privacy=p.screen_privacy, look=p.overlay_look)
+        self._send_style()
         self.link.ask(overlay=p.overlay, privacy=p.screen_privacy)
         self.controls.show_output(*self.recording.output())
         if engine_changed and self.recording.busy:

@@ -21,7 +21,7 @@ from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.theme import CHOICES
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row
 from mien.app.gui.preferences import Preferences
-from mien.engine.settings import PROVIDERS
+from mien.engine.settings import OVERLAY_LOOKS, PROVIDERS
 
 if TYPE_CHECKING:
     from PySide6.QtWidgets import QGridLayout
@@ -63,6 +63,18 @@ class PreferencesDialog(QDialog):
         )  # fmt: skip
         self.overlay = QCheckBox(self.tr("Draw boxes and bars"))
         self.overlay.setChecked(p.overlay)
+        self.look = _choice(
+            p.overlay_look,
+            dict(zip(OVERLAY_LOOKS, (
+                self.tr("Compact: name, label, one bar"), self.tr("All bars"), self.tr("Name and label"),
+                self.tr("Nothing"),
+            ), strict=True)),
+        )  # fmt: skip
+        self.font = QDoubleSpinBox()
+        self.font.setRange(0.5, 3.0)
+        self.font.setSingleStep(0.1)
+        self.font.setSuffix(" ×")
+        self.font.setValue(p.overlay_font)
         self.privacy = _choice(
             p.screen_privacy,
             {"none": self.tr("As they are"), "blur": self.tr("Blurred"), "pixelate": self.tr("Pixelated")},
@@ -70,6 +82,8 @@ class PreferencesDialog(QDialog):
         return form(
             (self.tr("Theme"), self.theme),
             (self.tr("Overlay"), self.overlay),
+            (self.tr("Look of the overlay"), self.look),
+            (self.tr("Size of its letters"), self.font),
             (self.tr("Faces on screen"), self.privacy),
         )
 
@@ -140,6 +154,7 @@ class PreferencesDialog(QDialog):
         before = p.settings(), p.microphone
         p.keep(
             theme=self.theme.currentData(), overlay=self.overlay.isChecked(),
+            overlay_look=self.look.currentData(), overlay_font=round(self.font.value(), 2),
             screen_privacy=self.privacy.currentData(), detector_range=self.range.currentData(),
             min_score=round(self.score.value(), 2), max_faces=self.faces.value(),
             occlusion_s=round(self.occlusion.value(), 2),

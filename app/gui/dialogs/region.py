@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from PySide6.QtCore import QPoint, QRect, Qt, Signal
-from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen
+from PySide6.QtGui import QColor, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPen, QPixmap
 from PySide6.QtWidgets import QDialog, QWidget
 
 from mien.app.gui.look.frame_view import INK
@@ -12,7 +12,7 @@ _SMALLEST = 32
 
 
 class RegionPicker(QDialog):
-    """Covers the screen; a drag chooses a rectangle, Escape none."""
+    """Covers the screen with a picture of itself; a drag chooses a rectangle, Escape none."""
 
     picked = Signal(str)
     """``X,Y,WIDTHxHEIGHT`` in device pixels of the desktop."""
@@ -20,15 +20,16 @@ class RegionPicker(QDialog):
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.setAttribute(Qt.WidgetAttribute.WA_TranslucentBackground)
         self.setWindowFlags(self.windowFlags() | Qt.WindowType.FramelessWindowHint | Qt.WindowType.WindowStaysOnTopHint)
         self.setCursor(Qt.CursorShape.CrossCursor)
         self.setAccessibleName(self.tr("Draw the region with the mouse; Escape leaves"))
+        self._screen = QPixmap()  # a translucent window would need a compositor
         self._from: QPoint | None = None
         self._drawn = QRect()
 
     def start(self) -> None:
         """Cover the screen on which the parent is."""
+        self._screen = self.screen().grabWindow(0)
         self.setModal(True)
         self.setGeometry(self.screen().geometry())
         self.showFullScreen()
@@ -59,11 +60,12 @@ class RegionPicker(QDialog):
 
     def paintEvent(self, event: QPaintEvent) -> None:
         painter = QPainter(self)
-        painter.fillRect(self.rect(), QColor(8, 10, 14, 130))
+        painter.drawPixmap(self.rect(), self._screen)
+        painter.fillRect(self.rect(), QColor(8, 10, 14, 150))
         if not self._drawn.isEmpty():
-            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Source)
-            painter.fillRect(self._drawn, QColor(0, 0, 0, 1))
-            painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_SourceOver)
+            painter.setClipRect(self._drawn)
+            painter.drawPixmap(self.rect(), self._screen)
+            painter.setClipping(False)
             painter.setPen(QPen(INK, 2))
             painter.drawRect(self._drawn)
         painter.setPen(INK)

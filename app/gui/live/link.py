@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
-    from mien.engine.settings import Expectation, Provider, Settings
+    from mien.engine.settings import Expectation, OverlayStyle, Provider, Settings
     from mien.engine.sources.address import SourceAddress
     from mien.engine.sources.playback import Playback
     from mien.engine.types import Scene
@@ -53,6 +53,7 @@ class Look(TypedDict, total=False):
     height: int
     mirrored: bool
     overlay: bool
+    style: OverlayStyle
     privacy: Privacy
 
 

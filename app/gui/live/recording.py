@@ -180,4 +180,5 @@ class Recording(QObject):
             audio=p.record_audio,
             pre_roll_s=p.record_pre_roll_s,
             crf=p.record_crf,
+            style=p.style(),
         )
