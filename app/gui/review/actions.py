@@ -127,9 +127,9 @@ class ReviewActions:
         for name in ("play", "mark", "exclude"):
             self.actions[name].setAutoRepeat(False)
         self.keys = []
-        for key in range(1, 10):
+        for number in range(1, 10):
             action = QAction(owner)
-            action.setShortcut(QKeySequence(str(key)))
+            action.setShortcut(QKeySequence(str(number)))
             action.setAutoRepeat(False)
             owner.addAction(action)
             self.keys.append(action)
