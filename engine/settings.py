@@ -18,6 +18,9 @@ MAX_PIXELS: Final = 8192 * 4320
 """The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
 A small file can announce frames that fill any memory."""
 
+OverlayLook = Literal["compact", "bars", "minimal", "none"]
+OVERLAY_LOOKS: Final[tuple[OverlayLook, ...]] = ("compact", "bars", "minimal", "none")
+
 EXPECTED: Final[tuple[Expected, ...]] = ("as-trained", "balanced", "lab", "own")
 PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu")
 
@@ -76,6 +79,33 @@ BALANCED: Final = Expectation()
 
 
 @dataclass(frozen=True, slots=True)
+class OverlayStyle:
+    """How faces and what they show are drawn on a frame.
+
+    Attributes:
+        look: "compact", a tag with name, label and one bar beside each face; "bars", all probabilities; "minimal",
+            name and label; "none", nothing at all.
+        font_scale: how large the letters are, of the size that follows from the frame's, 0.5 to 3.
+        high_contrast: white on black with outlines, for themes of high contrast.
+
+    Raises:
+        SettingsError: a value is out of its range.
+    """
+
+    look: OverlayLook = "compact"
+    font_scale: float = 1.0
+    high_contrast: bool = False
+
+    def __post_init__(self) -> None:
+        require_one_of("overlay", self.look, OVERLAY_LOOKS)
+        require_between("font_scale", self.font_scale, 0.5, 3.0)
+
+
+COMPACT: Final = OverlayStyle()
+"""What is drawn where nothing else is chosen."""
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """What can be chosen for a session.
 
@@ -89,6 +119,7 @@ class Settings:
         threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
         max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
         expect: how often each expression is to be expected.
+        overlay, font_scale: how annotated videos are drawn: see `OverlayStyle`.
 
     Raises:
         SettingsError: a value is out of its range; the message names field, value and range.
@@ -103,6 +134,8 @@ class Settings:
     threads: int = 0
     max_pixels: int = MAX_PIXELS
     expect: Expectation = BALANCED
+    overlay: OverlayLook = "compact"
+    font_scale: float = 1.0
 
     def __post_init__(self) -> None:
         require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
@@ -113,3 +146,9 @@ class Settings:
         require_between("crf", self.crf, 0, 51)
         require_between("threads", self.threads, 0, 256)
         require_between("max_pixels", self.max_pixels, 256, 2**30)
+        self.overlay_style  # noqa: B018 (checks itself)
+
+    @property
+    def overlay_style(self) -> OverlayStyle:
+        """How annotated videos are drawn."""
+        return OverlayStyle(self.overlay, self.font_scale)

@@ -137,6 +137,8 @@ class Frame:
         captured_s: `time.monotonic()` when a live view was there; 0 for files that are annotated.
         gap_s: seconds without signal just before this frame, where a live source was lost; normally 0.
         discontinuity: of a file, where its times jump just before this frame.
+        shot: another number than that of the frame before: nothing follows from that one, it is another picture or
+            another place in a file, and no face in it is known.
     """
 
     index: int
@@ -147,6 +149,7 @@ class Frame:
     captured_s: float = 0.0
     gap_s: float = 0.0
     discontinuity: Discontinuity | None = None
+    shot: int = 0
 
 
 class SourceState(StrEnum):
@@ -271,7 +274,9 @@ class Flaw(StrEnum):
 
     SMALL = "small"
     DARK = "dark"
+    OVEREXPOSED = "overexposed"
     BLURRED = "blurred"
+    NOISY = "noisy"
     TURNED_AWAY = "turned away"
 
 
@@ -317,11 +322,13 @@ class Scene:
         frame: the frame.
         faces: the tracked faces, by track id.
         predictions: the newest prediction of each face that has one, by track id.
+        others: boxes of what was found but is not followed: faces that are not sure yet, or one too many.
     """
 
     frame: Frame
     faces: tuple[Face, ...]
     predictions: Mapping[int, Prediction]
+    others: tuple[Box, ...] = ()
 
     def status(self, face: Face) -> Status:
         """How far the numbers of `face` can be trusted in this frame."""

@@ -72,7 +72,8 @@ def annotate(
         overwrite: replace what is there.
         progress: called about ten times a second with the seconds done and the seconds there are (None: unknown).
         **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf,
-            threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
+            threads, overlay, font_scale, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each
+            label.
 
     Raises:
         SourceError: the video cannot be read.
@@ -131,7 +132,7 @@ def record(
 
     Args:
         source: "camera:0", the address of a stream, a video file (played at its own pace), or "demo".
-        folder: where the files go; it must exist.
+        folder: where the files go; it is created, with those above it.
         seconds: length, counted from the first frame; None: until the source ends or `stop` says so.
         stop: asked about twenty times a second.
         name: pattern of the files' names: ``{source}``, ``{time}``, ``{date}``.
@@ -150,6 +151,7 @@ def record(
     >>> result.frames > 10, result.csv.suffix
     (True, '.csv')
     """
+    from mien.engine.batch.inputs import make_output_folder
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import wait_for_model
     from mien.engine.recording.plan import RecordingPlan
@@ -159,9 +161,9 @@ def record(
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
     chosen = settings_of(provider, detector_range, settings)
     address = SourceAddress.parse(source)
-    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf)
-    if not plan.folder.is_dir():
-        raise RecordingError(f"{plan.folder}: no such folder; create it first")
+    style = chosen.overlay_style
+    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf, style=style)
+    make_output_folder(plan.folder, parents=True)
     bundle, file = bundle_of(model), detector_file(detector, detector_range)
     with LiveSession(bundle, file, chosen) as session:
         wait_for_model(session.status)

@@ -40,7 +40,8 @@ class Face:
         score: the detector's confidence, 0 to 1; None while the face is hidden.
         status: "ok"; "warming": seen for less than the model's window; "uncertain": no label is probable enough;
             "occluded": hidden in this frame.
-        quality: what makes the face hard to read: "small", "dark", "blurred", "turned away"; empty if nothing does.
+        quality: what makes the face hard to read: "small", "dark", "overexposed", "blurred", "noisy", "turned away";
+            empty if nothing does.
         label: the label to show: always the one with the largest of `probabilities`; None where nothing was measured.
         probabilities: by label, sum 1, steadied over time; empty while the face is hidden, and until it was read for
             the first time.
@@ -103,6 +104,7 @@ class SceneReader:
             bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
         )
         self._recogniser = Recogniser(self._predictor)
+        self._shot = 0
         self._tracker = Tracker(
             min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces
         )
@@ -139,6 +141,9 @@ class SceneReader:
         if self._closed:
             raise StopIteration
         frame = next(self._frames)
+        if frame.shot != self._shot:
+            self._shot = frame.shot
+            self._tracker.forget()
         faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
         return _scene(EngineScene(frame, faces, self._recogniser.update(frame, faces)), self.labels)
 

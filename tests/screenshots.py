@@ -105,6 +105,7 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
             menu.menu().popup(window.mapToGlobal(window.rect().center()))
             save(menu.menu(), f"menu-{menu.text().replace('&', '').lower()}")
             menu.menu().close()
+    from mien.app.gui.actions import described
     from mien.app.gui.dialogs.about import About
     from mien.app.gui.dialogs.labels import LabelsDialog
     from mien.app.gui.dialogs.model import ModelDialog
@@ -117,7 +118,7 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
     dialogs: dict[str, Callable[[], QDialog]] = {
         "welcome": lambda: FirstRun(window, p),
         "about": lambda: About(window),
-        "shortcuts": lambda: ShortcutsSheet(window),
+        "shortcuts": lambda: ShortcutsSheet(window, described(window.menuBar())),
         "source-camera": lambda: SourceDialog(window, "camera"),
         "source-stream": lambda: SourceDialog(window, "stream"),
         "source-file": lambda: SourceDialog(window, "file"),
@@ -158,8 +159,8 @@ def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callab
     window.recording.toggle()
     wait(app, lambda: not window.recording.busy)
     mp4 = next((temporary / "recordings").rglob("*.mp4"))
-    window.review(mp4)
-    review = window.reviews[0]
+    window.dialogs.review(mp4)
+    review = window.dialogs.reviews[0]
     wait(app, lambda: review.session is not None)
     review.seek(5.0)
     pause(app, 0.6)

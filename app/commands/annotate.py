@@ -13,10 +13,12 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    font_scale_option,
     max_faces_option,
     max_pixels_option,
     min_score_option,
     model_option,
+    overlay_option,
     provider_option,
     quiet_option,
     range_option,
@@ -73,6 +75,8 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
 @provider_option
 @crf_option
 @max_pixels_option
+@overlay_option
+@font_scale_option
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),

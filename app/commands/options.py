@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from mien.engine.settings import DETECTOR_RANGES, MAX_PIXELS, PROVIDERS, Expectation
+from mien.engine.settings import DETECTOR_RANGES, MAX_PIXELS, OVERLAY_LOOKS, PROVIDERS, Expectation
 
 model_option = click.option(
     "--model",
@@ -67,5 +67,19 @@ max_pixels_option = click.option(
     default=MAX_PIXELS,
     show_default=True,
     help="Decode no frame of more pixels, width times height: a small file can announce frames that fill the memory.",
+)
+overlay_option = click.option(
+    "--overlay",
+    type=click.Choice(OVERLAY_LOOKS),
+    default="compact",
+    show_default=True,
+    help="What is drawn beside each face: a tag with one bar, all bars, name and label only, or nothing at all.",
+)
+font_scale_option = click.option(
+    "--font-scale",
+    type=float,
+    default=1.0,
+    show_default=True,
+    help="Size of the letters on the video, 0.5 to 3 times the usual.",
 )
 quiet_option = click.option("-q", "--quiet", is_flag=True, help="Print warnings and errors only.")

@@ -98,7 +98,7 @@ def stream_address(
     if (tls_ca is not None or tls_insecure) and address.scheme not in ("rtsps", "rtmps", "https"):
         raise SettingsError("--tls-ca and --tls-insecure are about rtsps://, rtmps:// and https://")
     if tls_ca is not None:
-        from mien.engine.sources.certificates import check_ca_file
+        from mien.engine.sources.streams.certificates import check_ca_file
 
         wrong = check_ca_file(tls_ca)
         if wrong:

@@ -14,10 +14,12 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    font_scale_option,
     max_faces_option,
     max_pixels_option,
     min_score_option,
     model_option,
+    overlay_option,
     provider_option,
     quiet_option,
     range_option,
@@ -26,7 +28,7 @@ from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import chosen_bundle
 from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
-from mien.engine.errors import RecordingError, SettingsError, SourceError
+from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
 from mien.engine.outputs.base import OUTPUTS
 from mien.engine.settings import Settings
@@ -53,7 +55,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--record",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="Record into FOLDER: an annotated MP4 with a CSV and a JSON beside it.",
+    help="Record into FOLDER, which is created: an annotated MP4 with a CSV and a JSON beside it.",
 )
 @click.option("--clean", is_flag=True, help="Also record the video with nothing drawn on it.")
 @click.option("--no-sound", "no_audio", is_flag=True, hidden=True)
@@ -64,6 +66,12 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
     default="none",
     show_default=True,
     help="Make all faces unrecognisable before anything is written.",
+)
+@click.option(
+    "--neutral-first",
+    type=click.FloatRange(0.5, 60.0),
+    metavar="SECONDS",
+    help="Everybody's first SECONDS in sight show their neutral face; later predictions are corrected by it.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
 @_output_options
@@ -83,6 +91,8 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @provider_option
 @crf_option
 @max_pixels_option
+@overlay_option
+@font_scale_option
 @quiet_option
 def watch(
     source: str,
@@ -90,6 +100,7 @@ def watch(
     clean: bool,
     no_audio: bool,
     privacy: Any,
+    neutral_first: float | None,
     seconds: float | None,
     model: Path | None,
     labels: Path | None,
@@ -116,8 +127,10 @@ def watch(
     address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
         raise SourceError(f"{address.target}: no such video file")
-    plan = None if record is None else _plan(record, settings.crf, clean=clean, audio=not no_audio, privacy=privacy)
+    plan = None if record is None else _plan(record, settings, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = chosen_bundle(model, labels, settings.provider, _warn)
+    if neutral_first is not None and bundle.manifest.neutral_logits is None:
+        raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
 
@@ -126,7 +139,7 @@ def watch(
     from mien.engine.live.status import wait_for_model
 
     with Interrupts(Console(quiet).interrupted_here) as interrupts:
-        session = LiveSession(bundle, detector_file, settings)
+        session = LiveSession(bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0)
         try:
             wait_for_model(session.status, lambda: interrupts.count > 0)
             if interrupts.count:
@@ -157,11 +170,12 @@ def watch(
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
-def _plan(folder: Path, crf: int, **options: Any) -> RecordingPlan:
-    make_output_folder(folder)
+def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
+    make_output_folder(folder, parents=True)
     from mien.engine.recording.plan import RecordingPlan
 
-    return RecordingPlan(folder, _NAME, annotated=True, crf=crf, **options)
+    style = settings.overlay_style
+    return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
 
 
 def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
+from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_folder, ask_videos
@@ -33,6 +34,7 @@ class JobRow(QWidget):
         self.job = job
         self._panel = panel
         self._name = label(job.source.name)
+        self._name.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
         tip(self._name, str(job.source))
         self._state = label("", "small", wrap=True)
         self._state.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -46,8 +48,10 @@ class JobRow(QWidget):
         self._open.clicked.connect(lambda: panel.review_wanted.emit(job.output))
         self._folder = tool("folder", self.tr("Open the folder"))
         self._folder.clicked.connect(lambda: open_folder(job.output.parent))
+        self._again = tool("replay", self.tr("Try {name} again").format(name=job.source.name))
+        self._again.clicked.connect(lambda: panel.retry(self.job))
         texts = column(self._name, self._progress, self._state, spacing=5)
-        inner = row(texts, self._open, self._folder, self._cancel, spacing=4)
+        inner = row(texts, self._again, self._open, self._folder, self._cancel, spacing=2)
         inner.setContentsMargins(4, 10, 4, 10)
         inner.setStretch(0, 1)
         self.setLayout(inner)
@@ -67,6 +71,7 @@ class JobRow(QWidget):
             self._progress.setValue(round(job.share * 1000))
         self._open.setVisible(done)
         self._folder.setVisible(done)
+        self._again.setVisible(job.state in {JobState.FAILED, JobState.CANCELLED})
         self._cancel.setVisible(job.state in {JobState.WAITING, JobState.RUNNING})
         failed = job.state is JobState.FAILED
         if bool(self._state.property("failed")) != failed:
@@ -128,6 +133,8 @@ class JobsPanel(QDialog):
         self._area = QScrollArea()
         self._area.setWidgetResizable(True)
         self._area.setProperty("flat", True)
+        self._area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        self._summary = label("", "muted")
         self._area.setWidget(self._inside)
         add, folder = button(self.tr("Add videos…"), "plus"), button(self.tr("Add a folder…"), "folder")
         add.clicked.connect(lambda: self.add(ask_videos(self)))
@@ -144,6 +151,7 @@ class JobsPanel(QDialog):
             self._problem,
             self._empty,
             self._area,
+            self._summary,
             line(),
             row(self._where, where, 0, self._clear, self._stop),
             spacing=10,
@@ -190,6 +198,15 @@ class JobsPanel(QDialog):
             self._timer.start()
         self.refresh()
 
+    def retry(self, job: QueuedJob) -> None:
+        """Annotate a file anew that failed or was cancelled."""
+        link = self._link
+        if self.queue is not None and link.bundle is not None:
+            self.queue.use(link.bundle, self._settings(link.bundle))
+            self.queue.add([(job.source, _free_name(job.output, set()))])
+            self._timer.start()
+            self.refresh()
+
     def _settings(self, bundle: Bundle) -> Settings:
         from mien.engine.inference.priors import fitting
 
@@ -218,6 +235,8 @@ class JobsPanel(QDialog):
         busy = self.queue is not None and self.queue.busy
         self._stop.setEnabled(busy)
         self._clear.setEnabled(bool(jobs) and not all(job.state in {"waiting", "running"} for job in jobs))
+        self._summary.setVisible(bool(jobs))
+        self._summary.setText(_summary(jobs))
         left = sum(job.state in {"waiting", "running"} for job in jobs)
         if left != self._left:
             self._left = left
@@ -270,6 +289,21 @@ class JobsPanel(QDialog):
         folder = self._preferences.jobs_folder
         place = folder or self.tr("next to each video")
         self._where.setText(self.tr("Output: {place}").format(place=place))
+
+
+def _summary(jobs: Sequence[QueuedJob]) -> str:
+    """How many files are done, failed, left."""
+    texts = {
+        "done": QCoreApplication.translate("JobsPanel", "{count} done"),
+        "failed": QCoreApplication.translate("JobsPanel", "{count} failed"),
+        "cancelled": QCoreApplication.translate("JobsPanel", "{count} cancelled"),
+    }
+    counts = {name: sum(job.state == name for job in jobs) for name in texts}
+    left = len(jobs) - sum(counts.values())
+    parts = [texts[name].format(count=count) for name, count in counts.items() if count]
+    if left:
+        parts.append(QCoreApplication.translate("JobsPanel", "{count} left").format(count=left))
+    return " · ".join(parts)
 
 
 def _free_name(path: Path, taken: set[Path]) -> Path:

@@ -12,7 +12,19 @@ import platformdirs
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import SettingsError, SourceError
-from mien.engine.settings import BALANCED, EXPECTED, PROVIDERS, Expectation, Provider, Settings
+from mien.engine.settings import (
+    BALANCED,
+    DETECTOR_RANGES,
+    EXPECTED,
+    OVERLAY_LOOKS,
+    PROVIDERS,
+    DetectorRange,
+    Expectation,
+    OverlayLook,
+    OverlayStyle,
+    Provider,
+    Settings,
+)
 from mien.engine.sources.address import SourceAddress
 
 FILE: Final = "preferences.json"
@@ -26,6 +38,8 @@ _ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "screen_privacy": get_args(_Privacy),
     "record_privacy": get_args(_Privacy),
     "record_privacy_scope": get_args(_Scope),
+    "detector_range": DETECTOR_RANGES,
+    "overlay_look": OVERLAY_LOOKS,
 }
 
 
@@ -51,6 +65,7 @@ class Preferences:
         theme: one of `mien.app.gui.look.theme.CHOICES`.
         geometry: the window's, as Qt writes it, in hexadecimal.
         side_panel, overlay, mirrored: what is shown; mirrored None: as the source suggests.
+        overlay_look, overlay_font: as in `mien.engine.settings.OverlayStyle`.
         screen_privacy: "none", "blur" or "pixelate" in the live view.
         source: the last source's address without its login; recent: those before.
         model: folder of the bundle, "" for the one that ships with Mien; models: other bundles used.
@@ -58,6 +73,9 @@ class Preferences:
         expect: how often each expression is to be expected: a choice of `engine.settings.EXPECTED`, or a TOML file.
         labels_file: file of the zero-shot labels in use, "" for none.
         record_*: the options of recording.
+        detector_range, min_score, max_faces, occlusion_s: as in `mien.engine.settings.Settings`.
+        microphone: what is heard with a camera, as `mien.engine.sources.microphone` calls it; "" for nothing.
+        chart_without: the expressions that the chart leaves out.
         snapshot_folder: where snapshots go.
         jobs_folder: where annotated files go, "" for next to the source.
         welcomed: the first-run note was read.
@@ -67,6 +85,8 @@ class Preferences:
     geometry: str = ""
     side_panel: bool = True
     overlay: bool = True
+    overlay_look: OverlayLook = "compact"
+    overlay_font: float = 1.0
     mirrored: bool | None = None
     screen_privacy: _Privacy = "none"
     source: str = "demo"
@@ -85,6 +105,12 @@ class Preferences:
     record_privacy_scope: _Scope = "all"
     record_pre_roll_s: float = 0.0
     record_crf: int = 20
+    detector_range: DetectorRange = "short"
+    min_score: float = 0.5
+    max_faces: int = 16
+    occlusion_s: float = 1.0
+    microphone: str = ""
+    chart_without: list[str] = field(default_factory=list)
     snapshot_folder: str = field(default_factory=_images)
     jobs_folder: str = ""
     welcomed: bool = False
@@ -103,7 +129,25 @@ class Preferences:
 
     def settings(self) -> Settings:
         """What the engine should be set to."""
-        return Settings(provider=self.provider, expect=self.expectation())
+        try:
+            return Settings(
+                provider=self.provider, expect=self.expectation(), detector_range=self.detector_range,
+                min_score=self.min_score, max_faces=self.max_faces, occlusion_s=self.occlusion_s,
+            )  # fmt: skip
+        except SettingsError:  # a file that somebody edited
+            return Settings(provider=self.provider, expect=self.expectation())
+
+    def keep(self, **changes: Any) -> None:
+        """Change fields and write them at once: nothing is lost where the program ends by force."""
+        if any(getattr(self, name) != value for name, value in changes.items()):
+            for name, value in changes.items():
+                setattr(self, name, value)
+            self.save()
+
+    def style(self, *, high_contrast: bool = False) -> OverlayStyle:
+        """How the overlay is drawn, on screen and in recordings."""
+        font = min(max(self.overlay_font, 0.5), 3.0)
+        return OverlayStyle(self.overlay_look, font, high_contrast)
 
     def expectation(self) -> Expectation:
         """How often each expression is to be expected; "balanced" where the user's file is gone or damaged."""

@@ -171,7 +171,13 @@ class Annotator:
             self._detector,
             Tracker(min_score=settings.min_score, occlusion_s=settings.occlusion_s, max_faces=settings.max_faces),
             Recogniser(self._predictor, neutral=neutral),
-            Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values),
+            Overlay(
+                manifest.labels,
+                steps=manifest.steps,
+                note=label_note(manifest),
+                values=manifest.values,
+                style=settings.overlay_style,
+            ),
             recorder,
         )
 

@@ -51,14 +51,18 @@ def _is_video(path: Path) -> bool:
     return path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not path.stem.endswith(".part")
 
 
-def make_output_folder(folder: Path) -> None:
-    """Create `folder` in one that exists; an existing folder is fine.
+def make_output_folder(folder: Path, *, parents: bool = False) -> None:
+    """Create `folder`; an existing folder is fine.
+
+    Args:
+        folder: the folder.
+        parents: create the folders above it, too; else they must exist.
 
     Raises:
         RecordingError: it cannot be created, or is a file.
     """
     try:
-        folder.mkdir(exist_ok=True)
+        folder.mkdir(exist_ok=True, parents=parents)
     except FileNotFoundError:
         raise RecordingError(f"{folder.parent}: no such folder; create it first") from None
     except OSError as error:

@@ -193,7 +193,7 @@ class ClipReader:
         image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
         if image is None:
             raise SourceError(f"{file.path}: is not an image that can be read")
-        rgb = np.ascontiguousarray(image[..., ::-1])
+        rgb: RgbImage = np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
         found = [item for item in self._detector.detect(rgb) if item.score >= self._settings.min_score]
         if not found:
             return Answer(file)

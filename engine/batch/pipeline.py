@@ -116,9 +116,14 @@ class Pipeline:
 
     def _track(self) -> None:
         try:
+            shot = 0
             for frame in self._captured:
+                if frame.shot != shot:
+                    shot = frame.shot
+                    self._tracker.forget()
                 faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
-                self._tracked.put(Scene(frame, faces, self._recogniser.update(frame, faces)))
+                predictions = self._recogniser.update(frame, faces)
+                self._tracked.put(Scene(frame, faces, predictions, self._tracker.others))
         finally:
             # After an error nobody takes frames any more: wake the stage before. After the end this changes nothing.
             self._captured.close(discard=True)

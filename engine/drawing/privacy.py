@@ -6,39 +6,67 @@ import math
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final, Literal
 
 import cv2
 import numpy as np
 
-from mien.engine.types import Box, RgbImage, Scene
+from mien.engine.types import Box, FloatArray, RgbImage, Scene
 
-_MARGIN: Final = 0.25  # of the box on each side: BlazeFace's box leaves out forehead, ears and chin
-_BLOCKS: Final = (
-    6  # patches across and down: of a face on so few, nobody can be told (both ways keep no more than that)
-)
+# Patches across and down: of a head on so few, nobody can be told (both ways keep no more than that).
+_BLOCKS: Final = 6
+
+# The ellipse that is covered wholly, in parts of the box, which leaves out forehead, hair, ears and chin: its middle
+# above that of the box, and its half axes. It holds the corners of the box, too.
+_UP: Final = 0.175
+_HALF_WIDTH: Final = 0.80
+_HALF_HEIGHT: Final = 0.88
+_FEATHER: Final = 1.2  # so much larger it has faded to nothing
+_MASK_SIDE: Final = 128
 
 
 def conceal(image: RgbImage, boxes: Iterable[Box], way: Literal["blur", "pixelate"]) -> None:
-    """Replace what lies in and around `boxes` by a few patches of mean colour, in place; what was there is lost.
+    """Replace the heads around `boxes` by a few patches of mean colour, in place; what was there is lost.
 
     Args:
         image: (H,W,3) uint8 RGB.
         boxes: the faces, in pixels; hidden ones, too, as they come back where they are expected.
-        way: "pixelate" leaves the patches as squares, "blur" lets them flow into each other.
+        way: "pixelate" leaves the patches as squares, "blur" lets them flow into each other, in an ellipse with soft
+            edges.
     """
     height, width = image.shape[:2]
     for box in boxes:
-        x0 = max(0, math.floor(box.x - _MARGIN * box.width))
-        y0 = max(0, math.floor(box.y - _MARGIN * box.height))
-        x1 = min(width, math.ceil(box.right + _MARGIN * box.width))
-        y1 = min(height, math.ceil(box.bottom + _MARGIN * box.height))
+        middle_x, middle_y = box.x + box.width / 2, box.y + (0.5 - _UP) * box.height
+        reach = _FEATHER if way == "blur" else 1.0
+        half_x, half_y = reach * _HALF_WIDTH * box.width, reach * _HALF_HEIGHT * box.height
+        left, top = math.floor(middle_x - half_x), math.floor(middle_y - half_y)
+        right, bottom = math.ceil(middle_x + half_x), math.ceil(middle_y + half_y)
+        x0, y0, x1, y1 = max(0, left), max(0, top), min(width, right), min(height, bottom)
         if x1 <= x0 or y1 <= y0:
             continue
         area = image[y0:y1, x0:x1]
         few = cv2.resize(area, (min(_BLOCKS, x1 - x0), min(_BLOCKS, y1 - y0)), interpolation=cv2.INTER_AREA)
         back = cv2.INTER_NEAREST if way == "pixelate" else cv2.INTER_CUBIC
-        area[:] = np.asarray(cv2.resize(few, (x1 - x0, y1 - y0), interpolation=back), dtype=np.uint8)
+        patches = np.asarray(cv2.resize(few, (x1 - x0, y1 - y0), interpolation=back), dtype=np.uint8)
+        if way == "pixelate":
+            area[:] = patches
+            continue
+        # The part of the ellipse that lies in the frame, at the size of the area.
+        scale_x, scale_y = _MASK_SIDE / (right - left), _MASK_SIDE / (bottom - top)
+        matrix = np.array([[1 / scale_x, 0, left - x0], [0, 1 / scale_y, top - y0]], np.float32)
+        mask = cv2.warpAffine(_ellipse(), matrix, (x1 - x0, y1 - y0), flags=cv2.INTER_LINEAR)
+        area[:] = np.asarray(cv2.blendLinear(patches, area, mask, 1 - mask), dtype=np.uint8)
+
+
+@lru_cache(maxsize=1)
+def _ellipse() -> FloatArray:
+    """(S,S) float32: 1 in the ellipse that is covered wholly, falling to 0 at the edge."""
+    along = (np.arange(_MASK_SIDE, dtype=np.float32) + 0.5) / _MASK_SIDE * 2 - 1
+    distance = np.hypot(*np.meshgrid(along, along)) * _FEATHER
+    # Wholly covered a little beyond the ellipse itself, as the mask is scaled.
+    left = np.clip((_FEATHER - distance) / (_FEATHER - 1.03), 0, 1)
+    return np.asarray(left * left * (3 - 2 * left), np.float32)
 
 
 _BEFORE_S: Final = 0.2  # the tracker takes up to three frames to be sure of a weakly detected face
@@ -83,7 +111,7 @@ class Anonymiser:
             yield scene, scene.frame.image
             return
         time_s = scene.frame.time_s
-        boxes: list[Box] = []
+        boxes: list[Box] = list(scene.others)  # nobody chose those who are found but not followed
         for face in scene.faces:
             covered = self._scope == "all" or face.track_id not in selected
             before = self._known.get(face.track_id)

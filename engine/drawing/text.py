@@ -9,9 +9,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.drawing.colours import Rgb
 from mien.engine.types import RgbImage
-
-Rgb = tuple[int, int, int]
 
 _REGULAR: Final = 400
 _BOLD: Final = 700

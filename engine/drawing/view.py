@@ -13,6 +13,7 @@ import numpy as np
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import conceal
 from mien.engine.media.geometry import Placement
+from mien.engine.settings import COMPACT, OverlayStyle
 from mien.engine.types import Box, Face, RgbImage, Scene
 
 Privacy = Literal["none", "blur", "pixelate"]
@@ -27,8 +28,9 @@ class ViewRequest:
     Attributes:
         width, height: of the area to fill, in device pixels.
         mirrored: left and right exchanged, as in a mirror; text stays readable.
-        overlay: draw boxes and bars.
-        hidden: track ids of people whose bars are not drawn.
+        overlay: draw boxes and what the faces show.
+        style: how they are drawn.
+        hidden: track ids of people of whom nothing is drawn.
         names: what to write in place of track ids; goes before the session's own names.
         privacy: what is done to faces.
         privacy_scope: "all" faces, or those of people who are not selected.
@@ -38,6 +40,7 @@ class ViewRequest:
     height: int
     mirrored: bool = False
     overlay: bool = True
+    style: OverlayStyle = COMPACT
     hidden: frozenset[int] = frozenset()
     names: Mapping[int, str] = field(default_factory=dict)
     privacy: Privacy = "none"
@@ -120,15 +123,26 @@ def render(
     if request.mirrored:
         image = np.asarray(cv2.flip(image, 1), dtype=np.uint8)
     placement = Placement(scale, mirrored_width=image.shape[1] if request.mirrored else None)
-    turned = Scene(replace(scene.frame, image=image), tuple(map(placement.face, scene.faces)), scene.predictions)
+    turned = Scene(
+        replace(scene.frame, image=image),
+        tuple(map(placement.face, scene.faces)),
+        scene.predictions,
+        tuple(map(placement.box, scene.others)),
+    )
     if request.privacy != "none":
         spared = selected if request.privacy_scope == "unselected" else frozenset[int]()
-        boxes = [face.box for face in turned.faces if face.track_id not in spared]
+        boxes = [*(face.box for face in turned.faces if face.track_id not in spared), *turned.others]
         conceal(image, boxes, request.privacy)
     if request.overlay:
         overlay.draw_over(
-            image, turned, names={**names, **request.names}, hidden=request.hidden, no_signal=no_signal
-        )  # fmt: skip
+            image,
+            turned,
+            names={**names, **request.names},
+            hidden=request.hidden,
+            selected=selected,
+            no_signal=no_signal,
+            style=request.style,
+        )
     elif no_signal:
         overlay.draw_no_signal(image, no_signal)
     return View(image, scene, scale, offset, request.mirrored, labels, serial, request, no_signal=no_signal)

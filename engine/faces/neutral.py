@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -44,6 +44,14 @@ class NeutralPeriod:
             raise SettingsError(
                 f"neutral is {self.start_s:g}-{self.end_s:g}; give START-END in seconds, for example 0-3"
             )
+
+
+class Correction(Protocol):
+    """Corrects logits before they become probabilities."""
+
+    def correct(self, track_ids: Sequence[int], time_s: float, logits: FloatArray) -> FloatArray:
+        """(n,C) float32 logits of `track_ids`, predicted at `time_s`, corrected."""
+        ...
 
 
 class NeutralCalibration:

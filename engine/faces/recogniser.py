@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.faces.crops import align
-from mien.engine.faces.neutral import NeutralCalibration
+from mien.engine.faces.neutral import Correction
 from mien.engine.faces.quality import flaws
 from mien.engine.faces.steadying import Steadier
 from mien.engine.faces.windows import RollingWindows, Schedule, cell_of
@@ -64,7 +64,7 @@ class FacePredictor:
     With `neutral`, the logits of each face are corrected by its own baseline. For one thread at a time.
     """
 
-    def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:
+    def __init__(self, predictor: Predictor, *, neutral: Correction | None = None) -> None:
         manifest = predictor.bundle.manifest
         self.predictor = predictor
         self._neutral = neutral
@@ -122,7 +122,7 @@ class Recogniser:
     For one thread at a time.
     """
 
-    def __init__(self, predictor: Predictor, *, neutral: NeutralCalibration | None = None) -> None:
+    def __init__(self, predictor: Predictor, *, neutral: Correction | None = None) -> None:
         self.predictor = predictor
         self._cutter = FaceCutter(predictor.bundle.manifest)
         self._reader = FacePredictor(predictor, neutral=neutral)

@@ -115,11 +115,21 @@ class Tracker:
         self._max_faces = max_faces
         self._tracks: list[_Track] = []
         self._last_id = first_id - 1
+        self._others: tuple[Box, ...] = ()
+
+    @property
+    def others(self) -> tuple[Box, ...]:
+        """What was found in the newest frame and is no confirmed face: not sure yet, or one too many."""
+        return self._others
 
     @property
     def next_id(self) -> int:
         """The id that the next new face will have."""
         return self._last_id + 1
+
+    def forget(self) -> None:
+        """Follow nobody any more: what comes is another picture, in which everybody is new."""
+        self._tracks = []
 
     def update(self, detections: Sequence[Detection], time_s: float) -> tuple[Face, ...]:
         """Take in the detections of the frame at `time_s` (seconds, not decreasing).
@@ -130,10 +140,18 @@ class Tracker:
         for track in self._tracks:
             track.predict(time_s)
         left = self._associate(detections)
+        spare = list(left)
         self._tracks = [track for track in self._tracks if self._alive(track, time_s)]
         self._start(left, time_s)
         for track in self._tracks:
             self._confirm(track)
+        taken = [track.detection for track in self._tracks if track.track_id and track.detection is not None]
+        new = [track.detection for track in self._tracks if not track.track_id and track.detection is not None]
+        self._others = tuple(
+            found.box
+            for found in {id(one): one for one in (*spare, *new)}.values()
+            if all(found.box.iou(one.box) <= _SAME_FACE_IOU for one in taken)
+        )
         return tuple(
             Face(track.track_id, track.box, track.detection)
             for track in sorted(self._tracks, key=lambda track: track.track_id)

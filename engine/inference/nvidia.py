@@ -18,6 +18,7 @@ WINDOWS: Final = sys.platform == "win32"
 
 # CUresult and CUdevice_attribute of cuda.h.
 _NO_DEVICE: Final = 100
+_STUB: Final = 34  # a library to link programs with, which drives nothing
 _CAPABILITY_MAJOR: Final = 75
 _CAPABILITY_MINOR: Final = 76
 _TENSORRT: Final = 10
@@ -105,6 +106,8 @@ def driver() -> Driver | None:
     known = found.cuDriverGetVersion(ctypes.byref(number)) == 0
     cuda = (number.value // 1000, number.value % 1000 // 10) if known else (0, 0)
     started = found.cuInit(0)
+    if started == _STUB:
+        return None
     if started == _NO_DEVICE:
         return Driver(_release(), cuda, ())
     if started:
@@ -279,7 +282,9 @@ def _tensorrt_folders() -> list[Path]:
 
 def load(name: str) -> ctypes.CDLL | None:
     """A shared library for everybody in this process; None where it, or what it needs, is missing."""
+    # On Windows, Python leaves out the PATH, where CUDA's installer puts its libraries, and where ONNX Runtime looks.
+    winmode = None if Path(name).is_absolute() else 0
     try:
-        return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL, winmode=winmode)
     except OSError:
         return None

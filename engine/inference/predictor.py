@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +15,8 @@ from mien.engine.inference.networks import Kept, open_networks
 from mien.engine.inference.priors import Prior
 from mien.engine.settings import BALANCED, Expectation, Provider
 from mien.engine.types import FloatArray
+
+_Numbers = TypeVar("_Numbers", bound=npt.NDArray[Any])
 
 
 class Predictor:
@@ -135,7 +137,7 @@ class Predictor:
         raised = np.exp(scaled - scaled.max(axis=-1, keepdims=True))
         return np.asarray(raised / raised.sum(axis=-1, keepdims=True), dtype=np.float32)
 
-    def _finite(self, values: Any) -> Any:
+    def _finite(self, values: _Numbers) -> _Numbers:
         if not np.isfinite(values).all():
             raise ModelError(
                 f"{self.bundle.path}: the model gave values that are not finite on {self.provider}; try provider cpu"

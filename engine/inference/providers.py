@@ -83,8 +83,8 @@ def order(choice: Provider, offered: Iterable[str], problems: Mapping[str, str])
         return [*usable, CPU]
     name = _CHOICES[choice]
     if name not in usable:
-        reason = problems.get(name) if name in offered else "the installed ONNX Runtime was built without it"
-        raise ModelError(f"provider {choice}: {reason}; or use auto or cpu")
+        reason = problems.get(name, "") if name in offered else "the installed ONNX Runtime was built without it"
+        raise ModelError(f"provider {choice}: {reason}; {'or ' if 'install ' in reason else ''}use auto or cpu")
     return [name, *([CUDA] if name == TENSORRT and CUDA in usable else []), CPU]
 
 
@@ -168,8 +168,10 @@ class ProviderList:
             left = tuple(other for other in self._names if other != name)
             if not left:
                 return False
+            # A better one may still be building its engine: meanwhile the next one serves.
+            serving = (*self._names[self._names.index(name) + 1 :], *left)[0]
             self._names = left
-            message = f"{short_name(name)} failed ({reason}); the model runs on {short_name(left[0])} instead"
+            message = f"{short_name(name)} failed ({reason}); the model runs on {short_name(serving)} instead"
             self._warnings += (message,)
             return True
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from mien.engine.faces.neutral import Correction
 from mien.engine.faces.recogniser import FaceCrop, FaceCutter, FacePredictor
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
@@ -45,10 +46,10 @@ class LivePredictor:
     `cut` and `predictions` are for the tracking thread, `read` for the thread of the model.
     """
 
-    def __init__(self, model: Model) -> None:
+    def __init__(self, model: Model, neutral: Correction | None = None) -> None:
         self.model = model
         self._cutter = FaceCutter(model.bundle.manifest)
-        self._reader = None if model.predictor is None else FacePredictor(model.predictor)
+        self._reader = None if model.predictor is None else FacePredictor(model.predictor, neutral=neutral)
         self._lock = threading.Lock()
         # A network that reads whole clips is slow, and its window is made of crops: none of them may be lost.
         self._most = model.bundle.manifest.steps if model.bundle.reads_clips else 1

@@ -144,12 +144,15 @@ class RecordStage:
             end_s = self._now_s() if self._lost else None
         self._queue.put(_Stop(why, end_s, refused))
 
-    def mark(self, text: str) -> None:
-        """Put a marker on the newest scene, or, where the signal is lost, at this moment; if a recording runs."""
+    def mark(self, text: str, *, ago_s: float = 0.0) -> None:
+        """Put a marker on the newest scene, or, where the signal is lost, at this moment; if a recording runs.
+
+        `ago_s`: so many seconds before that.
+        """
         with self._lock:
             if not self._wanted:
                 return
-            time_s = self._now_s()
+            time_s = self._now_s() - ago_s
         self._queue.put(_Mark(time_s, text))
 
     def keep_pre_roll(self, seconds: float) -> None:

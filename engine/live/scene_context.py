@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -28,6 +29,7 @@ class SceneContext:
         source_name: safe for titles.
         info: what the source says of itself.
         people: their names, who is selected, who is hidden.
+        neutral: people's own neutral faces, as `LiveBaselines.as_json` gives them.
         gap_s: seconds without signal since the scene before.
         counts: of the session; the scene itself is captured and still on its way.
         reconnects: how often the signal came back after a loss.
@@ -37,13 +39,15 @@ class SceneContext:
     source_name: str = ""
     info: SourceInfo | None = None
     people: WhoIsWho = field(default_factory=WhoIsWho)
+    neutral: Mapping[str, Any] = field(default_factory=dict)
     gap_s: float = 0.0
     counts: LiveCounts = field(default_factory=LiveCounts)
     reconnects: int = 0
 
     def results(self) -> dict[str, Any]:
         """What the JSON file says of the session at the end of a recording whose last scene this was."""
-        return {"finished": now(), "session_counts": asdict(self.counts), "reconnects": self.reconnects}
+        neutral = {"neutral_baselines": dict(self.neutral)} if self.neutral else {}
+        return {"finished": now(), "session_counts": asdict(self.counts), "reconnects": self.reconnects, **neutral}
 
 
 def make_recorder(
@@ -71,7 +75,13 @@ def make_recorder(
     return LiveRecorder(
         plan,
         output_labels(manifest),
-        Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values),
+        Overlay(
+            manifest.labels,
+            steps=manifest.steps,
+            note=label_note(manifest),
+            values=manifest.values,
+            style=plan.style,
+        ),
         about,
         sample_aspect=Fraction(1) if info is None else info.sample_aspect,
         audio=plan.audio and info is not None and info.audio_codec is not None,

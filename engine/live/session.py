@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Final, Self
 from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
+from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
 from mien.engine.live.outputs import LiveOutputs
@@ -34,11 +35,12 @@ from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Expectation, Provider, Settings
 from mien.engine.system import share_one_arena
 from mien.engine.threads import Latest, Stages
-from mien.engine.types import AudioChunk, Frame, Scene
+from mien.engine.types import AudioChunk, Frame, Scene, SourceState
 
 if TYPE_CHECKING:
     from mien.engine.sources.address import SourceAddress
-    from mien.engine.sources.base import LiveSource
+    from mien.engine.sources.base import LiveSettings, LiveSource
+    from mien.engine.sources.playback import Playback
 
 _IDLE_S: Final = 0.25  # how often a stage without work looks whether the source has ended
 _FRAMES: Final = 3  # frames that may wait while another program has the processor: a tenth of a second
@@ -68,21 +70,29 @@ class LiveSession:
         bundle: the model to begin with.
         detector_file: BlazeFace as a .tflite file.
         settings: as for files.
+        live: how sources are opened; with its `stay`, files wait at their end for what `playback` is told.
+        neutral_first_s: everybody's first seconds in sight are their neutral face; see `LiveBaselines`.
+
+    Attributes:
+        people: names, merged ids, who is selected or hidden; with `baselines`, until another source is opened.
     """
 
-    def __init__(self, bundle: Bundle, detector_file: Path, settings: Settings) -> None:
+    def __init__(
+        self, bundle: Bundle, detector_file: Path, settings: Settings, live: LiveSettings | None = None,
+        *, neutral_first_s: float = 0.0,
+    ) -> None:  # fmt: skip
         share_one_arena()
         self._settings = settings
+        self._live = live
         self._lock = threading.Lock()
         self._capture: Capture | None = None
         self._old: list[Capture] = []
         self._scene: Scene | None = None
         self.people = LivePeople()
-        """Names, merged ids, who is selected, who is hidden; they last until another source is opened."""
+        self.baselines = LiveBaselines(self.people, first_s=neutral_first_s)
         self._closing = False
-        self._stale = 0
+        self._stale = self._read_dropped = 0
         self._dropped_before = 0  # frames of sources that were left
-        self._read_dropped = 0
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
         self._signal = SignalWatch()
@@ -91,20 +101,15 @@ class LiveSession:
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
-        self._models = ModelStage(
-            bundle, detector_file, settings, lambda: self._recording.stop("the model was changed")
-        )  # fmt: skip
-        stages = {
-            "load": self._models.run,
-            "track": self._track_stage,
-            "read": self._predict_stage,
-            "view": self._views.run,
-        }
+        changed = partial(self._recording.stop, "the model was changed")
+        self._models = ModelStage(bundle, detector_file, settings, changed)
+        stages = {"load": self._models.run, "track": self._track_stage, "read": self._predict_stage}
+        stages["view"] = self._views.run
         self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
-        self._stages.start()
-        self._recorder_stages.start()
+        for started in (self._stages, self._recorder_stages):
+            started.start()
 
     # Sources
 
@@ -113,7 +118,7 @@ class LiveSession:
         from mien.engine.sources.base import LiveSettings
         from mien.engine.sources.open import open_live
 
-        self.play(open_live(address, LiveSettings(max_pixels=self._settings.max_pixels)))
+        self.play(open_live(address, replace(self._live or LiveSettings(), max_pixels=self._settings.max_pixels)))
 
     def play(self, source: LiveSource) -> None:
         """As `open`, with a source that was made elsewhere."""
@@ -124,6 +129,12 @@ class LiveSession:
             before = self._leave("the source was changed")
             self._capture = Capture(source, self._take, self._hear, after=before)
             self._capture.start()
+
+    @property
+    def playback(self) -> Playback | None:
+        """Place, pause, speed and loop of the file that is played; None where the source is no file."""
+        capture = self._capture
+        return None if capture is None else getattr(capture.source, "playback", None)
 
     def close_source(self) -> None:
         """Leave the present source; there are no frames until another is opened."""
@@ -201,9 +212,9 @@ class LiveSession:
         """End the recording; its files are finished in the background."""
         self._recording.stop()
 
-    def mark(self, text: str = "") -> None:
-        """Put a marker on the newest frame of the recording, or, while the signal is lost, at this moment."""
-        self._recording.mark(text)
+    def mark(self, text: str = "", *, ago_s: float = 0.0) -> None:
+        """Put a marker on the newest frame of the recording, or `ago_s` seconds before it, while it runs."""
+        self._recording.mark(text, ago_s=ago_s)
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""
@@ -241,13 +252,9 @@ class LiveSession:
             return status
         source = capture.source
         return replace(
-            status,
-            condition=capture.condition,
-            source_name=source.name,
-            info=source.info,
-            mirrored=source.mirrored,
+            status, condition=capture.condition, source_name=source.name, info=source.info, mirrored=source.mirrored,
             warning=status.warning or (source.warnings[-1] if source.warnings else ""),
-        )
+        )  # fmt: skip
 
     def _counts(self) -> LiveCounts:
         with self._lock:
@@ -265,14 +272,14 @@ class LiveSession:
     def source_ended(self) -> bool:
         """Whether the present source has ended or failed for good, and its last frame has been through."""
         capture = self._capture
-        if capture is None or not capture.ended:
+        if capture is None or not (capture.ended or capture.condition.state is SourceState.ENDED):
             return False
         counts = self._counts()
         return counts.captured == counts.tracked + counts.dropped
 
     @property
     def queued(self) -> int:
-        """Scenes and commands that wait for the recording: the only queue that can grow, and that is bounded."""
+        """What waits for the recording: the only queue that can grow, and that is bounded."""
         return self._recording.queued
 
     @property
@@ -324,7 +331,7 @@ class LiveSession:
     # Stages
 
     def _track_stage(self) -> None:
-        tracker = LiveTracker(self._models, self._settings, self._due)
+        tracker = LiveTracker(self._models, self._settings, self._due, self.baselines)
         capture: Capture | None = None
         lost_s = 0.0
         while True:
@@ -356,7 +363,8 @@ class LiveSession:
             self._scene = scene
             self._signal.seen()
             people = self.people.now
-            context = SceneContext(model, source.name, source.info, people, gap_s, counts, reconnects)
+            neutral = self.baselines.as_json()
+            context = SceneContext(model, source.name, source.info, people, neutral, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mien.engine.errors import explained
 from mien.engine.faces.tracker import Tracker
+from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
 from mien.engine.live.prediction import LivePredictor, Model
@@ -19,15 +20,20 @@ class LiveTracker:
         models: detector and model in use.
         settings: of the tracker.
         due: is handed the predictor as soon as there is something to predict.
+        baselines: people's own neutral faces; they are forgotten with source and model.
     """
 
-    def __init__(self, models: ModelStage, settings: Settings, due: Latest[LivePredictor]) -> None:
+    def __init__(
+        self, models: ModelStage, settings: Settings, due: Latest[LivePredictor], baselines: LiveBaselines
+    ) -> None:
         self._models = models
         self._settings = settings
         self._due = due
+        self._baselines = baselines
         self._capture: Capture | None = None
         self._tracker = self._new_tracker()
-        self._predictor = LivePredictor(models.model)
+        self._predictor = self._new_predictor(models.model)
+        self._shot = 0
 
     def look(self, capture: Capture, frame: Frame) -> tuple[Scene, Model]:
         """The scene that `frame` of `capture` shows, and the model whose predictions it holds.
@@ -37,9 +43,12 @@ class LiveTracker:
         model = self._models.model
         if capture is not self._capture:
             self._capture, self._tracker = capture, self._new_tracker()
-            self._predictor = LivePredictor(model)
+            self._predictor = self._new_predictor(model)
         elif self._predictor.model is not model:
-            self._predictor = LivePredictor(model)
+            self._predictor = self._new_predictor(model)
+        if frame.shot != self._shot:
+            self._shot = frame.shot
+            self._tracker.forget()
         faces: tuple[Face, ...] = ()
         predictions: dict[int, Prediction] = {}
         detector = self._models.detector
@@ -51,7 +60,11 @@ class LiveTracker:
             if self._predictor.cut(frame, faces):
                 self._due.put(self._predictor)
             predictions = self._predictor.predictions(faces)
-        return Scene(frame, faces, predictions), model
+        return Scene(frame, faces, predictions, self._tracker.others if detector is not None else ()), model
+
+    def _new_predictor(self, model: Model) -> LivePredictor:
+        self._baselines.use(model.bundle.manifest)
+        return LivePredictor(model, self._baselines)
 
     def _new_tracker(self) -> Tracker:
         s = self._settings

@@ -76,7 +76,8 @@ def fitted(scene: Scene, width: int, height: int) -> Scene:
     scale, _, offset = _inside(have_width, have_height, width, height)
     placement = Placement((scale, scale), offset)
     frame = replace(scene.frame, image=letterbox(scene.frame.image, width, height))
-    return replace(scene, frame=frame, faces=tuple(map(placement.face, scene.faces)))
+    others = tuple(map(placement.box, scene.others))
+    return replace(scene, frame=frame, faces=tuple(map(placement.face, scene.faces)), others=others)
 
 
 def _inside(

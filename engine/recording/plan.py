@@ -9,7 +9,7 @@ from typing import Final, Literal
 
 from mien.engine.errors import RecordingError
 from mien.engine.recording.files import file_name
-from mien.engine.settings import require_between, require_one_of
+from mien.engine.settings import COMPACT, OverlayStyle, require_between, require_one_of
 
 _LONGEST_PRE_ROLL_S: Final = 60.0
 
@@ -28,6 +28,7 @@ class RecordingPlan:
         audio: record the source's audio, where it has one.
         pre_roll_s: seconds before the start that go along, 0 to 60.
         crf: constant rate factor of H.264, 0 to 51.
+        style: how the annotated video is drawn.
         min_free_bytes: the recording ends when less space than this is left.
 
     Raises:
@@ -43,6 +44,7 @@ class RecordingPlan:
     audio: bool = True
     pre_roll_s: float = 0.0
     crf: int = 20
+    style: OverlayStyle = COMPACT
     min_free_bytes: int = 200_000_000
 
     def __post_init__(self) -> None:

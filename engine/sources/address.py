@@ -28,7 +28,8 @@ DEFAULT_PORTS: Final = {"rtsp": 554, "rtsps": 322, "rtmp": 1935, "rtmps": 443, "
 
 LIVE_SOURCES: Final = {
     "camera": "mien.engine.sources.camera:CameraSource",
-    "stream": "mien.engine.sources.network:NetworkStream",
+    "screen": "mien.engine.sources.screen:ScreenSource",
+    "stream": "mien.engine.sources.streams.network:NetworkStream",
 }
 """Kinds of live sources, and the class of each as "module:class". A new kind is a file with that class and a line here;
 whoever types ``KIND:WHAT`` then opens it. The class is called with a `SourceAddress`, whose `target` is WHAT, and with
@@ -38,6 +39,7 @@ HIDDEN: Final = "***"
 """Stands for a path and a query that are not shown."""
 
 _CAMERA: Final = "camera"
+_SCREEN: Final = "screen"
 _SCHEME: Final = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 _HOST: Final = re.compile(r"(\[[0-9A-Fa-f:.%]+\]|[^\s\[\]:/?#@\\<>\"']+)(?::(\d{1,5}))?")
 _MAYBE_LOGIN: Final = re.compile(r"/*[^/\\]*:[^/\\]*@|[a-z]+:?//?[^/]*@", re.I)
@@ -160,6 +162,10 @@ class SourceAddress:
         """Of a stream, lower case; else empty."""
         return self._scheme
 
+    def as_typed(self) -> str:
+        """The address of a stream with its path and query and without its login, for the one who typed it to mend."""
+        return f"{self._scheme}://{self._place}{self._tail}" if self._place else self.text
+
     def secret_url(self) -> str:
         """The address of a stream with its login, for the library that opens it. Never print it."""
         if self.kind != "stream":
@@ -221,6 +227,8 @@ def _other(scheme: str, text: str) -> SourceAddress:
         return SourceAddress("demo", DEMO, DEMO)
     if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
         return _camera(text.removeprefix(_CAMERA).removeprefix(":"), bare=text == _CAMERA)
+    if text == _SCREEN:
+        return SourceAddress(_SCREEN, text, text)
     begin, colon, rest = text.partition(":")
     if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
         return SourceAddress(begin, text, _name(text), rest)

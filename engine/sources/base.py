@@ -99,6 +99,8 @@ class LiveSettings:
         backoff_min_s, backoff_max_s: bounds of the wait between two tries.
         analyse_s: how long FFmpeg may look at a camera's stream before it starts, 0 to 10.
         max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
+        stay: a file waits at its end for what its `playback` is told, instead of ending.
+        microphone: what is heard with a camera, see `mien.engine.sources.microphone`; "" for nothing.
 
     Raises:
         SettingsError: a value is out of its range.
@@ -112,6 +114,8 @@ class LiveSettings:
     backoff_max_s: float = 10.0
     analyse_s: float = 0.2
     max_pixels: int = MAX_PIXELS
+    stay: bool = False
+    microphone: str = ""
 
     def __post_init__(self) -> None:
         if self.transport is not None:

@@ -21,6 +21,7 @@ from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
 from mien.engine.sources.clock import StreamClock
 from mien.engine.sources.condition import Backoff, ToldSource
+from mien.engine.sources.microphone import MicrophoneReader
 from mien.engine.types import Frame, SourceInfo, SourceState
 
 _FORMATS: Final = {"linux": "v4l2", "win32": "dshow", "darwin": "avfoundation"}  # FFmpeg's names of the systems' ways
@@ -91,6 +92,20 @@ class CameraSource(ToldSource):
 
     def frames(self, on_audio: OnAudio | None = None) -> Iterator[Frame]:
         self._began_s = time.monotonic()
+        if not self._settings.microphone or on_audio is None:
+            yield from self._frames()
+            return
+        reader = MicrophoneReader(self._settings.microphone, self._began_s, on_audio, self._warn)
+        reader.start()
+        try:
+            yield from self._frames()
+        finally:
+            reader.close()
+
+    def _warn(self, message: str) -> None:
+        self._warnings = (*self._warnings, message)
+
+    def _frames(self) -> Iterator[Frame]:
         self._clock = StreamClock(self._began_s, ticks=_RATE)
         backoff = Backoff(self._settings.backoff_min_s, self._settings.backoff_max_s)
         while not self._condition.cancelled:
@@ -132,7 +147,10 @@ class CameraSource(ToldSource):
         height, width = image.shape[:2]
         if self._info is None or (width, height) != (self._info.width, self._info.height):
             require_usable_size(self.name, width, height, self._settings.max_pixels)
-            self._info = SourceInfo(self.name, width, height, None, None, None, LIVE_TIME_BASE, codec="camera")
+            self._info = SourceInfo(
+                self.name, width, height, None, None, None, LIVE_TIME_BASE, codec="camera",
+                audio_codec="microphone" if self._settings.microphone else None,
+            )  # fmt: skip
         # Cameras' own clocks are told differently by every system; when the frame was there is right everywhere.
         pts = self._clock.stamp(arrived_s - self._began_s)
         time_s = float(pts * LIVE_TIME_BASE)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -25,6 +27,8 @@ from mien.engine.sources.base import require_usable_size, too_large
 from mien.engine.types import Discontinuity, Frame, RgbImage, SourceInfo
 
 _TS_DISCONT: Final = 0x0200  # FFmpeg's AVFMT_TS_DISCONT: a format that may be cut and joined byte by byte
+_SEEK_BACK_S: Final = (0.0, 5.0, 30.0, math.inf)  # how far before the place that is wanted a keyframe is looked for
+_CLOSE_S: Final = 1e-4  # less than half of the frame of any camera: what rounding does
 _SHORT_BY_S: Final = 0.5  # announced lengths are rounded; less than this is not worth a warning
 
 
@@ -34,15 +38,17 @@ class VideoFile:
     Args:
         path: the file.
         threads: that decode it; 0: as it likes.
+        start_s: where to begin: at the frame that is shown so many seconds from the file's beginning.
         max_pixels: larger frames, width times height, are never decoded.
 
     Raises:
         SourceError: no such file, no video in it, frames that are too large, or not one that can be decoded.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, path: Path, *, threads: int = 0, start_s: float = 0.0, max_pixels: int = MAX_PIXELS) -> None:
         self._path = path
         self._max_pixels = max_pixels
+        self._from_s = start_s
         self._container = open_container(path, max_pixels=max_pixels)
         try:
             self._stream = self._pick_stream()
@@ -98,6 +104,11 @@ class VideoFile:
 
     def frames(self) -> Iterator[Frame]:
         first, self._first = self._first, None
+        if self._from_s > 0:
+            del first
+            for decoded in self._decoded_from(self._info.start_s + self._from_s):
+                yield self._convert(decoded)
+            return  # what is missing before is not damaged
         if first is not None:
             yield self._convert(first)
             del first
@@ -151,6 +162,31 @@ class VideoFile:
                 self._damaged += self._allowed(context.width, context.height)
                 if not context.width:
                     self._doubt = f" (or they are larger than --max-pixels {self._max_pixels})"
+
+    def _decoded_from(self, time_s: float) -> Iterator[VideoFrame]:
+        """Frames from the one that is shown at `time_s` of the file's own clock; the last one, where that is later."""
+        unit_s, rate = self._info.time_base, self._info.frame_rate
+        usual = round(1 / rate / unit_s) if rate else 1
+        for back_s in _SEEK_BACK_S:
+            first_s = self._info.start_s - 10 if math.isinf(back_s) else time_s - back_s
+            with suppress(av.error.FFmpegError, OSError):  # else it is read from where it is
+                self._container.seek(math.floor(first_s / unit_s), stream=self._stream)
+            before: VideoFrame | None = None
+            found = self._decode()
+            for decoded in found:
+                begin = decoded.pts or 0
+                if decoded.pts is not None and (begin + (decoded.duration or usual)) * unit_s <= time_s + _CLOSE_S:
+                    before = decoded
+                    continue
+                if before is None and begin * unit_s > time_s + _CLOSE_S and not math.isinf(back_s):
+                    break  # it began at a keyframe behind the place, as files without an index do: look further back
+                yield decoded
+                yield from found
+                return
+            else:
+                if before is not None:
+                    yield before
+                    return
 
     def _allowed(self, width: int, height: int) -> bool:
         if width * height <= self._max_pixels:

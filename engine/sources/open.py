@@ -10,12 +10,13 @@ from mien.engine.sources.address import DEMO, LIVE_SOURCES, SourceAddress
 from mien.engine.sources.base import LiveSettings, LiveSource, Source
 
 
-def open_source(spec: str, *, threads: int = 0, max_pixels: int = MAX_PIXELS) -> Source:
-    """Open what `spec` names: a video file, or ``demo``.
+def open_source(spec: str, *, threads: int = 0, start_s: float = 0.0, max_pixels: int = MAX_PIXELS) -> Source:
+    """Open what `spec` names: a video file, a still picture, a folder of such pictures, or ``demo``.
 
     Args:
         spec: what to open.
         threads: that decode a file; 0: as it likes.
+        start_s: where to begin in a file, in seconds from its beginning.
         max_pixels: the largest frame that is decoded.
 
     Raises:
@@ -26,9 +27,16 @@ def open_source(spec: str, *, threads: int = 0, max_pixels: int = MAX_PIXELS) ->
         from mien.engine.sources.demo import DemoSource
 
         return DemoSource()
+    from mien.engine.sources.stills import Stills, is_picture, pictures_in
+
+    path = Path(spec)
+    if path.is_dir() and (pictures := pictures_in(path)):
+        return Stills(pictures, name=spec, start_s=start_s, max_pixels=max_pixels)
+    if is_picture(path):
+        return Stills([path], start_s=start_s, max_pixels=max_pixels)
     from mien.engine.sources.file import VideoFile
 
-    return VideoFile(Path(spec), threads=threads, max_pixels=max_pixels)
+    return VideoFile(path, threads=threads, start_s=start_s, max_pixels=max_pixels)
 
 
 def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> LiveSource:
@@ -44,4 +52,6 @@ def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> L
     spec = DEMO if address.kind == "demo" else address.target
     if address.kind == "file" and spec == DEMO:
         spec = f"./{spec}"
-    return PacedSource(address, lambda: open_source(spec, max_pixels=settings.max_pixels))
+    return PacedSource(
+        address, lambda start_s: open_source(spec, start_s=start_s, max_pixels=settings.max_pixels), stay=settings.stay
+    )

@@ -73,7 +73,7 @@ def subject_of(entry: ClipEntry, split: Split) -> str:
     )
 
 
-def tests_of(entries: Sequence[ClipEntry], split: Split) -> list[set[int]]:
+def held_out(entries: Sequence[ClipEntry], split: Split) -> list[set[int]]:
     """The test clips of each fold, as positions in `entries`.
 
     Groups go, the largest first, to the fold that has the fewest clips of the group's commonest label.
@@ -111,12 +111,12 @@ def write_splits(frames: Path, entries: Sequence[ClipEntry], split: Split) -> Pa
         The path of ``data.toml``.
 
     Raises:
-        DataError: as `tests_of`.
+        DataError: as `held_out`.
     """
     labels = sorted({entry.label for entry in entries})
     if len(labels) < 2:
         raise DataError(f"{frames}: has clips of {len(labels)} label; two or more are needed to train")
-    tests = tests_of(entries, split)
+    tests = held_out(entries, split)
     lines = [
         f"{entry.folder.relative_to(frames).as_posix()} {len(frame_files(entry.folder))} {labels.index(entry.label)}\n"
         for entry in entries

@@ -75,7 +75,8 @@ class DistilConfig:
 class ClipsConfig:
     """Stage 2: sizes of the temporal transformer, and how it is trained on clips of `stills` training stills.
 
-    Votes are raised to the power `sharpen`; 1 leaves them as they were given.
+    Votes are raised to the power `sharpen`; 1 leaves them as they were given. `taught` is the share that the mean of
+    the encoder's own predictions on the clean clip has in the target.
     """
 
     depth: int
@@ -87,6 +88,7 @@ class ClipsConfig:
     batch: int
     learning_rate: float
     weight_decay: float
+    taught: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

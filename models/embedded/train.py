@@ -152,12 +152,12 @@ def _batches(material: Material, config: TrainConfig, epoch: int, order: Tensor)
     for first in range(0, steps, ahead):
         count = min(ahead, steps - first)
         chosen = order[first * c.batch : (first + count) * c.batch].to(device)
-        grey = augment(material.images[chosen].float() / 255, c.augment, rng).split(c.batch)
-        votes = material.votes[chosen].split(c.batch)
+        grey = augment(material.images[chosen].float() / 255, c.augment, rng).chunk(count)
+        votes = material.votes[chosen].chunk(count)
         others: Sequence[Tensor] = [grey[0][:0]] * count
         if material.faces is not None and beside:
             picked = torch.randint(len(material.faces), (beside * count,), generator=rng, device=device)
-            others = augment(material.faces[picked].float() / 255, c.augment, rng, side).split(beside)
+            others = augment(material.faces[picked].float() / 255, c.augment, rng, side).chunk(count)
         for images, target, unlabelled in zip(grey, votes, others, strict=True):
             if c.mixup > 0:
                 share = float(dealer.beta(c.mixup, c.mixup))
@@ -320,7 +320,6 @@ def prepare(threads: int) -> None:
     """Settings of torch for training."""
     torch.set_num_threads(threads)
     torch.set_flush_denormal(True)
-    torch.backends.cudnn.benchmark = True
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

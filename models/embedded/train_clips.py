@@ -193,6 +193,9 @@ def _fit(
     # with the mean of the votes rarely puts it first.
     targets = train.votes**config.sharpen
     targets = targets / targets.sum(dim=1, keepdim=True)
+    if config.taught > 0:
+        # What averaging says of a clean clip is hard to better; so it is what the transformer should say there, too.
+        targets = (1 - config.taught) * targets + config.taught * average_of_frames(train.clean, network).detach()
     best, best_state = -1.0, {}
     for epoch in range(config.epochs):
         temporal.train()

@@ -92,7 +92,7 @@ def export_bundle(model: VideoTextModel, card: ModelCard, folder: Path, options:
 
 
 def difference_from_network(model: VideoTextModel, bundle: Bundle, clips: int = 2, seed: int = 0) -> float:
-    """Largest absolute difference of the bundle's logits from the whole network's, on clips of coloured blocks.
+    """Largest absolute difference of the bundle's logits and values from the network's, on clips of coloured blocks.
 
     The bundle encodes every frame on its own, in its own run, and reads the embeddings afterwards: what is compared
     is streaming with the whole network on whole clips.
@@ -100,9 +100,15 @@ def difference_from_network(model: VideoTextModel, bundle: Bundle, clips: int = 
     predictor = Predictor(bundle, provider="cpu")
     frames = _blocks(clips * model.steps, bundle.manifest.size, seed)
     embeddings = np.concatenate([predictor.embed(frame[None]) for frame in frames])
-    logits = predictor.logits(embeddings.reshape(clips, model.steps, -1))
+    logits, values = predictor.read(embeddings.reshape(clips, model.steps, -1))
     whole = model.logits(_as_clips(frames, clips)).numpy()
-    return float(np.abs(logits - whole).max())
+    difference = float(np.abs(logits - whole).max())
+    if model.head is None:
+        return difference
+    with torch.no_grad():
+        numbers = model.values(model.embed(_as_clips(frames, clips))).numpy()
+    # In deviations of the training targets, whatever their unit.
+    return max(difference, float(np.abs((values - numbers) / model.head.spread.numpy()).max()))
 
 
 def agreement(model: VideoTextModel, bundle: Bundle, faces: npt.NDArray[np.uint8] | None) -> dict[str, Any]:

@@ -159,7 +159,7 @@ def write_wrapped(network: Network, path: Path, options: Any, steps: int, *, by_
     after, more = _logits_out(network, options, answer, output)
     constants += more
     side = network.size
-    shape = ["n", steps, 3, side, side] if network.clips else ["n", 3, side, side]
+    shape: list[str | int | None] = ["n", steps, 3, side, side] if network.clips else ["n", 3, side, side]
     whole = helper.make_graph(
         [*before, *inner, *after],
         "wrapped",

@@ -175,8 +175,10 @@ def _conv(values: list[Any], options: Mapping[str, Any]) -> Tensor:
 def _gemm(values: list[Any], options: Mapping[str, Any]) -> Tensor:
     a = values[0].T if options.get("transA") else values[0]
     b = values[1].T if options.get("transB") else values[1]
-    product = options.get("alpha", 1.0) * (a @ b)
-    return product if len(values) < 3 or values[2] is None else product + options.get("beta", 1.0) * values[2]
+    product: Tensor = options.get("alpha", 1.0) * (a @ b)
+    if len(values) > 2 and values[2] is not None:
+        product = product + options.get("beta", 1.0) * values[2]
+    return product
 
 
 def _unsqueeze(values: list[Any], options: Mapping[str, Any]) -> Tensor:

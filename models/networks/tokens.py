@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
 import torch
@@ -15,9 +16,15 @@ PLACEHOLDER = "X"
 """One token each; stands where learned vectors will go."""
 
 
+@cache
+def _tokenizer(length: int) -> Any:
+    """CLIP's, kept: it reads its vocabulary for a third of a second."""
+    return open_clip().SimpleTokenizer(context_length=length)
+
+
 def count_tokens(sentences: Sequence[str]) -> list[int]:
     """How many tokens each sentence has, with its start and its end."""
-    tokenizer: Any = open_clip().SimpleTokenizer()
+    tokenizer = _tokenizer(CONTEXT_LENGTH)
     return [len(tokenizer.encode(sentence)) + 2 for sentence in sentences]
 
 
@@ -30,9 +37,9 @@ def clip_tokens(sentences: Sequence[str], length: int = CONTEXT_LENGTH, *, cut: 
     Raises:
         ModelError: a sentence has more tokens than fit; without `cut`, it is never shortened.
     """
-    tokenizer: Any = open_clip().SimpleTokenizer(context_length=length)
-    for sentence, count in zip(sentences, [] if cut else count_tokens(sentences), strict=not cut):
-        if count > length:
+    tokenizer = _tokenizer(length)
+    for sentence, count in zip(sentences, count_tokens(sentences), strict=True):
+        if count > length and not cut:
             raise ModelError(
                 f"the description {sentence[:50]!r}... has {count} tokens with its start and end, "
                 f"and the text encoder reads {length}; shorten it"

@@ -14,7 +14,7 @@ from mien.models.data.annotations import READERS, read_entries
 from mien.models.data.augment import AugmentConfig
 from mien.models.data.captions import CHOICES
 from mien.models.data.entries import ClipEntry
-from mien.models.data.splits import Split, read_note, read_subjects, tests_of
+from mien.models.data.splits import Split, held_out, read_note, read_subjects
 from mien.models.data.targets import with_targets
 from mien.models.networks.config import ModelConfig, table
 from mien.models.networks.labels import LabelSet, dataset_labels, label_set
@@ -193,7 +193,7 @@ class RunConfig:
         entries = read_entries(data.format, file, root, data.label_set().labels)
         if data.split:
             subjects = read_subjects(self.folder / data.subjects) if data.subjects else None
-            tests = tests_of(entries, Split(data.split, data.folds, data.test_share, self.training.seed, subjects))
+            tests = held_out(entries, Split(data.split, data.folds, data.test_share, self.training.seed, subjects))
             entries = [entry for i, entry in enumerate(entries) if (i in tests[fold - 1]) == (part == "test")]
         if self.model.values:
             entries = with_targets(entries, self.folder / data.targets, self.model.values)

@@ -37,14 +37,21 @@ def config_of(checkpoint: Path, config: Path | None, *, default_fold: int | None
     fold = int(own["fold"]) if own else default_fold
     if config is not None:
         run = read_config(config, only_data=True)
-        trained_on = own["config"].get("data", {}) if own else {}
-        same = run.source.get("data", {}).get("test") == trained_on.get("test")
-        return run, fold if same or not own else default_fold
+        if not own:
+            return run, default_fold
+        return run, fold if _same_clips(run, parse_config(own["config"], Path(own["folder"]))) else None
     if not own:
         raise ModelError(
             f"{checkpoint}: not a checkpoint of mien model train, so it needs --data CONFIG with its [data]"
         )
     return parse_config(own["config"], Path(own["folder"])), fold
+
+
+def _same_clips(one: RunConfig, other: RunConfig) -> bool:
+    """Whether two configurations share out the same clips into the same folds, be it by other lists."""
+    a, b = one.data, other.data
+    roots = [(run.folder / run.data.root).resolve() for run in (one, other)]
+    return roots[0] == roots[1] and (a.format, a.folds, a.split) == (b.format, b.folds, b.split)
 
 
 Progress = Callable[[int, int], None]

@@ -13,13 +13,16 @@ from torch import Tensor, nn
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, load_bundle
+from mien.models.checkpoints import emoclip
 from mien.models.checkpoints.checkpoints import ImportOptions, load
-from mien.models.checkpoints.lending import EMBEDDED, embedded_folder
+from mien.models.checkpoints.dferclip import temporal_tensors
+from mien.models.checkpoints.lending import EMBEDDED, FORMAT, embedded_folder
 from mien.models.networks.adapters.table import MARK
 from mien.models.networks.build import merge_adapter
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.graph_network import describe
 from mien.models.networks.openclip import visual_tower
+from mien.models.safe_load import read_file, state_of
 
 _PARAMETRISED = re.compile(r"parametrizations\.(\w+)\.original$")
 _LAYER = ("attention.to_qkv", "attention.to_out", "mlp.widen", "mlp.narrow")
@@ -51,6 +54,11 @@ def open_lender(spec: str, options: ImportOptions | None = None) -> Lender:
         return _from_bundle(path, spec)
     if path.is_dir():
         raise ModelError(f"{spec}: a folder without {MANIFEST}; --from takes a checkpoint, a bundle, or embedded")
+    content = read_file(path)
+    if isinstance(content, Mapping) and content.get("format") != FORMAT:
+        state = state_of(content, path)
+        if emoclip.looks_like(state) and "backbone.conv1.weight" in state:
+            return _downstream(state, spec)
     model, card = load(path, options)
     merge_adapter(model, card.config)
     return Lender(spec, tensors_of(model), card.labels.labels)
@@ -127,7 +135,7 @@ def _texts(
     theirs = given.get(name)
     if theirs is None or mine.shape[1:] != theirs.shape[1:]:
         return 0, f"new ({', '.join(model.labels)})"
-    classes, others = len(model.labels), len(labels)
+    classes, others = len(model.labels), max(len(labels), 1)
     if len(mine) % classes or len(theirs) % others or len(mine) // classes != len(theirs) // others:
         shared = mine.shape == theirs.shape
         if shared:
@@ -142,6 +150,20 @@ def _texts(
     if not common:
         return 0, f"new ({', '.join(new)})"
     return len(common), f"taken for {', '.join(common)}" + (f"; new: {', '.join(new)}" if new else "")
+
+
+def _downstream(state: Mapping[str, Tensor], spec: str) -> Lender:
+    """EmoCLIP's downstream layout: no text side, and perhaps the head of its task."""
+
+    def part(prefix: str) -> dict[str, Tensor]:
+        return {key[len(prefix) :]: value.float() for key, value in state.items() if key.startswith(prefix)}
+
+    parts: dict[str, Mapping[str, Tensor]] = {
+        "encoder": part("backbone."),
+        "temporal": temporal_tensors(part("temporal.")),
+        "head": {f"layers.{name}": value for name, value in part("mlp.").items()},
+    }
+    return Lender(spec, parts, ())
 
 
 def _from_bundle(path: Path, spec: str) -> Lender:

@@ -66,7 +66,7 @@ def open_window(settled, qtbot, tmp_path: Path, detector_file: Path, monkeypatch
 
     yield make
     for window in opened:
-        window.ask_quit = lambda: True  # type: ignore[method-assign]
+        window.dialogs.ask_quit = lambda: True  # type: ignore[method-assign]
         window.close()
         qtbot.waitUntil(lambda window=window: window.link.session is None, timeout=60_000)
         window.deleteLater()

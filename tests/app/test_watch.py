@@ -47,7 +47,7 @@ def models(tiny_bundle: Bundle, detector_file: Path) -> tuple[object, ...]:
         (["demo", "--clean"], "add --record FOLDER"),
         (["demo", "--no-audio"], "add --record FOLDER"),
         (["demo", "--privacy", "blur"], "add --record FOLDER"),
-        (["demo", "--record", "missing/out"], "missing: no such folder"),
+        (["demo", "--record", "text/out"], "text/out: is no folder and cannot be made one"),
         (["demo", "--record", "text"], "text: is no folder"),
         (["demo", "--model", "absent"], "no such model folder"),
         (["demo", "--max-faces", "0"], "max_faces is 0; choose a value from 1 to 64"),
@@ -135,12 +135,13 @@ def test_ctrl_c_ends_in_order(running: subprocess.Popen[str], number: signal.Sig
 
 def test_a_recording_is_finished_and_named(tmp_path: Path, models: tuple[object, ...]) -> None:
     write_video(tmp_path / "v.mp4", portrait(25))
-    done = watch("v.mp4", "--record", "out", "--clean", *models, cwd=tmp_path)
+    done = watch("v.mp4", "--record", "lab/day 1/out", "--clean", *models, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    made = sorted(path.suffix for path in (tmp_path / "out").iterdir())
+    folder = tmp_path / "lab" / "day 1" / "out"  # created with all above it
+    made = sorted(path.suffix for path in folder.iterdir())
     assert made == [".csv", ".json", ".mp4", ".mp4"]
     assert done.stderr.count("recorded: ") == 4
-    assert not list((tmp_path / "out").glob("*.part*"))
+    assert not list(folder.glob("*.part*"))
 
 
 def test_a_line_about_a_lost_signal_shows_no_old_numbers() -> None:
@@ -172,3 +173,19 @@ def test_it_ends_with_the_program_behind_the_pipe(tmp_path: Path, models: tuple[
     process.stdout.close()
     assert process.wait(30) == 0
     assert process.stderr.read() == b""
+
+
+def test_first_seconds_are_taken_for_the_neutral_face(tmp_path: Path, detector_file: Path, models) -> None:
+    film = write_video(tmp_path / "film.mp4", portrait(150))
+    done = watch(
+        film, "--neutral-first", 1, "--record", tmp_path / "out", "--detector", detector_file, "--quiet", cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "out").glob("*.json")
+    told = json.loads(file.read_text(encoding="utf-8"))["neutral_baselines"]
+    (person,) = told
+    assert told[person]["to_s"] - told[person]["from_s"] == pytest.approx(1.0)
+    assert set(told[person]["offsets"]) == set(json.loads(file.read_text(encoding="utf-8"))["model"]["labels"])
+    refused = watch(film, "--neutral-first", 1, *models, cwd=tmp_path)
+    assert refused.returncode == 2
+    assert "no neutral reference" in refused.stderr

@@ -112,7 +112,7 @@ def test_typed_labels(open_window, qtbot, tmp_path: Path, monkeypatch: pytest.Mo
     model, card = small_model("emoclip", seed=1, aggregator="mean")
     bundle = export_bundle(model, card, tmp_path / "bundle", ExportOptions(text_encoder=True))
     window = open_window()
-    window.show_models()
+    window.dialogs.choose_model()
     dialog = window.findChild(ModelDialog)
     assert not dialog._labels.isEnabled()
     dialog.open_bundle(str(bundle.path))

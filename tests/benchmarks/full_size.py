@@ -7,6 +7,7 @@ annotate the demo.
 
 from __future__ import annotations
 
+import resource
 import subprocess
 import sys
 import tempfile
@@ -76,13 +77,15 @@ def write_clips(folder: Path, per_label: int) -> None:
 
 def timed(title: str, *arguments: object) -> None:
     """Run a command of Mien in a process of its own and print how long it took."""
-    began = time.monotonic()
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "main.py", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(f"{title}: {done.stderr}")
     last = (done.stdout.strip() or done.stderr.strip()).splitlines()[-1]
-    print(f"{title}: {time.monotonic() - began:.0f} s; {last}", flush=True)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"{title}: {time.monotonic() - began:.0f} s, {cpu:.0f} s of CPU time; {last}", flush=True)
 
 
 def main() -> None:

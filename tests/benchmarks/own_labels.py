@@ -8,6 +8,7 @@ and exported. Prints the figures of docs/tutorial.md.
 from __future__ import annotations
 
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -41,14 +42,16 @@ def write_faces(file: Path, split: int, folder: Path, per_label: int) -> None:
                 Image.fromarray(images[row]).save(clip / "0.png")
 
 
-def run(*arguments: object) -> tuple[str, float]:
-    """A command of Mien in a process of its own: what it said, and how many seconds it took."""
-    began = time.monotonic()
+def run(*arguments: object) -> tuple[str, str]:
+    """A command of Mien in a process of its own: what it said, and how long it took."""
+    began, before = time.monotonic(), resource.getrusage(resource.RUSAGE_CHILDREN)
     command = [sys.executable, "main.py", *map(str, arguments)]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if done.returncode:
         sys.exit(done.stderr)
-    return done.stdout + done.stderr, time.monotonic() - began
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    return done.stdout + done.stderr, f"{time.monotonic() - began:.0f} s, {cpu:.0f} s of CPU time"
 
 
 def main(file: Path, per_label: int = 120) -> None:
@@ -68,13 +71,13 @@ def main(file: Path, per_label: int = 120) -> None:
             assert ends is not None
             print(
                 f"{title}: UAR {first[1]} ({ends[1]}), WAR {first[2]} on {first[3]} faces, "
-                f"{3 * per_label} to train on, {seconds:.0f} s",
+                f"{3 * per_label} to train on, {seconds}",
                 flush=True,
             )
         _, seconds = run("model", "export", work / "run2/last.pt", "-o", work / "bundle", "--crop", "fer")
-        print(f"export: {seconds:.0f} s", flush=True)
+        print(f"export: {seconds}", flush=True)
         _, seconds = run("annotate", "demo", "-o", work / "out.mp4", "--model", work / "bundle")
-        print(f"annotate the demo: {seconds:.0f} s", flush=True)
+        print(f"annotate the demo: {seconds}", flush=True)
 
 
 if __name__ == "__main__":

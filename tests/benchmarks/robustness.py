@@ -66,7 +66,7 @@ def turn_away(image: Image, degrees: float) -> Image:
 
 
 def expose(image: Image, factor: float) -> Image:
-    return np.clip(np.rint(image * factor), 0, 255).astype(np.uint8)
+    return np.clip(np.rint(image * float(factor)), 0, 255).astype(np.uint8)  # a whole number would wrap around at 256
 
 
 def defocus(image: Image, sigma: float) -> Image:
@@ -220,7 +220,7 @@ def main() -> None:
     if given.write:
         from mien.models.embedded.plots import draw_curves
 
-        draw_curves(curves, 3, given.bundle / "robustness.png")
+        draw_curves(curves, 4, given.bundle / "robustness.png")
 
 
 if __name__ == "__main__":

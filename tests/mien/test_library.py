@@ -127,7 +127,7 @@ def test_frames_that_cannot_be_read_are_refused(frames: list[object], message: s
         (lambda: mien.read("demo", min_score=7), mien.SettingsError, "min_score"),
         (lambda: mien.Recogniser().predict(np.zeros((4, 4), np.uint8)), mien.SettingsError, r"give uint8 \(H,W,3\)"),
         (lambda: mien.Recogniser().predict(), mien.SettingsError, "give an image"),
-        (lambda: mien.record("demo", "missing"), mien.RecordingError, "no such folder"),
+        (lambda: mien.record("demo", __file__), mien.RecordingError, "is no folder"),
         (lambda: mien.review("missing.mp4"), mien.ReviewError, "missing"),
     ],
 )
@@ -167,6 +167,6 @@ def test_tables_for_pandas_and_polars(demo_recording: Path) -> None:
 
 def test_record_stops_when_told_to(tmp_path: Path, detector_file: Path) -> None:
     asked = iter([False] * 20 + [True] * 1000)
-    result = mien.record("demo", tmp_path, stop=lambda: next(asked), clean=True, provider="cpu")
+    result = mien.record("demo", tmp_path / "a" / "b", stop=lambda: next(asked), clean=True, provider="cpu")
     assert result.complete and result.clean is not None and result.clean.exists() and result.mp4.exists()
     assert len(mien.review(result.mp4).columns["time_s"]) <= result.frames

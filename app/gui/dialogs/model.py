@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtWidgets import QComboBox, QDialog, QGridLayout, QListWidget, QListWidgetItem, QScrollArea, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QListWidget, QListWidgetItem, QScrollArea, QWidget
 
 from mien.app.embedded import embedded_bundle
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.file_dialogs import ask_file, ask_folder
-from mien.app.gui.look.widgets import button, column, entry, label, line, row, tip
+from mien.app.gui.look.widgets import Choice, button, column, entry, label, line, row, tip
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.errors import SettingsError
@@ -24,10 +25,16 @@ from mien.engine.settings import PROVIDERS
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
 
-_PROVIDER_NAMES = {
+PROVIDER_NAMES = {
     "auto": "Auto", "tensorrt": "TensorRT", "cuda": "CUDA",
     "directml": "DirectML", "openvino": "OpenVINO", "coreml": "CoreML", "cpu": "CPU",
 }  # fmt: skip
+_ONLY_ON = {"directml": "win32", "coreml": "darwin"}
+
+
+def is_offered(provider: str) -> bool:
+    """Whether a provider can run on this system at all."""
+    return _ONLY_ON.get(provider, sys.platform) == sys.platform
 
 
 class ModelDialog(QDialog):
@@ -64,19 +71,21 @@ class ModelDialog(QDialog):
         area.setWidgetResizable(True)
         area.setProperty("flat", True)
         area.setWidget(inside)
-        self._provider = QComboBox()
+        self._provider = Choice()
         self._provider.setAccessibleName(self.tr("Execution provider"))
         for name in PROVIDERS:
-            self._provider.addItem(_PROVIDER_NAMES.get(name, name), name)
+            if not is_offered(name) and name != preferences.provider:
+                continue
+            self._provider.addItem(PROVIDER_NAMES.get(name, name), name)
         self._provider.setCurrentIndex(max(0, self._provider.findData(preferences.provider)))
-        self._expect = QComboBox()
+        self._expect = Choice()
         self._expect.setAccessibleName(self.tr("Expected frequencies"))
-        for choice, name in (
+        for choice, title in (
             ("balanced", self.tr("Balanced")),
             ("as-trained", self.tr("As in the training data")),
             ("lab", self.tr("Lab: all expressions alike")),
         ):
-            self._expect.addItem(name, choice)
+            self._expect.addItem(title, choice)
         self._own = preferences.expect if self._expect.findData(preferences.expect) < 0 else ""
         if self._own:
             self._expect.addItem(Path(self._own).name, self._own)

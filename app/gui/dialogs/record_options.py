@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from PySide6.QtWidgets import QCheckBox, QComboBox, QDialog, QLineEdit, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QLineEdit, QWidget
 
 from mien.app.gui.look.file_dialogs import ask_folder
-from mien.app.gui.look.widgets import button, column, form, label, row
+from mien.app.gui.look.widgets import Choice, button, column, form, label, row
 from mien.app.gui.preferences import Preferences
 from mien.engine.errors import MienError
 
@@ -34,24 +34,24 @@ class RecordOptions(QDialog):
         self.audio.setChecked(p.record_audio)
         for box in (self.annotated, self.clean):
             box.toggled.connect(self._check)
-        self.privacy = QComboBox()
+        self.privacy = Choice()
         for value, text in (
             ("none", self.tr("Leave faces as they are")), ("blur", self.tr("Blur faces")),
             ("pixelate", self.tr("Pixelate faces")),
         ):  # fmt: skip
             self.privacy.addItem(text, value)
         self.privacy.setCurrentIndex(max(0, self.privacy.findData(p.record_privacy)))
-        self.scope = QComboBox()
+        self.scope = Choice()
         self.scope.addItem(self.tr("of everyone"), "all")
         self.scope.addItem(self.tr("of everyone but the selected person"), "unselected")
         self.scope.setCurrentIndex(max(0, self.scope.findData(p.record_privacy_scope)))
         self.privacy.currentIndexChanged.connect(self._check)
-        self.pre_roll = QComboBox()
+        self.pre_roll = Choice()
         self.pre_roll.addItem(self.tr("No pre-roll"), 0.0)
         for seconds in (2.0, 5.0, 10.0, 20.0):
             self.pre_roll.addItem(self.tr("{seconds:.0f} seconds").format(seconds=seconds), seconds)
         self.pre_roll.setCurrentIndex(max(0, self.pre_roll.findData(p.record_pre_roll_s)))
-        self.quality = QComboBox()
+        self.quality = Choice()
         for crf, text in ((17, self.tr("High")), (20, self.tr("Good")), (26, self.tr("Small files"))):
             self.quality.addItem(text, crf)
         self.quality.setCurrentIndex(max(0, self.quality.findData(p.record_crf)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette
-from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QWidget
+from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QScrollArea, QWidget
 
 from mien.app.gui.look.widgets import button, column, label, row
 
@@ -33,48 +33,41 @@ class Key(QLabel):
 class ShortcutsSheet(QDialog):
     """The keys, in groups."""
 
-    def __init__(self, parent: QWidget) -> None:
+    def __init__(self, parent: QWidget, menus: list[tuple[str, list[tuple[str, str]]]]) -> None:
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Keyboard shortcuts"))
-        groups = (
-            (self.tr("LIVE VIEW"), (
-                (self.tr("Pause / resume"), "Space"), (self.tr("Full screen"), "F"),
-                (self.tr("Leave full screen"), "Esc"), (self.tr("Boxes and bars"), "B"),
-                (self.tr("Mirror"), "Ctrl+M"), (self.tr("Side panel"), "F9"),
-                (self.tr("Select a person"), "↑ ↓"), (self.tr("First / last person"), "Home End"),
-                (self.tr("Rename the selected person"), "F2"),
-            )),
-            (self.tr("RECORDING"), (
-                (self.tr("Start / stop"), "R"), (self.tr("Set a marker"), "M"), (self.tr("Snapshot"), "S"),
-            )),
-            (self.tr("REVIEW"), (
-                (self.tr("Play / pause"), "Space"), (self.tr("Previous / next frame"), "← →"),
-                (self.tr("5 seconds back / forward"), "Shift+← Shift+→"), (self.tr("Start / end"), "Home End"),
-                (self.tr("Next / previous marker"), "M Shift+M"),
-            )),
-            (self.tr("SOURCES AND MORE"), (
-                (self.tr("Open a file"), "Ctrl+O"), (self.tr("Network stream"), "Ctrl+N"),
-                (self.tr("Choose a source"), "Ctrl+L"), (self.tr("Model"), "Ctrl+E"),
-                (self.tr("Annotate files"), "Ctrl+J"), (self.tr("Review a recording"), "Ctrl+R"),
-                (self.tr("Keyboard shortcuts"), "?"),
-            )),
-        )  # fmt: skip
-        left, right = (
-            column(self._group(*groups[0]), 0),
-            column(self._group(*groups[1]), 14, self._group(*groups[2]), 0),
-        )
-        third = column(self._group(*groups[3]), 0)
+        review = [
+            (self.tr("Play / pause"), "Space"), (self.tr("Previous / next frame"), "← →"),
+            (self.tr("5 seconds back / forward"), "Shift+← Shift+→"), (self.tr("Start / end"), "Home End"),
+            (self.tr("Next / previous marker"), "M Shift+M"),
+        ]  # fmt: skip
+        groups = [(title.upper(), rows) for title, rows in menus if rows] + [(self.tr("IN A REVIEW"), review)]
+        # Two columns of about the same height.
+        whole = sum(len(rows) + 2 for _, rows in groups)
+        columns: list[list[QWidget]] = [[], []]
+        height = 0
+        for title, rows in groups:
+            columns[height + len(rows) / 2 >= whole / 2].append(self._group(title, rows))
+            height += len(rows) + 2
+        inside = QWidget()
+        inside.setLayout(row(*(column(*parts, 0, spacing=12) for parts in columns), spacing=44, margins=4))
+        area = QScrollArea()
+        area.setWidgetResizable(True)
+        area.setProperty("flat", True)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        area.setWidget(inside)
+        area.setMinimumWidth(inside.sizeHint().width() + 24)
         close = button(self.tr("Close"), kind="primary")
         close.setDefault(True)
         close.clicked.connect(self.accept)
-        body = column(
-            label(self.tr("Keyboard shortcuts"), "title"), 8, row(left, right, third, spacing=40), 8, row(0, close)
-        )
+        body = column(label(self.tr("Keyboard shortcuts"), "title"), 8, area, 8, row(0, close))
         body.setContentsMargins(28, 24, 28, 20)
         self.setLayout(body)
+        room = parent.screen().availableGeometry().height()
+        self.resize(self.sizeHint().width(), min(inside.sizeHint().height() + 150, room - 60))
 
-    def _group(self, title: str, rows: tuple[tuple[str, str], ...]) -> QWidget:
+    def _group(self, title: str, rows: list[tuple[str, str]]) -> QWidget:
         grid = QGridLayout()
         grid.setContentsMargins(0, 6, 0, 0)
         grid.setVerticalSpacing(7)

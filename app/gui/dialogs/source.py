@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QSize, Qt
+from PySide6.QtCore import QCoreApplication, QSize, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
-    QComboBox,
     QDialog,
     QLineEdit,
     QListWidget,
@@ -15,7 +14,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mien.app.gui.look.widgets import button, column, entry, form, label, row
+from mien.app.gui.look.widgets import Choice, button, column, entry, form, label, row
 from mien.app.gui.tasks import Task
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
@@ -23,13 +22,13 @@ from mien.engine.sources.address import SourceAddress
 if TYPE_CHECKING:
     from mien.engine.sources.camera import Camera
 
-_PAGES = ("camera", "stream", "file", "demo")
+_PAGES = ("camera", "stream", "screen", "file", "demo")
 
 
 class SourceDialog(QDialog):
     """Lets the user choose a source; `address` holds it after the dialog was accepted."""
 
-    def __init__(self, parent: QWidget, page: str = "camera") -> None:
+    def __init__(self, parent: QWidget, page: str = "camera", edit: SourceAddress | str | None = None) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Choose a source"))
         self.resize(640, 420)
@@ -43,6 +42,7 @@ class SourceDialog(QDialog):
         for name, text, made in (
             ("camera", self.tr("Camera"), self._camera_page()),
             ("network", self.tr("Network stream"), self._stream_page()),
+            ("screen", self.tr("Screen"), self._screen_page()),
             ("file", self.tr("File or folder"), self._file_page()),
             ("demo", self.tr("Demo"), self._demo_page()),
         ):
@@ -59,13 +59,67 @@ class SourceDialog(QDialog):
         body = row(self._kinds, column(self._pages, self._problem, row(0, cancel, self._ok), spacing=12), spacing=20)
         body.setContentsMargins(12, 16, 20, 16)
         self.setLayout(body)
-        self._kinds.setCurrentRow(_PAGES.index(page))
+        self._kinds.setCurrentRow(_PAGES.index(page if page in _PAGES else "camera"))
         self.refresh_cameras()
+        if edit is not None:
+            self._edit(edit)
 
     def _show_page(self, index: int) -> None:
         self._pages.setCurrentIndex(index)
         self._problem.hide()
         self._ok.setText(self.tr("Show"))
+
+    def _edit(self, wrong: SourceAddress | str) -> None:
+        """Put what did not work into its fields again; a password is to be typed anew."""
+        page = _PAGES[self._pages.currentIndex()]
+        if page == "stream":
+            typed = wrong if isinstance(wrong, str) else wrong.as_typed()
+            self.place.setText(typed)
+            if isinstance(wrong, SourceAddress):
+                self.user.setText(wrong.login.user if wrong.login is not None else "")
+                self.transport.setCurrentIndex(max(0, self.transport.findData(wrong.transport)))
+                self.unchecked.setChecked(not wrong.verify_tls)
+            self.place.setFocus()
+            self.place.selectAll()
+        elif page == "file":
+            self._path.setText(wrong if isinstance(wrong, str) else wrong.text)
+            self._path.setFocus()
+        elif page == "screen":
+            self.region.setText((wrong if isinstance(wrong, str) else wrong.text).partition(":")[2])
+
+    def _screen_page(self) -> QWidget:
+        self.region = QLineEdit()
+        self.region.setPlaceholderText(self.tr("the whole screen"))
+        self.region.setAccessibleName(self.tr("Region: X,Y,WIDTHxHEIGHT in pixels"))
+        pick = button(self.tr("Choose with the mouse…"), "screen")
+        pick.clicked.connect(self._pick_region)
+        page = QWidget()
+        page.setLayout(
+            column(
+                label(self.tr("Screen"), "heading"),
+                label(
+                    self.tr("Films a part of the screen: a call or a player whose picture comes by no other way."),
+                    "muted", wrap=True,
+                ),
+                4,
+                form((self.tr("Region"), self.region)),
+                row(pick, 0),
+                label(
+                    self.tr("X,Y,WIDTHxHEIGHT in pixels, such as 100,80,1280x720. Needs X11 or Windows."),
+                    "small", wrap=True,
+                ),
+                label(_consent(), "small", wrap=True),
+                0,
+            )
+        )  # fmt: skip
+        return page
+
+    def _pick_region(self) -> None:
+        from mien.app.gui.dialogs.region import RegionPicker
+
+        picker = RegionPicker(self)
+        picker.picked.connect(self.region.setText)
+        picker.start()
 
     def _camera_page(self) -> QWidget:
         self._cameras = QListWidget()
@@ -78,7 +132,7 @@ class SourceDialog(QDialog):
             row(label(self.tr("Camera"), "heading"), 0, again),
             self._camera_note,
             self._cameras,
-            label(self.tr("Film only people who know about it and agree."), "small", wrap=True),
+            label(_consent(), "small", wrap=True),
         )
         page = QWidget()
         page.setLayout(self._camera_layout)
@@ -88,7 +142,7 @@ class SourceDialog(QDialog):
         self.place, self.user, self.password = QLineEdit(), QLineEdit(), QLineEdit()
         self.place.setPlaceholderText("rtsp://192.168.1.20/stream1")
         self.password.setEchoMode(QLineEdit.EchoMode.Password)
-        self.transport = QComboBox()
+        self.transport = Choice()
         self.transport.addItem(self.tr("TCP (reliable)"), "tcp")
         self.transport.addItem(self.tr("UDP (for cameras without TCP)"), "udp")
         self.unchecked = QCheckBox(self.tr("Do not check it: anybody may be at the other end (rtsps, rtmps, https)"))
@@ -111,6 +165,7 @@ class SourceDialog(QDialog):
                     "small",
                     wrap=True,
                 ),
+                label(_consent(), "small", wrap=True),
                 0,
             )
         )
@@ -118,7 +173,7 @@ class SourceDialog(QDialog):
 
     def _file_page(self) -> QWidget:
         self._path = QLineEdit()
-        self._path.setPlaceholderText(self.tr("Path of a video file or a folder"))
+        self._path.setPlaceholderText(self.tr("Path of a video, a picture, or a folder"))
         self._path.setAccessibleName(self.tr("Path"))
         browse = button(self.tr("File…"), "file")
         browse.clicked.connect(self._browse_file)
@@ -130,7 +185,8 @@ class SourceDialog(QDialog):
                 label(self.tr("File or folder"), "heading"),
                 label(
                     self.tr(
-                        "A file is played in real time. All videos in a folder are annotated, one after the other."
+                        "Videos and pictures are played; a folder of pictures, one after the other. All videos in a "
+                        "folder are annotated."
                     ),
                     "muted", wrap=True,
                 ),
@@ -226,7 +282,16 @@ class SourceDialog(QDialog):
                     self.tr("this is not the address of a stream; it must begin with rtsp://, rtmp:// or http://")
                 )
             return address
+        if kind == "screen":
+            from mien.engine.sources.screen import Region
+
+            region = Region.parse(self.region.text())
+            return SourceAddress.parse("screen" if region is None else f"screen:{region}")
         return SourceAddress.parse(self._path.text() if kind == "file" else "demo")
+
+
+def _consent() -> str:
+    return QCoreApplication.translate("SourceDialog", "Film only people who know about it and agree.")
 
 
 def _sentence(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QEvent, QPointF, QRectF, QSize, Qt, Signal
 from PySide6.QtGui import (
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from mien.engine.drawing.view import View
 
 
+_RED: Final = QColor("#FF4D4D")
+
+
 class Canvas(MessageView):
     """Paints the newest view, centred, and messages over it."""
 
@@ -33,13 +36,13 @@ class Canvas(MessageView):
     def __init__(self) -> None:
         super().__init__()
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Expanding)
-        self.setMinimumSize(320, 240)
+        self.setMinimumSize(240, 160)
         self.setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setAccessibleName(self.tr("Live view"))
         self._view: View | None = None
         self._image: QImage | None = None
-        self._badge = ""
+        self._badge = self._recording = ""
         self.painted = 0
         """How many views were painted."""
 
@@ -66,12 +69,19 @@ class Canvas(MessageView):
             self._badge = text
             self.update()
 
+    def show_recording(self, text: str) -> None:
+        """Show a red dot and `text` in the corner while something is recorded; "" removes both."""
+        if self._recording != text:
+            self._recording = text
+            self.update()
+
+    @property
+    def badges(self) -> tuple[str, str]:
+        """What the corner says: of the recording, and of the view."""
+        return self._recording, self._badge
+
     def sizeHint(self) -> QSize:
         return QSize(960, 640)
-
-    def snapshot(self) -> QImage | None:
-        """A copy of the frame as shown on the screen; None without one."""
-        return None if self._image is None else self._image.copy()
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -93,8 +103,9 @@ class Canvas(MessageView):
             painter.drawImage(self._target(), self._image)
             self.painted += 1
         paint_message(self, painter, *self._message, over=self._image is not None)
+        left = self._paint_badge(painter, 14.0, self._recording, dot=True) if self._recording else 14.0
         if self._badge:
-            self._paint_badge(painter)
+            self._paint_badge(painter, left, self._badge)
 
     def _target(self) -> QRectF:
         """Where the frame goes, in the widget's coordinates: unscaled in device pixels, where it fits."""
@@ -127,12 +138,17 @@ class Canvas(MessageView):
         face = self._view.face_at(left + (point.x() - target.x()) * zoom, top + (point.y() - target.y()) * zoom)
         return None if face is None else face.track_id
 
-    def _paint_badge(self, painter: QPainter) -> None:
+    def _paint_badge(self, painter: QPainter, left: float, text: str, *, dot: bool = False) -> float:
+        """Paint a short word at `left`; returns where the next one goes."""
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        width = painter.fontMetrics().horizontalAdvance(self._badge) + 24
-        area = QRectF(14, 14, width, 28)
+        room = 16 if dot else 0
+        area = QRectF(left, 14, painter.fontMetrics().horizontalAdvance(text) + 24 + room, 28)
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(10, 12, 16, 200))
         painter.drawRoundedRect(area, 14, 14)
+        if dot:
+            painter.setBrush(_RED)
+            painter.drawEllipse(QPointF(area.left() + 17, area.center().y()), 5, 5)
         painter.setPen(INK)
-        painter.drawText(area, Qt.AlignmentFlag.AlignCenter, self._badge)
+        painter.drawText(area.adjusted(room, 0, 0, 0), Qt.AlignmentFlag.AlignCenter, text)
+        return area.right() + 8

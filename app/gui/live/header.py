@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import html
+from typing import Final
+
 from PySide6.QtCore import Qt
 from PySide6.QtGui import QAction
-from PySide6.QtWidgets import QMenu, QWidget
+from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import button, row
 from mien.engine.sources.address import SourceAddress
 
 _SIGNS = {"demo": "demo", "file": "file", "stream": "network", "camera": "camera"}
+
+
+_WIDEST: Final = 170  # pixels of a name
 
 
 class Header(QWidget):
@@ -41,7 +47,7 @@ class Header(QWidget):
         review.setToolTip(self.tr("Review a recording (Ctrl+R)"))
         review.clicked.connect(actions["review"].trigger)
         for item in (self._source, self._model):
-            item.setMinimumWidth(180)
+            item.setMinimumWidth(150)
         inner = row(self._source, self._model, 0, self._jobs, review, spacing=8)
         inner.setContentsMargins(12, 8, 12, 8)
         self.setLayout(inner)
@@ -51,12 +57,16 @@ class Header(QWidget):
         if address is None:
             self._source.setText(self.tr("Choose a source"))
             return
-        self._source.setText(address.name)
+        self._source.setText(self._fitting(self._source, address.name))
+        self._source.setToolTip(self.tr("{source}; choose another (Ctrl+L)").format(source=html.escape(address.name)))
         self._source.setIcon(icon(_SIGNS[address.kind]))
 
     def show_model(self, name: str) -> None:
         """Name the model."""
-        self._model.setText(name)
+        self._model.setText(self._fitting(self._model, name))
+
+    def _fitting(self, of: QPushButton, text: str) -> str:
+        return of.fontMetrics().elidedText(text, Qt.TextElideMode.ElideMiddle, _WIDEST)
 
     def show_jobs_left(self, count: int) -> None:
         """Say how many files are still to be annotated."""

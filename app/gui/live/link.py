@@ -19,10 +19,13 @@ if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
-    from mien.engine.settings import Expectation, Provider, Settings
+    from mien.engine.settings import Expectation, OverlayStyle, Provider, Settings
     from mien.engine.sources.address import SourceAddress
+    from mien.engine.sources.playback import Playback
+    from mien.engine.types import Scene
 
 _PULL_MS: Final = 8  # half a period of a 60 Hz display
+_PLAYBACK_EVERY: Final = 4
 _STATUS_EVERY: Final = 25  # pulls between two looks at the status: five a second
 
 
@@ -33,11 +36,14 @@ class Wanted:
     Attributes:
         model: folder of the bundle; None: the one that ships with Mien.
         labels_file: of zero-shot labels; None: the model's own labels.
+        settings: of the engine.
+        microphone: what is heard with a camera; "" for nothing.
     """
 
     model: Path | None
     labels_file: Path | None
     settings: Settings
+    microphone: str = ""
 
 
 class Look(TypedDict, total=False):
@@ -47,6 +53,7 @@ class Look(TypedDict, total=False):
     height: int
     mirrored: bool
     overlay: bool
+    style: OverlayStyle
     privacy: Privacy
 
 
@@ -57,8 +64,12 @@ class LiveLink(QObject):
     failed = Signal(str)
     view_changed = Signal(object)
     """A new `View`."""
+    scene_missed = Signal(object)
+    """A `Scene` that is not shown while the view stands still."""
     status_changed = Signal(object)
     """A `LiveStatus`, about five times a second."""
+    playback_changed = Signal(object)
+    """A `PlaybackState` of the file that is played, about thirty times a second; None where the source is no file."""
 
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
@@ -69,6 +80,8 @@ class LiveLink(QObject):
         self.detector_file: Path | None = None
         self.address: SourceAddress | None = None
         self._people: People | None = None
+        self._wanted: Wanted | None = None
+        self._seen: Scene | None = None
         self._look: Look = {"width": 640, "height": 480}
         self._serial = -1
         self._pulls = 0
@@ -79,8 +92,17 @@ class LiveLink(QObject):
         self._task: Task | None = None
 
     def load(self, wanted: Wanted, *, say: Callable[[str], None] = lambda _: None) -> None:
-        """Load networks and session in the background; then `ready` or `failed`."""
-        self._task = Task(self, lambda: _load(wanted, say), self._loaded, self._not_loaded)
+        """Load networks and session in the background, in place of those that are there; then `ready` or `failed`."""
+        self._wanted = wanted
+        old, self.session = self.session, None
+        self._timer.stop()
+
+        def work() -> tuple[LiveSession, Bundle, Path]:
+            if old is not None:
+                old.close()
+            return _load(wanted, say)
+
+        self._task = Task(self, work, self._loaded, self._not_loaded)
 
     def open(self, address: SourceAddress) -> None:
         """Show another source, at once or as soon as the session is there."""
@@ -88,6 +110,18 @@ class LiveLink(QObject):
         self.paused = False
         if self.session is not None:
             self.session.open(address)
+
+    @property
+    def playback(self) -> Playback | None:
+        """Of the file that is played; None where the source is no file."""
+        return None if self.session is None else self.session.playback
+
+    def pause(self, on: bool) -> None:
+        """Let the file stand still; of any other source, the view, while everything else goes on."""
+        playback = self.playback
+        self.paused = on and playback is None
+        if playback is not None:
+            playback.pause(on and not playback.now.ended)  # at its end, it is played again
 
     def close_source(self) -> None:
         self.address = None
@@ -171,12 +205,20 @@ class LiveLink(QObject):
     def _pull(self) -> None:
         if self.session is None:
             return
-        if not self.paused:
+        if self.paused:
+            scene = self.session.scene()
+            if scene is not None and scene is not self._seen:
+                self._seen = scene
+                self.scene_missed.emit(scene)
+        else:
             view: View | None = self.session.view()
             if view is not None and view.serial != self._serial:
                 self._serial = view.serial
                 self.view_changed.emit(view)
         self._pulls += 1
+        if self._pulls % _PLAYBACK_EVERY == 0:
+            playback = self.session.playback
+            self.playback_changed.emit(None if playback is None else playback.now)
         if self._pulls % _STATUS_EVERY == 0:
             self.status = self.session.status()
             self.status_changed.emit(self.status)
@@ -189,6 +231,7 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
     from mien.engine.inference.downloads import resolve_detector
     from mien.engine.inference.priors import fitting
     from mien.engine.live.session import LiveSession
+    from mien.engine.sources.base import LiveSettings
 
     try:
         bundle = load_bundle(wanted.model or embedded_bundle())
@@ -204,6 +247,7 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
         with suppress(ModelError):  # the file is gone, or the model has no text encoder: its own labels serve
             bundle = with_typed_labels(bundle, wanted.labels_file, provider=wanted.settings.provider)
     detector = resolve_detector(wanted.settings.detector_range, report=say)
+    live = LiveSettings(stay=True, microphone=wanted.microphone)
     settings = replace(wanted.settings, expect=fitting(bundle.manifest, wanted.settings.expect))
-    session = LiveSession(bundle, detector, settings)
+    session = LiveSession(bundle, detector, settings, live)
     return session, bundle, detector

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from mien.engine.recording.plan import RecordingPlan, RecordingStatus
 
 _FREE_EVERY_S = 5.0
+_LONG_S = 60.0  # a longer recording is not stopped by one press
+_CONFIRM_S = 4.0  # how soon the second one must follow
 
 
 class Recording(QObject):
@@ -31,6 +33,8 @@ class Recording(QObject):
     """The `Path` of a finished recording that the user wants to look at."""
     options_wanted = Signal()
     """A recording failed, and the user wants to change how it is made."""
+    marked = Signal(float, str)
+    """A marker was set so many seconds ago; its text."""
 
     def __init__(self, parent: QObject, link: LiveLink, preferences: Preferences, notice: Notice) -> None:
         super().__init__(parent)
@@ -39,6 +43,12 @@ class Recording(QObject):
         self._free: int | None = None
         self._asked_free = -_FREE_EVERY_S
         self.markers = 0
+        self._asked = 0.0  # `time.monotonic()` when the user first asked to stop
+
+    @property
+    def confirming(self) -> bool:
+        """Whether a second press would stop the recording."""
+        return time.monotonic() - self._asked < _CONFIRM_S
 
     @property
     def busy(self) -> bool:
@@ -50,11 +60,34 @@ class Recording(QObject):
         return self._last is not None and self._last.state == "recording"
 
     def toggle(self) -> None:
-        """Start or stop."""
-        if self._now_running():
-            self.stop()
-        else:
+        """Start or stop; a recording longer than a minute is stopped only by a second press soon after."""
+        if not self._now_running():
             self.start()
+        elif self._last is not None and self._last.elapsed_s > _LONG_S and not self.confirming:
+            self._asked = time.monotonic()
+            self._notice.say(
+                self.tr("Press again to stop the recording."), key="stop", seconds=_CONFIRM_S,
+                action=(self.tr("Stop"), self.stop), second=(self.tr("Keep recording"), self._keep),
+            )  # fmt: skip
+            self.watched.emit(self._last, self._free_bytes())
+        else:
+            self.stop()
+
+    def _keep(self) -> None:
+        self._asked = 0.0
+
+    def output(self) -> tuple[str, str]:
+        """What a recording will hold, in a few words; and where it goes."""
+        p = self._preferences
+        videos = [self.tr("annotated")] * p.record_annotated + [self.tr("clean")] * p.record_clean
+        parts = ["MP4 " + " + ".join(videos)]
+        if p.record_privacy != "none":
+            parts.append(self.tr("faces blurred") if p.record_privacy == "blur" else self.tr("faces pixelated"))
+        if p.record_pre_roll_s:
+            parts.append(self.tr("{seconds:g} s pre-roll").format(seconds=p.record_pre_roll_s))
+        if not p.record_audio:
+            parts.append(self.tr("no audio"))
+        return " · ".join(parts), str(Path(p.record_folder).expanduser())
 
     def start(self) -> None:
         """Record as the preferences say."""
@@ -73,20 +106,22 @@ class Recording(QObject):
 
     def stop(self) -> None:
         session = self._link.session
+        self._asked = 0.0
+        self._notice.settle("stop")
         if session is not None:
             session.stop_recording()
             self.watch(session.status())
 
-    def mark(self) -> None:
-        """Set a marker at the newest frame."""
+    def mark(self, text: str = "", *, ago_s: float = 0.0) -> None:
+        """Set a marker at the newest frame, or at the one `ago_s` seconds before."""
         session = self._link.session
         if session is None or not self._now_running():
             return
         self.markers += 1
-        session.mark(self.tr("Marker {number}").format(number=self.markers))
-        self._notice.say(
-            self.tr("Marker {number} set.").format(number=self.markers), key="marker", kind="check", seconds=2
-        )
+        text = text or self.tr("Marker {number}").format(number=self.markers)
+        session.mark(text, ago_s=ago_s)
+        self.marked.emit(ago_s, text)
+        self._notice.say(self.tr("{text} set.").format(text=text), key="marker", kind="check", seconds=2)
 
     def watch(self, status: LiveStatus) -> None:
         """Show how it goes; say how it ended."""
@@ -145,4 +180,5 @@ class Recording(QObject):
             audio=p.record_audio,
             pre_roll_s=p.record_pre_roll_s,
             crf=p.record_crf,
+            style=p.style(),
         )

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import QMimeData, QObject, Signal
+from PySide6.QtCore import QMimeData, QObject, QTimer, Signal
 from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QMenu
 
+from mien.app.gui.actions import SOURCES
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.notice import Notice
@@ -22,6 +24,8 @@ if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
     from mien.engine.sources.camera import Camera
 
+_CAMERAS_EVERY_MS: Final = 3000
+
 
 class Sources(QObject):
     """Where frames come from: opens sources, remembers them, says how they do."""
@@ -30,25 +34,32 @@ class Sources(QObject):
     """Another source, by its `SourceAddress`, or None: what was seen in the one before is over."""
     videos_dropped = Signal(list)
     """Paths of videos and folders that should be annotated."""
-    choice_wanted = Signal(str)
-    """The user should choose a source, beginning at this page of the dialog: "camera" or "stream"."""
+    choice_wanted = Signal(str, object)
+    """The user should choose a source, beginning at this page of the dialog ("camera", "stream" ...) with what was
+    typed, or the `SourceAddress`, that did not work; None: nothing."""
     message_changed = Signal(str, str, str)
     """What to say over the frame: icon, title, detail; an empty title for nothing."""
 
     def __init__(self, parent: QObject, link: LiveLink, preferences: Preferences, notice: Notice) -> None:
         super().__init__(parent)
         self._link, self._preferences, self._notice = link, preferences, notice
-        self._cameras: tuple[Camera, ...] = ()
-        self._lost = False
+        self._cameras: tuple[Camera, ...] | None = None
+        self._lost = self._told = False
+        self._was_live = False  # frames came from this source
+        self._watching = QTimer(self)
+        self._watching.setInterval(_CAMERAS_EVERY_MS)
+        self._watching.timeout.connect(self.look_for_cameras)
+        self._asking = False
 
     def open_text(self, text: str) -> bool:
         """Open what was typed, dropped or remembered; False, with a notice, where that makes no sense."""
         try:
             address = SourceAddress.parse(text)
         except SourceError as error:
-            self._notice.say(_sentence(str(error)), key="source", kind="warning")
+            edit = (self.tr("Edit address"), lambda: self.choice_wanted.emit(_page_of(text), text))
+            self._notice.say(_sentence(str(error)), key="source", kind="warning", action=edit)
             return False
-        if address.kind == "file" and Path(address.target).is_dir():
+        if address.kind == "file" and Path(address.target).is_dir() and not only_pictures(Path(address.target)):
             self.videos_dropped.emit([address.target])
             return True
         self.open(address)
@@ -56,7 +67,7 @@ class Sources(QObject):
 
     def open(self, address: SourceAddress) -> None:
         """Show the source at `address`."""
-        self._lost = False
+        self._lost = self._told = self._was_live = False
         self._preferences.remember_source(address.text)
         self._preferences.save()
         for about in ("source", "warning"):  # of the source before
@@ -66,31 +77,54 @@ class Sources(QObject):
 
     def close(self) -> None:
         """Show nothing."""
+        self._notice.settle("source")
         self._link.close_source()
         self.changed.emit(None)
 
     def look_for_cameras(self) -> None:
-        """Ask the system which cameras there are, for the menu."""
+        """Ask the system which cameras there are, now and every few seconds: one may be plugged in."""
+        if not self._watching.isActive():
+            self._watching.start()
+        if self._asking:
+            return
+        self._asking = True
 
         def ask() -> tuple[Camera, ...]:
             from mien.engine.sources.camera import list_cameras
 
             return list_cameras()
 
-        Task(self, ask, self._found, lambda _: None)
+        Task(self, ask, self._found, lambda _: self._found(self._cameras or ()))
+
+    def stop(self) -> None:
+        """Look for cameras no more."""
+        self._watching.stop()
 
     def _found(self, cameras: tuple[Camera, ...]) -> None:
-        self._cameras = cameras
+        self._asking = False
+        known, self._cameras = self._cameras, cameras
+        if known is None:
+            return
+        here = None if self._link.address is None else self._link.address.text
+        for camera in cameras:
+            if camera not in known and camera.text != here:
+                self._notice.say(
+                    self.tr("{name} was connected.").format(name=camera.name), key="camera", seconds=8,
+                    action=(self.tr("Show"), partial(self._show_camera, camera.text)),
+                )  # fmt: skip
+
+    def _show_camera(self, text: str) -> None:
+        self.open_text(text)
 
     def fill_menu(self, menu: QMenu, actions: dict[str, QAction]) -> None:
         """Fill `menu` with what can be opened now; `actions`: the window's."""
         menu.clear()
-        for camera in self._cameras:
+        for camera in self._cameras or ():
             self._add(menu, camera.name, camera.text).setIcon(icon("camera"))
         if not self._cameras:
             menu.addAction(icon("camera"), self.tr("No camera found")).setEnabled(False)
         menu.addSeparator()
-        menu.addActions([actions[name] for name in ("open_file", "open_stream", "demo", "open_source")])
+        menu.addActions([actions[name] for name in SOURCES])
         recent = [text for text in self._preferences.recent if text != "demo"]
         if recent:
             menu.addSeparator()
@@ -99,7 +133,6 @@ class Sources(QObject):
                 self._add(menu, _short(text), text)
         menu.addSeparator()
         menu.addActions([actions["close_source"], actions["quit"]])
-        self.look_for_cameras()  # for the next time; a camera that was plugged in appears then
 
     def _add(self, menu: QMenu, name: str, text: str) -> QAction:
         action = menu.addAction(name)
@@ -132,6 +165,7 @@ class Sources(QObject):
         state, message = condition.state, _sentence(condition.message)
         if state is SourceState.LIVE:
             say("", "", "")
+            self._was_live, self._told = True, False
             if self._lost:
                 self._lost = False
                 self._notice.say(
@@ -147,20 +181,49 @@ class Sources(QObject):
             self._lost = True
             wait = condition.retry_in_s
             when = self.tr(" Retrying in {wait:.0f} s.").format(wait=wait) if wait and wait > 0.5 else ""
-            say("network", self.tr("Signal lost, reconnecting…"), message + when)
+            if self._was_live:
+                say("network", self.tr("Signal lost, reconnecting…"), message + when)
+            else:
+                self._lost = False  # what never was there is not lost, and does not come back
+                say("network", self.tr("No connection to {name} yet").format(name=status.source_name), message + when)
+                self._tell(message)
         elif state is SourceState.ENDED:
-            say("check", self.tr("The file has ended"), self.tr("Open it again to replay it."))
+            say("", "", "")  # the last frame stays; the bar below it plays it again
         else:
             say("warning", self.tr("{name} cannot be shown").format(name=status.source_name), "")
-            if not self._lost:
-                self._lost = True
-                self._notice.say(
-                    message, key="source", kind="warning", action=(self.tr("Choose a source"), self._ask_for_choice)
-                )
+            self._tell(message)
 
-    def _ask_for_choice(self) -> None:
+    def _tell(self, message: str) -> None:
+        """Say once what is wrong, with a way to mend the address."""
+        if self._told:
+            return
+        self._told = True
         address = self._link.address
-        self.choice_wanted.emit("stream" if address is not None and address.kind == "stream" else "camera")
+        stream = address is not None and address.kind == "stream"
+        text = self.tr("Edit address") if stream else self.tr("Choose a source")
+        page = "camera" if address is None else _page_of(address.text)
+        choose = (text, lambda: self.choice_wanted.emit(page, address))
+        self._notice.say(message, key="source", kind="warning", action=choose)
+
+
+def only_pictures(folder: Path) -> bool:
+    """Whether a folder holds still pictures and no video: it is shown, not annotated."""
+    from mien.engine.batch.inputs import VIDEO_SUFFIXES
+    from mien.engine.sources.stills import pictures_in
+
+    try:
+        videos = any(path.suffix.lower() in VIDEO_SUFFIXES for path in folder.iterdir())
+        return not videos and bool(pictures_in(folder))
+    except OSError:
+        return False
+
+
+def _page_of(text: str) -> str:
+    """The page of the dialog on which `text` was, or would be, typed."""
+    if "://" in text and not text.startswith("file:"):
+        return "stream"
+    kind = text.partition(":")[0]
+    return kind if kind in ("camera", "screen") else "file"
 
 
 def _short(text: str) -> str:

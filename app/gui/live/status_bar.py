@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from mien.app.gui.look.widgets import clock, label, row
@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
 
 _GOOD, _WAITING = QColor("#2BA36B"), QColor("#D98200")
+
+
+_IMPORTANT: Final = ("record", "state", "processed", "drops", "latency", "model", "camera")
 
 
 class _Lamp(QWidget):
@@ -58,6 +61,8 @@ class StatusBar(QWidget):
             self._lamp, p["state"], 0, p["record"], p["camera"], p["processed"], p["latency"], p["drops"], p["model"],
             spacing=18,
         )  # fmt: skip
+        p["record"].setProperty("role", "danger")
+        p["record"].setTextFormat(Qt.TextFormat.PlainText)
         inner.setContentsMargins(16, 6, 16, 6)
         inner.setSpacing(18)
         self.setLayout(inner)
@@ -86,11 +91,28 @@ class StatusBar(QWidget):
             say["record"] = text if recording.state == "recording" else self.tr("finishing the recording…")
         for name, text in say.items():
             self._parts[name].setText(text)
-            self._parts[name].setVisible(bool(text))
+        self._fold()
         live = status.condition is not None and status.condition.state is SourceState.LIVE
         waiting = status.condition is not None and status.condition.state not in {SourceState.ENDED, SourceState.FAILED}
         self._lamp.colour = _GOOD if live else _WAITING if waiting else None
         self._lamp.update()
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(200, super().minimumSizeHint().height())  # what has no room is left out
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fold()
+
+    def _fold(self) -> None:
+        """Leave out what there is no room for, least important first; the tool tip holds all of it."""
+        room = self.width() - 60
+        for name in _IMPORTANT:
+            part = self._parts[name]
+            need = part.fontMetrics().horizontalAdvance(part.text()) + 18 if part.text() else 0
+            part.setVisible(bool(part.text()) and need <= room)
+            room -= need if need <= room else 0
+        self.setToolTip(" · ".join(part.text() for part in self._parts.values() if part.text()))
 
     def _state(self, status: LiveStatus) -> str:
         if status.condition is None:
@@ -100,6 +122,8 @@ class StatusBar(QWidget):
             SourceState.STALLED: self.tr("no signal"), SourceState.RECONNECTING: self.tr("reconnecting"),
             SourceState.ENDED: self.tr("ended"), SourceState.FAILED: self.tr("failed"),
         }  # fmt: skip
+        if status.info is None:  # there never was a connection
+            words[SourceState.RECONNECTING] = self.tr("not connected yet")
         if status.no_signal_since is not None:
             since = time.strftime("%H:%M:%S", time.localtime(status.no_signal_since))
             words[status.condition.state] = self.tr("no signal since {time}").format(time=since)

@@ -6,6 +6,7 @@ from PySide6.QtCore import QCoreApplication
 from PySide6.QtWidgets import QFileDialog, QWidget
 
 from mien.engine.batch.inputs import VIDEO_SUFFIXES
+from mien.engine.sources.stills import PICTURE_SUFFIXES
 
 
 def _tr(text: str) -> str:
@@ -18,8 +19,11 @@ def _filter() -> str:
 
 
 def ask_video(parent: QWidget) -> str:
-    """The path of a video, "" when the user changed their mind."""
-    return QFileDialog.getOpenFileName(parent, _tr("Open a video"), "", _filter())[0]
+    """The path of a video or a picture, "" when the user changed their mind."""
+    videos = " ".join(f"*{suffix}" for suffix in sorted(VIDEO_SUFFIXES))
+    pictures = " ".join(f"*{suffix}" for suffix in sorted(PICTURE_SUFFIXES))
+    kinds = f"{_tr('Videos and pictures')} ({videos} {pictures});;{_tr('All files')} (*)"
+    return QFileDialog.getOpenFileName(parent, _tr("Open a file"), "", kinds)[0]
 
 
 def ask_videos(parent: QWidget) -> list[str]:

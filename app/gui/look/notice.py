@@ -1,43 +1,55 @@
-"""The bar that says what happened and what to do, instead of message boxes."""
+"""Says what happened and what to do, over the frame and without moving it, instead of message boxes."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
-from PySide6.QtCore import QTimer, Signal
+from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QFrame, QLabel, QPushButton
+from PySide6.QtWidgets import QFrame, QLabel, QWidget
 
 from mien.app.gui.look.icons import icon
-from mien.app.gui.look.widgets import label, restyle, row, tool
+from mien.app.gui.look.widgets import Button, label, restyle, row, tool
+
+_WIDEST: Final = 680
+_EDGE: Final = 12
 
 
 class Notice(QFrame):
-    """One message at a time; the newest replaces the one before, and the same one does not come twice."""
+    """One message at a time; the newest replaces the one before, and the same one does not come twice.
+
+    It floats at the lower edge of `over`, whatever that shows, and moves nothing; without it, a layout places it.
+    """
 
     visibility_changed = Signal(bool)
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, over: QWidget | None = None) -> None:
+        super().__init__(over)
         self.setObjectName("notice")
         self._key = ""
         self._action: Callable[[], None] | None = None
         self._icon = QLabel()
         self._text = label("", wrap=True)
         self._second: Callable[[], None] | None = None
-        self._button, self._other = QPushButton(), QPushButton()
+        self._button, self._other = Button(), Button()
         self._button.clicked.connect(lambda: self._act(self._action))
         self._other.clicked.connect(lambda: self._act(self._second))
-        close = tool("close", self.tr("Dismiss"))
-        close.clicked.connect(self.hide)
-        inner = row(self._icon, self._text, self._other, self._button, close, spacing=10)
+        self._close = tool("close", self.tr("Dismiss"))
+        self._close.clicked.connect(self.hide)
+        inner = row(self._icon, self._text, self._other, self._button, self._close, spacing=10)
         inner.setContentsMargins(14, 6, 8, 6)
         inner.setStretch(1, 1)
         self.setLayout(inner)
+        self._inner = inner
         self._timer = QTimer(self)
         self._timer.setSingleShot(True)
         self._timer.timeout.connect(self.hide)
-        super().setVisible(False)
+        self._lift = 0
+        self._over = over
+        if over is not None:
+            over.installEventFilter(self)
+        self.hide()
 
     @property
     def text(self) -> str:
@@ -79,17 +91,41 @@ class Notice(QFrame):
         if seconds:
             self._timer.start(round(seconds * 1000))
         self.show()
+        self.raise_()
+        self._place()
 
     def settle(self, key: str) -> None:
         """Remove the message about `key`: it is no longer true."""
         if self._key == key:
             self.hide()
 
-    def _act(self, do: Callable[[], None] | None) -> None:
-        self.hide()
-        if do is not None:
-            do()
+    def lift(self, pixels: int) -> None:
+        """Keep clear of so much at the lower edge."""
+        self._lift = pixels
+        self._place()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.Resize:
+            self._place()
+        return False
 
     def setVisible(self, visible: bool) -> None:
         super().setVisible(visible)
         self.visibility_changed.emit(visible)
+
+    def _place(self) -> None:
+        over = self._over
+        if over is None:
+            return
+        # As wide as its words need on one line, where there is room.
+        words = self._text.fontMetrics().horizontalAdvance(self._text.text())
+        others = sum(part.sizeHint().width() + 10 for part in (self._button, self._other) if not part.isHidden())
+        width = max(min(over.width() - 2 * _EDGE, _WIDEST, words + others + 150), 200)
+        height = self._inner.totalHeightForWidth(width) if self._inner.hasHeightForWidth() else 0
+        height = max(height, self._inner.totalMinimumSize().height())
+        self.setGeometry((over.width() - width) // 2, over.height() - height - _EDGE - self._lift, width, height)
+
+    def _act(self, do: Callable[[], None] | None) -> None:
+        self.hide()
+        if do is not None:
+            do()

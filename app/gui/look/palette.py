@@ -7,6 +7,8 @@ from typing import Final
 
 from PySide6.QtGui import QColor, QPalette
 
+from mien.engine.drawing.colours import SERIES
+
 
 @dataclass(frozen=True, slots=True)
 class Colours:
@@ -72,9 +74,8 @@ SERIES_LIGHT: Final = (
 )  # fmt: skip
 
 
-SERIES_DARK: Final = (
-    "#B8C0CC", "#E69F00", "#56B4E9", "#7F9BFF", "#F0703A", "#00C896", "#E08CBF", "#F0E442",
-)  # fmt: skip
+SERIES_DARK: Final = SERIES
+"""As they are drawn on videos."""
 
 
 def series_colour(index: int, palette: QPalette) -> QColor:

@@ -48,6 +48,9 @@ QPushButton:default:disabled, QPushButton[kind="primary"]:disabled {
 QPushButton[kind="danger"] { background: $danger; border-color: $danger; color: $on_danger; }
 QPushButton[kind="record"] { padding-left: 12px; font-weight: 600; }
 QPushButton[kind="record"][recording="true"] { background: $danger; border-color: $danger; color: $on_danger; }
+QPushButton[kind="record"][recording="confirm"] { background: $surface; border: 2px solid $danger; color: $danger; }
+QPushButton[kind="record"]:focus { border: 2px solid $accent; }
+QPushButton[kind="record"][recording="true"]:focus { border: 2px solid $text; }
 QPushButton[kind="pick"] { text-align: left; padding-left: 10px; padding-right: 10px; }
 QPushButton[kind="quiet"] { border-color: transparent; background: transparent; }
 QPushButton[kind="quiet"]:hover { background: $hover; }
@@ -85,6 +88,8 @@ QListWidget, QTableWidget, QTreeWidget, QScrollArea, QTextBrowser {
 QListWidget[flat="true"], QScrollArea[flat="true"], QTextBrowser[flat="true"],
 QScrollArea[flat="true"] > QWidget > QWidget {
     background: transparent; border: none; }
+QListWidget:focus, QTableWidget:focus, QTextBrowser:focus { border: 2px solid $accent; }
+QListWidget[flat="true"]:focus { border: 1px solid $accent; }
 QListWidget::item { padding: 0 8px; border-radius: 7px; margin: 1px 2px; }
 QListWidget#people::item { margin: 1px 8px; }
 QListWidget::item:hover { background: $hover; }
@@ -96,6 +101,7 @@ QHeaderView::section {
     background: $surface; color: $muted; border: none; border-bottom: 1px solid $border; padding: 6px 8px;
     font-weight: 600; font-size: ${small}pt; }
 
+QTabWidget::pane { border: none; border-top: 1px solid $border; }
 QTabBar { qproperty-drawBase: 0; background: transparent; }
 QTabBar::tab { background: transparent; color: $muted; padding: 8px 14px; border-bottom: 2px solid transparent; }
 QTabBar::tab:hover { color: $text; }

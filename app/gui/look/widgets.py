@@ -7,10 +7,12 @@ import sys
 from pathlib import Path
 from typing import TypeVar
 
-from PySide6.QtCore import QProcess, QProcessEnvironment, QRectF, QSize, QStandardPaths, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QPainter, QPaintEvent, QPalette
+from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QRectF, QSize, QStandardPaths, Qt, QUrl
+from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import (
+    QAbstractButton,
     QBoxLayout,
+    QComboBox,
     QFrame,
     QGridLayout,
     QHBoxLayout,
@@ -28,6 +30,9 @@ from PySide6.QtWidgets import (
 from mien.app.gui.look.icons import icon, paint_icon
 from mien.engine.system import user_environment
 
+ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
+PRESS_KEYS = (Qt.Key.Key_Space, *ENTER_KEYS)
+"""What presses the control that has the focus."""
 _Box = TypeVar("_Box", bound=QBoxLayout)
 
 
@@ -52,7 +57,7 @@ def tip(of: QWidget | QListWidgetItem, text: str) -> None:
 
 def tool(name: str, text: str, *, checkable: bool = False) -> QToolButton:
     """A button with the icon `name`; `text` is its tool tip and its accessible name."""
-    button = QToolButton()
+    button = Tool()
     button.setIcon(icon(name))
     button.setIconSize(QSize(20, 20))
     button.setToolTip(text)
@@ -62,8 +67,75 @@ def tool(name: str, text: str, *, checkable: bool = False) -> QToolButton:
     return button
 
 
+def _keeps_key(event: QEvent) -> bool:
+    """Take Space and Enter for the control that has the focus, though the window has shortcuts of these keys."""
+    if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in PRESS_KEYS:
+        event.accept()
+        return True
+    return False
+
+
+def _presses(of: QAbstractButton, event: QKeyEvent) -> bool:
+    """Let Enter press a button, as Space does."""
+    if event.key() not in ENTER_KEYS or event.isAutoRepeat():
+        return False
+    of.click()
+    return True
+
+
+class Tool(QToolButton):
+    """A tool button that Space and Enter press, and that shows its menu with either."""
+
+    def event(self, event: QEvent) -> bool:
+        return True if _keeps_key(event) else super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if self.menu() is not None and event.key() in PRESS_KEYS:
+            self.showMenu()
+        elif not _presses(self, event):
+            super().keyPressEvent(event)
+
+
+class Choice(QComboBox):
+    """A drop-down that is as wide as its longest entry, and that Space and Enter open."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self.setMaxVisibleItems(20)
+
+    def event(self, event: QEvent) -> bool:
+        return True if _keeps_key(event) else super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if event.key() in PRESS_KEYS:
+            self.showPopup()
+        else:
+            super().keyPressEvent(event)
+
+    def showPopup(self) -> None:
+        # The list is as wide as its entries, also where the field itself has less room.
+        view = self.view()
+        widest = max(
+            (view.sizeHintForIndex(self.model().index(row, 0)).width() for row in range(self.count())), default=0
+        )
+        view.setMinimumWidth(widest + 28)
+        super().showPopup()
+
+
 class Button(QPushButton):
-    """A button whose icon keeps some distance from its text, which style sheets cannot do."""
+    """A button that Space and Enter press, whose icon keeps some distance from its text."""
+
+    def event(self, event: QEvent) -> bool:
+        return True if _keeps_key(event) else super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not _presses(self, event):
+            super().keyPressEvent(event)
+
+    def sizeHint(self) -> QSize:
+        hint = super().sizeHint()
+        return QSize(hint.width() + 22, hint.height()) if self.property("chevron") else hint
 
     def setText(self, text: str) -> None:
         super().setText(text if self.icon().isNull() else f" {text}")

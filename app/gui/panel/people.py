@@ -81,6 +81,7 @@ class People(QObject):
         self._declined: set[tuple[int, int]] = set()
         self._sightings: dict[int, Sighting] = {}
         self._selected: int | None = None
+        self._shot = 0
 
     @property
     def selected(self) -> Person | None:
@@ -175,6 +176,9 @@ class People(QObject):
         if now < self.now_s - 1:  # the source began again
             self.reset()
         self.now_s = now
+        if scene.frame.shot != self._shot:
+            self._shot = scene.frame.shot
+            self._cut()
         before = [(key, person.here) for key, person in self.persons.items()], self.suggestion
         present = {self.book.person(face.track_id) for face in scene.faces}
         for face in scene.faces:
@@ -194,6 +198,14 @@ class People(QObject):
         self._suggest()
         if before != ([(key, person.here) for key, person in self.persons.items()], self.suggestion):
             self.changed.emit()
+
+    def _cut(self) -> None:
+        """Another picture, or another place in a file: nobody in it follows from who was there before."""
+        self._sightings.clear()
+        self.suggestion = None
+        for key in [key for key, person in self.persons.items() if not person.name]:
+            del self.persons[key]
+        self.changed.emit()
 
     def _take_book(self, book: PeopleBook) -> None:
         self.book = book

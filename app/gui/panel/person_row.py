@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
-from PySide6.QtGui import QPainter, QPaintEvent
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QToolButton, QWidget
 
 from mien.app.gui.look.icons import icon
@@ -28,6 +28,24 @@ class Dot(QWidget):
         painter.drawEllipse(self.rect())
 
 
+class _NameField(QLineEdit):
+    """Escape leaves it without a change; Enter goes no further than to it."""
+
+    left = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        if isinstance(event, QKeyEvent) and event.key() == Qt.Key.Key_Escape:
+            if event.type() == QEvent.Type.KeyPress:
+                self.left.emit()
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        super().keyPressEvent(event)
+        event.accept()
+
+
 class PersonRow(QWidget):
     """Colour, name, expression; whether box and numbers are drawn; a menu for the rest."""
 
@@ -39,10 +57,11 @@ class PersonRow(QWidget):
         super().__init__()
         self._people, self._person = people, person
         self._name = label("")
-        self._name.setMinimumWidth(24)
+        self._name.setMinimumWidth(66)
         self._word = label("", "muted")
         self._word.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._edit = QLineEdit()
+        self._edit = _NameField()
+        self._edit.left.connect(self._leave)
         self._edit.setAccessibleName(self.tr("Name"))
         self._edit.setPlaceholderText(self.tr("Name"))
         self._edit.editingFinished.connect(self._finish)
@@ -57,8 +76,7 @@ class PersonRow(QWidget):
         self._menu.aboutToShow.connect(lambda: self.fill_menu(self._menu))
         self._more.setMenu(self._menu)
         inner = row(Dot(person), self._name, self._edit, self._word, self._eye, self._more, spacing=6)
-        inner.setContentsMargins(16, 0, 10, 0)
-        inner.insertSpacing(1, 4)
+        inner.setContentsMargins(14, 0, 6, 0)
         inner.setStretchFactor(self._name, 1)
         inner.setStretchFactor(self._edit, 3)
         self.setLayout(inner)
@@ -132,12 +150,15 @@ class PersonRow(QWidget):
         self._edit.setFocus()
         self._edit.selectAll()
 
-    def _finish(self) -> None:
-        if self._edit.isHidden():
-            return
+    def _leave(self) -> None:
         self._edit.hide()
         for part in (self._name, self._word):
             part.show()
+
+    def _finish(self) -> None:
+        if self._edit.isHidden():
+            return
+        self._leave()
         self._people.rename(self._person.track_id, self._edit.text())
 
     def _in_a_word(self, person: Person, labels: tuple[str, ...]) -> str:

@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QScrollArea, QWidget
 
-from mien.app.gui.look.widgets import column, label, line
+from mien.app.gui.look.widgets import PRESS_KEYS, column, label, line
 from mien.app.gui.panel.people import People
 from mien.app.gui.panel.person_row import PersonRow
 from mien.app.gui.panel.prediction_card import PredictionCard
 from mien.app.gui.panel.suggestion import MergeQuestion
 from mien.app.gui.panel.timeline import Timeline
+from mien.app.gui.preferences import Preferences
 
-ROW = 40
+ROW = 36
 _ROWS = 10
 """So many people are shown before the list scrolls by itself, too."""
+
+
+class _PeopleList(QListWidget):
+    """Space and Enter show what can be done with the selected person."""
+
+    menu_wanted = Signal()
+
+    def event(self, event: QEvent) -> bool:
+        if event.type() == QEvent.Type.ShortcutOverride and isinstance(event, QKeyEvent) and event.key() in PRESS_KEYS:
+            event.accept()
+            return True
+        return super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        # What a row's own field leaves of its keys comes here, too.
+        if event.key() in PRESS_KEYS and self.hasFocus():
+            self.menu_wanted.emit()
+        else:
+            super().keyPressEvent(event)
 
 
 class SidePanel(QScrollArea):
@@ -24,7 +45,7 @@ class SidePanel(QScrollArea):
     """This person looks neutral now: learn their baseline."""
     neutral_undone = Signal(int)
 
-    def __init__(self, people: People) -> None:
+    def __init__(self, people: People, preferences: Preferences) -> None:
         super().__init__()
         self.setWidgetResizable(True)
         self.setProperty("flat", True)
@@ -33,7 +54,8 @@ class SidePanel(QScrollArea):
         self.setFocusPolicy(Qt.FocusPolicy.NoFocus)
         self._people = people
         self._rows: dict[int, PersonRow] = {}
-        self._list = QListWidget()
+        self._list = _PeopleList()
+        self._list.menu_wanted.connect(self.open_menu)
         self._list.setObjectName("people")
         self._list.setProperty("flat", True)
         self._list.setAccessibleName(self.tr("People in the frame"))
@@ -46,7 +68,8 @@ class SidePanel(QScrollArea):
         self._count = label(self.tr("PEOPLE"), "section")
         self._count.setContentsMargins(16, 12, 16, 2)
         self.card = PredictionCard()
-        self.timeline = Timeline()
+        self.timeline = Timeline(preferences.chart_without)
+        self.timeline.hidden_changed.connect(lambda hidden: preferences.keep(chart_without=hidden))
         prediction = QWidget()
         prediction.setLayout(column(self.card, margins=16))
         section = label(self.tr("LAST MINUTE"), "section")
@@ -84,12 +107,23 @@ class SidePanel(QScrollArea):
             item.refresh()
         person, labels = self._people.selected, self._people.labels
         self.card.show_person(person, labels, no_signal=self._people.no_signal)
-        self.timeline.show_person(person, self._people.now_s)
+        self.timeline.show_person(person, self._people.now_s, labels)
 
     def rename_selected(self) -> None:
         """Edit the name of the selected person."""
         if self._people.selected is not None:
             self.row(self._people.selected.track_id).rename()
+
+    def hide_selected(self) -> None:
+        """Hide box and numbers of the selected person, or show them again."""
+        person = self._people.selected
+        if person is not None:
+            self._people.hide(person.track_id, not person.hidden)
+
+    def split_selected(self) -> None:
+        """Separate the merged ids of the selected person."""
+        if self._people.selected is not None:
+            self._people.split(self._people.selected.track_id)
 
     def open_menu(self) -> None:
         """Show what can be done with the selected person."""
@@ -118,7 +152,7 @@ class SidePanel(QScrollArea):
         self._count.setText(self.tr("PEOPLE · {count}").format(count=len(persons)) if persons else self.tr("PEOPLE"))
         self._nobody.setVisible(not persons)
         self._list.setVisible(bool(persons))
-        self._list.setFixedHeight(min(len(persons), _ROWS) * (ROW + 2) + 6)
+        self._list.setFixedHeight(min(len(persons), _ROWS) * ROW + 8)
         self.refresh()
 
     def _select(self) -> None:

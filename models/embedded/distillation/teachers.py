@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -27,7 +28,7 @@ class Teachers(nn.Module):
         """(n, 1, S, S) float grey in [0,1] -> (n, C) float32 log probabilities, with their training's prior."""
         with torch.no_grad(), torch.autocast(grey.device.type, torch.bfloat16):
             parts = [network(grey).float().log_softmax(dim=1) for network in self.networks]
-        return torch.stack(parts).logsumexp(dim=0) - torch.log(torch.tensor(float(len(parts))))
+        return torch.stack(parts).logsumexp(dim=0) - math.log(len(parts))
 
 
 def load_teachers(runs: Sequence[Path], device: torch.device) -> Teachers:

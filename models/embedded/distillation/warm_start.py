@@ -44,6 +44,13 @@ def _pairs(network: Recogniser) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
     return found
 
 
+def _set_statistics(norm: nn.BatchNorm2d, mean: Tensor, variance: Tensor) -> None:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    norm.running_mean.copy_(mean)
+    norm.running_var.copy_(variance)
+
+
 @torch.no_grad()
 def restore(network: Recogniser, bundle: Bundle, grey: Tensor) -> None:
     """Fills a network with a bundle's weights.
@@ -69,8 +76,7 @@ def restore(network: Recogniser, bundle: Bundle, grey: Tensor) -> None:
         convolution.weight.copy_(values[node.input[1]])
         norm.weight.fill_((1 + norm.eps) ** 0.5)
         norm.bias.copy_(values[node.input[2]])
-        norm.running_mean.zero_()
-        norm.running_var.fill_(1.0)
+        _set_statistics(norm, torch.zeros_like(norm.bias), torch.ones_like(norm.bias))
     network.encoder.project.weight.copy_(values["project.weight"])
     network.encoder.project.bias.copy_(values["project.bias"])
     network.text.copy_(torch.from_numpy(bundle.text.copy()))
@@ -82,8 +88,7 @@ def restore(network: Recogniser, bundle: Bundle, grey: Tensor) -> None:
         mean, variance = statistics[norm]
         factor = _FILTER_NORM / convolution.weight.flatten(1).norm(dim=1).mean()
         convolution.weight.mul_(factor)
-        norm.running_mean.copy_(mean * factor)
-        norm.running_var.copy_(variance * factor**2)
+        _set_statistics(norm, mean * factor, variance * factor**2)
         # A filter that never fires has no variance: a floor keeps its gain finite.
         norm.weight.copy_((variance * factor**2 + norm.eps).sqrt() / factor)
         norm.bias.add_(mean)

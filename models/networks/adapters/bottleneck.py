@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -49,4 +50,4 @@ class Bottleneck:
 
 
 def _add(block: Any, inputs: Any, tokens: Tensor) -> Tensor:
-    return tokens + block.adapter(tokens)
+    return tokens + torch.as_tensor(block.adapter(tokens))

@@ -10,6 +10,7 @@ import pytest
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.view import View, ViewRequest, fit, render
+from mien.engine.settings import OverlayStyle
 from mien.engine.types import Box, Detection, Face, Frame, Prediction, Scene
 
 LABELS = ("happiness", "sadness", "neutral", "anger")
@@ -113,7 +114,11 @@ def test_names_and_hidden_people_reach_the_overlay() -> None:
     hidden = view_of(scene, ViewRequest(640, 480, hidden=frozenset({1}))).image
     bare = view_of(scene, ViewRequest(640, 480, overlay=False)).image
     assert (hidden != plain).any()
-    assert (hidden != bare).any()
+    assert (hidden == bare).all()
+    shown = ViewRequest(640, 480, style=OverlayStyle("bars"))
+    assert (view_of(scene, shown).image != plain).any()
+    full = view_of(scene, ViewRequest(640, 480), selected=frozenset({1})).image
+    assert (full == view_of(scene, shown).image).all()
 
 
 @pytest.mark.parametrize("way", ["blur", "pixelate"])
@@ -131,6 +136,14 @@ def test_privacy_hides_faces_but_spares_the_selected(way, mirrored: bool) -> Non
             same = (view.image[where] == plain.image[where]).all(axis=2).mean()
             assert same == 1 if item is spared else same < 0.05
         assert (view.image[200:] == plain.image[200:]).all()
+
+
+def test_privacy_hides_who_is_found_but_not_followed() -> None:
+    other = Box(200, 60, 60, 60)
+    scene = replace(a_scene(face(1, 40, 60, 60)), others=(other,))
+    plain = view_of(scene, ViewRequest(320, 240, overlay=False)).image
+    view = view_of(scene, ViewRequest(320, 240, overlay=False, privacy="blur", privacy_scope="unselected"))
+    assert (view.image[_area(other)] == plain[_area(other)]).all(axis=2).mean() < 0.05
 
 
 def _area(box: Box) -> tuple[slice, slice]:

@@ -38,10 +38,21 @@ def test_each_trouble_raises_its_flag(face: np.ndarray, detector: FaceDetector) 
         return flaws(detection, align(image, detection, GEOMETRY, 48))
 
     assert of((face * 0.15).astype(np.uint8)) == (Flaw.DARK,)
+    assert of(np.clip(face * 2.5, 0, 255).astype(np.uint8)) == (Flaw.OVEREXPOSED,)
+    small = align(face, detection, GEOMETRY, 48)
+    grain = np.random.default_rng(0).normal(0, 0.6 * small.std(), (48, 48, 1))
+    assert Flaw.NOISY in flaws(detection, np.clip(small + grain, 0, 255).astype(np.uint8))
     assert of(cv2.GaussianBlur(face, (0, 0), 18)) == (Flaw.BLURRED,)
     box = detection.box
     tiny = Detection(Box(box.x, box.y, 25, 25), detection.keypoints, 0.9)
     assert flaws(tiny, align(face, detection, GEOMETRY, 48)) == (Flaw.SMALL,)
+
+
+def test_a_white_wall_behind_a_face_is_no_flaw(face: np.ndarray, detector: FaceDetector) -> None:
+    detection = detector.detect(face)[0]
+    crop = align(face, detection, GEOMETRY, 96).copy()
+    crop[:40, :12] = crop[:40, -12:] = crop[:6] = 255
+    assert flaws(detection, crop) == ()
 
 
 @pytest.mark.parametrize("yaw", [-60.0, -30.0, 0.0, 20.0, 50.0])

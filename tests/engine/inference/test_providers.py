@@ -98,7 +98,7 @@ def test_order_where_something_is_missing() -> None:
     assert order("tensorrt", ALL, {CUDA: "broken"}) == [TENSORRT, CPU]
     nothing = {CUDA: "there is no NVIDIA driver", TENSORRT: "there is no NVIDIA driver"}
     assert order("auto", ALL, nothing) == [CPU]
-    with pytest.raises(ModelError, match="there is no NVIDIA driver; or use auto or cpu"):
+    with pytest.raises(ModelError, match="there is no NVIDIA driver; use auto or cpu"):
         order("cuda", ALL, nothing)
     with pytest.raises(ModelError, match="provider coreml: the installed ONNX Runtime was built without it"):
         order("coreml", ALL, {})

@@ -15,9 +15,9 @@ import pytest
 
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LiveSettings
-from mien.engine.sources.certificates import check_ca_file, distrust
-from mien.engine.sources.connection import Connection, Lost
 from mien.engine.sources.open import open_live
+from mien.engine.sources.streams.certificates import check_ca_file, distrust
+from mien.engine.sources.streams.connection import Connection, Lost
 from mien.engine.types import SourceState
 from tests.certificates import Certificates, make_certificates
 from tests.rtsp import RATE, RtspServer, camera_clip, require_rtsp_server

@@ -121,7 +121,7 @@ def write_playlist(path: Path) -> None:
 def write_image(path: Path) -> None:
     import cv2
 
-    cv2.imwrite(str(path), np.zeros((64, 64, 3), np.uint8))
+    path.write_bytes(cv2.imencode(".png", np.zeros((64, 64, 3), np.uint8))[1].tobytes())
 
 
 def write_sound(path: Path) -> None:
@@ -162,8 +162,7 @@ def write_of_unknown_kind(path: Path) -> None:
         ("list.m3u8", write_playlist, "not a video"),
         ("random.mp4", lambda path: path.write_bytes(np.random.default_rng(0).bytes(50_000)), "not a video"),
         ("headless.mp4", write_headless, ""),
-        ("image.png", write_image, "still image"),
-        ("image.jpg", write_image, "still image"),
+        ("image.mp4", write_image, "still image"),
         ("audio.mp4", write_sound, "no video"),
         ("thin.mkv", lambda path: write_video(path, plain(3, width=10_000, height=1), codec="ffv1", pix_fmt="bgr0"),
          "10000x1"),

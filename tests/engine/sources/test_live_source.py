@@ -75,7 +75,7 @@ def test_a_file_that_is_none_fails_with_its_reason(tmp_path: Path) -> None:
 
 def test_the_demo_begins_anew_until_it_is_cancelled() -> None:
     """Played through, it starts over without a break in its times."""
-    with Viewer(PacedSource(SourceAddress.parse("demo"), lambda: DemoSource(0.4))) as viewer:
+    with Viewer(PacedSource(SourceAddress.parse("demo"), lambda _: DemoSource(0.4))) as viewer:
         viewer.wait_pictures(25)
         viewer.source.cancel()
         assert viewer.wait_end() < 1

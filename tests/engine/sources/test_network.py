@@ -19,8 +19,8 @@ from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings
 from mien.engine.sources.camera import CameraSource
-from mien.engine.sources.connection import Connection, Lost
 from mien.engine.sources.open import open_live
+from mien.engine.sources.streams.connection import Connection, Lost
 from mien.engine.types import SourceState
 from tests.rtsp import RATE, RtspServer, camera_clip, require_rtsp_server
 from tests.videos import plain, write_video

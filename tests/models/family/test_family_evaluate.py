@@ -24,7 +24,8 @@ from mien.models.export.export import ExportOptions, export_bundle
 from mien.models.networks.labels import LabelSet, label_set
 from mien.models.networks.openclip import open_clip
 from mien.models.training import metrics
-from mien.models.training.config import read_config
+from mien.models.training.config import parse_config, read_config
+from mien.models.training.evaluate import config_of
 from mien.models.training.measure import Outcome, intervals, measure, paper_table
 from mien.models.training.subjects import SubjectOptions, open_subject
 
@@ -87,7 +88,7 @@ def test_a_bundle_answers_as_its_checkpoint(faces: Path, models: Path, tmp_path:
 
 
 def test_zero_shot_labels_through_bundle_and_torch(faces: Path, models: Path) -> None:
-    """Classes that neither was made for: the same texts, the same probabilities to 1e-5."""
+    """Classes that neither was made for, with unequal numbers of texts: the same probabilities to 1e-5."""
     own = LabelSet(("sadness", "happiness"), (("a frown", "a mouth turned down"), ("a smile",)))
     config = read_config(faces / "data.toml", only_data=True)
     options = SubjectOptions(labels=own, provider="cpu")
@@ -178,3 +179,22 @@ def test_figures() -> None:
         widths.append(high - low)
     assert widths[1] < widths[0] / 5
     assert paper_table(["DFEW"], [("CLIP", ["1.00/2.00"])]) == ["UAR/WAR  DFEW", "CLIP     1.00/2.00"]
+
+
+def test_the_fold_of_a_checkpoint_holds_for_its_own_clips_only(faces: Path, tmp_path: Path) -> None:
+    """Other lists of the same clips are scored on the fold that training left out; another data set on all folds."""
+    model = {"backbone": TINY_CLIP, "pretrained": "", "steps": 2, "aggregator": "mean"}
+    data = configuration(faces, model, {"batch": 4}, [{"epochs": 1, "rates": {"scale": 1e-3}}])
+    data["data"].update(folds=2, wording="phrase")
+    run_config = parse_config(data, faces)
+    content = {"config": run_config.source, "folder": str(faces), "fold": 2}
+    network, card = small_model("emoclip", steps=2)
+    save(tmp_path / "own.pt", network, card, content)
+    data["data"]["test"] = "train"
+    (tmp_path / "same.toml").write_text(as_toml(data), encoding="utf-8")
+    data["data"]["root"] = str(tmp_path)
+    (tmp_path / "other.toml").write_text(as_toml(data), encoding="utf-8")
+    assert config_of(tmp_path / "own.pt", tmp_path / "same.toml", default_fold=1)[1] == 2
+    assert config_of(tmp_path / "own.pt", tmp_path / "other.toml", default_fold=1)[1] is None
+    assert config_of(tmp_path / "own.pt", None, default_fold=1)[1] == 2
+    assert config_of(Path("ViT-B-32:openai"), tmp_path / "same.toml", default_fold=None)[1] is None

@@ -8,7 +8,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from click.testing import CliRunner
@@ -18,7 +17,6 @@ from torch.nn import functional
 
 from mien.app.cli import mien
 from mien.engine.errors import ModelError
-from mien.engine.inference.bundle import load_bundle
 from mien.models.checkpoints import checkpoints
 from mien.models.checkpoints.checkpoints import ImportOptions, load, save
 from mien.models.checkpoints.lending import lent_clip, with_known_backbone
@@ -69,20 +67,6 @@ def test_learned_classes_cannot_be_others(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"are learned.*leave out --labels.*--from"):
         load(tmp_path / "own.pt", ImportOptions(OWN))
     assert load(tmp_path / "own.pt", ImportOptions("dfew"))[0].labels == model.labels
-
-
-def test_zero_shot_takes_any_number_of_descriptions(tmp_path: Path) -> None:
-    """And the bundle's own vectors are those that typed labels give in the running program."""
-    from mien.engine.inference.typed_labels import TypedLabels, encode
-    from mien.models.export.export import ExportOptions, export_bundle
-    from mien.models.networks.config import ModelCard
-
-    config = ModelConfig(backbone=TINY_CLIP, pretrained="", aggregator="mean", text="sentences")
-    torch.manual_seed(0)
-    model = build_model(config, OWN).eval()
-    bundle = export_bundle(model, ModelCard(config, OWN, "clip"), tmp_path / "b", ExportOptions(text_encoder=True))
-    typed = encode(bundle, TypedLabels(OWN.labels, OWN.texts), "cpu")
-    assert np.abs(load_bundle(bundle.path).text - typed).max() < 1e-5
 
 
 def test_a_backbone_from_any_checkpoint(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ from mien.engine.errors import ModelError
 from mien.models.checkpoints.checkpoints import load
 from mien.models.data.captions import with_captions
 from mien.models.data.entries import ClipEntry, DataError
-from mien.models.data.splits import Split, read_subjects, tests_of, write_splits
+from mien.models.data.splits import Split, held_out, read_subjects, write_splits
 from mien.models.networks.tokens import clip_tokens
 from mien.models.training.config import parse_config, read_config
 from mien.models.training.train import Trainer
@@ -113,16 +113,16 @@ def test_splits_by_person_and_at_random(tmp_path: Path) -> None:
         for label in sorted(tmp_path.iterdir())
         for clip in sorted(label.iterdir())
     ]
-    tests = tests_of(entries, Split("subject", folds=3))
+    tests = held_out(entries, Split("subject", folds=3))
     assert sorted(i for test in tests for i in test) == list(range(24))
     for test in tests:
         inside = {entries[i].name.split("/")[1][0] for i in test}
         outside = {entry.name.split("/")[1][0] for i, entry in enumerate(entries) if i not in test}
         assert not inside & outside
-    (one,) = tests_of(entries, Split("random", test=0.25))
+    (one,) = held_out(entries, Split("random", test=0.25))
     assert len(one) == 6
-    assert one == tests_of(entries, Split("random", test=0.25))[0]
-    assert one != tests_of(entries, Split("random", test=0.25, seed=2))[0]
+    assert one == held_out(entries, Split("random", test=0.25))[0]
+    assert one != held_out(entries, Split("random", test=0.25, seed=2))[0]
     path = write_splits(tmp_path, entries, Split("subject", folds=2))
     data = tomllib.loads(path.read_text())["data"]
     config = parse_config({"data": data}, tmp_path, only_data=True)
@@ -130,9 +130,9 @@ def test_splits_by_person_and_at_random(tmp_path: Path) -> None:
     (tmp_path / "s.csv").write_text("clip,subject\nkeen/a_0,x\n")
     named = Split("subject", subjects=read_subjects(tmp_path / "s.csv"))
     with pytest.raises(DataError, match="whose face this is cannot be told"):
-        tests_of(entries, named)
+        held_out(entries, named)
     with pytest.raises(DataError, match="6 people, too few for 9 parts"):
-        tests_of(entries, Split("subject", folds=9))
+        held_out(entries, Split("subject", folds=9))
 
 
 def test_the_framing_of_the_training_set_goes_into_the_bundle(tmp_path: Path) -> None:

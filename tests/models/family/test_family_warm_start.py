@@ -70,6 +70,23 @@ def _sizes(file: Path) -> Any:
     return with_known_backbone(ModelConfig(backbone=str(file))).backbone
 
 
+def test_emoclips_downstream_file_lends_image_side_and_temporal_network(tmp_path: Path) -> None:
+    """The only file that EmoCLIP's authors have released: no text side, and none is needed to go on from it."""
+    whole = state_dict(golden("emoclip_small"))
+    state = {key.replace("backbone.visual.", "backbone."): value for key, value in whole.items() if "visual" in key}
+    state |= {key: value for key, value in whole.items() if key.startswith("temporal.")}
+    torch.save({f"module.{key}": value for key, value in state.items()}, tmp_path / "downstream.pth")
+    torch.save({f"module.{key}": value for key, value in whole.items()}, tmp_path / "whole.pth")
+    source, card = load(tmp_path / "whole.pth")
+    sizes = {**_settings(card.config), "backbone": _sizes(tmp_path / "whole.pth")}
+    model = build_model(ModelConfig(**{**sizes, "text": "sentences", "values": ["valence"]}), OWN)
+    lines = warm_start(model, open_lender(str(tmp_path / "downstream.pth")))
+    assert lines[0].startswith("encoder: all ")
+    assert lines[2].startswith("temporal: all ")
+    assert torch.equal(model.clip.visual.proj, source.clip.visual.proj)
+    assert torch.equal(model.aggregator.pos_embedding, source.aggregator.pos_embedding)
+
+
 def test_what_does_not_fit_is_said(tmp_path: Path) -> None:
     model, card = small_model("dfer_clip", seed=1)
     save(tmp_path / "own.pt", model, card)

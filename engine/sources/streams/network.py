@@ -16,10 +16,10 @@ from mien.engine.media.geometry import upright
 from mien.engine.media.rationals import time_base
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
-from mien.engine.sources.certificates import encryption
 from mien.engine.sources.clock import PlaybackClock, StreamClock
 from mien.engine.sources.condition import KNOCK_EVERY_S, QUIET_S, Backoff, ToldSource, answers
-from mien.engine.sources.connection import Arrival, Connection, Lost
+from mien.engine.sources.streams.certificates import encryption
+from mien.engine.sources.streams.connection import Arrival, Connection, Lost
 from mien.engine.types import AudioChunk, Frame, SourceState
 
 _RATE: Final = int(1 / LIVE_TIME_BASE)

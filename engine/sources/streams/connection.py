@@ -23,9 +23,9 @@ from mien.engine.media.colour import colour_of
 from mien.engine.media.container import decodable, decoder_limit
 from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.audio import AudioReader, DecodedAudio
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, too_large
-from mien.engine.sources.certificates import (
+from mien.engine.sources.streams.audio import AudioReader, DecodedAudio
+from mien.engine.sources.streams.certificates import (
     Fetcher,
     check_ca_file,
     distrust,

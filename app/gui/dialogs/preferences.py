@@ -1,0 +1,192 @@
+"""What is chosen once and kept: looks, detection, folders, devices. Written as soon as it is accepted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from PySide6.QtWidgets import (
+    QCheckBox,
+    QDialog,
+    QDoubleSpinBox,
+    QHBoxLayout,
+    QLineEdit,
+    QScrollArea,
+    QSpinBox,
+    QTabWidget,
+    QWidget,
+)
+
+from mien.app.gui.dialogs.model import PROVIDER_NAMES, is_offered
+from mien.app.gui.look.file_dialogs import ask_folder
+from mien.app.gui.look.theme import CHOICES
+from mien.app.gui.look.widgets import Choice, button, column, form, label, row
+from mien.app.gui.preferences import Preferences
+from mien.engine.settings import OVERLAY_LOOKS, PROVIDERS
+
+if TYPE_CHECKING:
+    from PySide6.QtWidgets import QGridLayout
+
+
+class PreferencesDialog(QDialog):
+    """Changes the preferences when accepted; `engine_changed` says whether the engine has to be set up anew for it."""
+
+    def __init__(self, parent: QWidget, preferences: Preferences) -> None:
+        super().__init__(parent)
+        self.setWindowTitle(self.tr("Preferences"))
+        self.setMinimumSize(460, 380)
+        self.resize(580, 460)
+        self._p = preferences
+        self.engine_changed = False
+        pages = QTabWidget()
+        pages.addTab(_page(self._looks()), self.tr("View"))
+        pages.addTab(_page(self._detection()), self.tr("Detection"))
+        pages.addTab(_page(self._folders()), self.tr("Folders"))
+        pages.addTab(_page(self._devices()), self.tr("Devices"))
+        ok = button(self.tr("Save"), kind="primary")
+        ok.setDefault(True)
+        ok.clicked.connect(self.accept)
+        cancel = button(self.tr("Cancel"))
+        cancel.clicked.connect(self.reject)
+        body = column(label(self.tr("Preferences"), "title"), pages, row(0, cancel, ok), spacing=12)
+        body.setContentsMargins(24, 20, 24, 16)
+        body.setStretch(1, 1)
+        self.setLayout(body)
+
+    def _looks(self) -> QGridLayout:
+        p = self._p
+        self.theme = _choice(
+            p.theme,
+            dict(zip(CHOICES, (
+                self.tr("As the system"), self.tr("Light"), self.tr("Dark"), self.tr("High contrast, light"),
+                self.tr("High contrast, dark"),
+            ), strict=True)),
+        )  # fmt: skip
+        self.overlay = QCheckBox(self.tr("Draw boxes and bars"))
+        self.overlay.setChecked(p.overlay)
+        self.look = _choice(
+            p.overlay_look,
+            dict(zip(OVERLAY_LOOKS, (
+                self.tr("Compact: name, label, one bar"), self.tr("All bars"), self.tr("Name and label"),
+                self.tr("Nothing"),
+            ), strict=True)),
+        )  # fmt: skip
+        self.font = QDoubleSpinBox()
+        self.font.setRange(0.5, 3.0)
+        self.font.setSingleStep(0.1)
+        self.font.setSuffix(" ×")
+        self.font.setValue(p.overlay_font)
+        self.privacy = _choice(
+            p.screen_privacy,
+            {"none": self.tr("As they are"), "blur": self.tr("Blurred"), "pixelate": self.tr("Pixelated")},
+        )
+        return form(
+            (self.tr("Theme"), self.theme),
+            (self.tr("Overlay"), self.overlay),
+            (self.tr("Look of the overlay"), self.look),
+            (self.tr("Size of its letters"), self.font),
+            (self.tr("Faces on screen"), self.privacy),
+        )
+
+    def _detection(self) -> QGridLayout:
+        p = self._p
+        self.range = _choice(
+            p.detector_range,
+            {"short": self.tr("Near: up to two metres"), "full": self.tr("Far: up to five metres")},
+        )
+        self.score = QDoubleSpinBox()
+        self.score.setRange(0.05, 1.0)
+        self.score.setSingleStep(0.05)
+        self.score.setValue(p.min_score)
+        self.faces = QSpinBox()
+        self.faces.setRange(1, 64)
+        self.faces.setValue(p.max_faces)
+        self.occlusion = QDoubleSpinBox()
+        self.occlusion.setRange(0.0, 10.0)
+        self.occlusion.setSingleStep(0.5)
+        self.occlusion.setSuffix(" s")
+        self.occlusion.setValue(p.occlusion_s)
+        return form(
+            (self.tr("Distance"), self.range),
+            (self.tr("Smallest confidence of a face"), self.score),
+            (self.tr("Most faces at once"), self.faces),
+            (self.tr("A hidden face keeps its id for"), self.occlusion),
+        )
+
+    def _folders(self) -> QGridLayout:
+        p = self._p
+        self.recordings, recordings = self._folder(p.record_folder, self.tr("Recordings"))
+        self.snapshots, snapshots = self._folder(p.snapshot_folder, self.tr("Snapshots"))
+        self.annotated, annotated = self._folder(p.jobs_folder, self.tr("Annotated files"))
+        self.annotated.setPlaceholderText(self.tr("next to each video"))
+        return form(
+            (self.tr("Recordings"), recordings), (self.tr("Snapshots"), snapshots),
+            (self.tr("Annotated files"), annotated),
+        )  # fmt: skip
+
+    def _devices(self) -> QGridLayout:
+        from mien.app.gui.dialogs.microphone import MicrophoneChoice
+
+        p = self._p
+        self.provider = _choice(p.provider, {
+            name: PROVIDER_NAMES.get(name, name) for name in PROVIDERS if is_offered(name) or name == p.provider
+        })  # fmt: skip
+        self.microphone = MicrophoneChoice(p.microphone)
+        return form((self.tr("Model runs on"), self.provider), (self.tr("Microphone with cameras"), self.microphone))
+
+    def _folder(self, path: str, name: str) -> tuple[QLineEdit, QHBoxLayout]:
+        field = QLineEdit(path)
+        field.setAccessibleName(name)
+        browse = button(self.tr("Choose…"))
+        browse.setAccessibleName(self.tr("Choose the folder: {name}").format(name=name))
+
+        def ask() -> None:
+            folder = ask_folder(self, name, field.text())
+            if folder:
+                field.setText(folder)
+
+        browse.clicked.connect(ask)
+        line = row(field, browse)
+        line.setStretch(0, 1)
+        return field, line
+
+    def accept(self) -> None:
+        p = self._p
+        before = p.settings(), p.microphone
+        p.keep(
+            theme=self.theme.currentData(), overlay=self.overlay.isChecked(),
+            overlay_look=self.look.currentData(), overlay_font=round(self.font.value(), 2),
+            screen_privacy=self.privacy.currentData(), detector_range=self.range.currentData(),
+            min_score=round(self.score.value(), 2), max_faces=self.faces.value(),
+            occlusion_s=round(self.occlusion.value(), 2),
+            record_folder=self.recordings.text().strip() or p.record_folder,
+            snapshot_folder=self.snapshots.text().strip() or p.snapshot_folder,
+            jobs_folder=self.annotated.text().strip(), provider=self.provider.currentData(),
+            microphone=self.microphone.chosen,
+        )  # fmt: skip
+        self.engine_changed = (p.settings(), p.microphone) != before
+        self.microphone.close_meter()
+        super().accept()
+
+    def reject(self) -> None:
+        self.microphone.close_meter()
+        super().reject()
+
+
+def _page(fields: QGridLayout) -> QScrollArea:
+    inside = QWidget()
+    body = column(fields, 0)
+    body.setContentsMargins(4, 16, 12, 8)
+    inside.setLayout(body)
+    area = QScrollArea()
+    area.setWidgetResizable(True)
+    area.setProperty("flat", True)
+    area.setWidget(inside)
+    return area
+
+
+def _choice(chosen: str, texts: dict[str, str]) -> Choice:
+    made = Choice()
+    for value, text in texts.items():
+        made.addItem(text, value)
+    made.setCurrentIndex(max(0, made.findData(chosen)))
+    return made

@@ -1,0 +1,1 @@
+"""Network streams: connections that come back, their audio, whom to trust."""
