@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from mien.engine.review.video.origin import Origin
 
 _JUMP_S = 5.0
-_LOW = 720  # pixels; a window that is no higher has no legend
+_LOW = 720  # pixels; a window that is lower has no legend
 
 
 class ReviewWindow(QMainWindow):
@@ -151,7 +151,6 @@ class ReviewWindow(QMainWindow):
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.addWidget(self._beside)
         self._split.addWidget(below)
-        self._split.setStretchFactor(0, 1)
         self._split.setChildrenCollapsible(False)
         page = QWidget()
         page.setObjectName("page")
