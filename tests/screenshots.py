@@ -165,7 +165,7 @@ def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callab
     review.seek(5.0)
     pause(app, 0.6)
     save(review, "review")
-    from mien.app.gui.review.report import draw_png, save_report
+    from mien.app.gui.report.page import draw_png, save_report
 
     draw_png(review.session, mp4.stem).save(str(temporary / "report.png"))
     save_report(review.session, mp4.stem, temporary / "report.pdf")

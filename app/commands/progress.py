@@ -102,3 +102,31 @@ def _overall_lines(console: Console) -> Callable[[BatchProgress], None]:
         console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
 
     return update
+
+
+@contextmanager
+def part_bar(title: str, quiet: bool) -> Iterator[Callable[[float, int, float], None]]:
+    """Yields a function to call with the part that is done (0 to 1), frames and seconds; shows the time left, too."""
+    console = Console(stderr=True, quiet=quiet)
+    if console.is_terminal:
+        with _bar(console) as bar:
+            task = bar.add_task(printable(title), total=1.0, speed="")
+
+            def show(done: float, frames: int, elapsed_s: float) -> None:
+                speed = f"{frames / elapsed_s:.0f} frames/s" if elapsed_s > 0 else ""
+                bar.update(task, completed=done, speed=speed)
+
+            yield show
+        return
+    last = time.monotonic()
+
+    def tell(done: float, frames: int, elapsed_s: float) -> None:
+        nonlocal last
+        if time.monotonic() - last < _LINE_S:
+            return
+        last = time.monotonic()
+        left = f", about {elapsed_s * (1 - done) / done:.0f} s left" if done > 0 else ""
+        text = f"{title}: {done:.0%}, {frames / elapsed_s if elapsed_s > 0 else 0:.0f} frames/s{left}"
+        console.print(printable(text), markup=False, highlight=False, soft_wrap=True)
+
+    yield tell

@@ -175,7 +175,9 @@ class PanelPlacer:
             near = _inside(*_leashed(held, (panel.x, panel.y), self.gap), wish.sizes[level], bounds)
             if obstacles.cost(_corners(near))[0] <= covered_by + _FREE:
                 panel = near
-        self._held[wish.track_id] = _Held(key, level, panel.x, panel.y)
+        # Not all look around in the same frame.
+        age = 0 if held is not None else wish.track_id * 4 % _AGAIN
+        self._held[wish.track_id] = _Held(key, level, panel.x, panel.y, age)
         return Placed(panel, level, _apart(panel, wish.box, self.gap), covered_by <= _FREE)
 
 
@@ -297,10 +299,10 @@ def _spot(key: Key, box: Box, size: Size, gap: int, bounds: Size) -> tuple[float
     width, height = size
     if side == "grid":
         columns, rows = away >> 8, away & 255
-        x, y = place >> 8, place & 255
+        column, row = place >> 8, place & 255
         return (
-            (bounds[0] - width) * x / max(columns - 1, 1),
-            (bounds[1] - height) * y / max(rows - 1, 1),
+            (bounds[0] - width) * column / max(columns - 1, 1),
+            (bounds[1] - height) * row / max(rows - 1, 1),
         )
     around = head(box)
     if side in ("below", "above"):

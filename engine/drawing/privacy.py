@@ -111,7 +111,7 @@ class Anonymiser:
             yield scene, scene.frame.image
             return
         time_s = scene.frame.time_s
-        boxes: list[Box] = []
+        boxes: list[Box] = list(scene.others)  # nobody chose those who are found but not followed
         for face in scene.faces:
             covered = self._scope == "all" or face.track_id not in selected
             before = self._known.get(face.track_id)

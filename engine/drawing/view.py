@@ -131,7 +131,7 @@ def render(
     )
     if request.privacy != "none":
         spared = selected if request.privacy_scope == "unselected" else frozenset[int]()
-        boxes = [face.box for face in turned.faces if face.track_id not in spared]
+        boxes = [*(face.box for face in turned.faces if face.track_id not in spared), *turned.others]
         conceal(image, boxes, request.privacy)
     if request.overlay:
         overlay.draw_over(

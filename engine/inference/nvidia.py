@@ -282,7 +282,9 @@ def _tensorrt_folders() -> list[Path]:
 
 def load(name: str) -> ctypes.CDLL | None:
     """A shared library for everybody in this process; None where it, or what it needs, is missing."""
+    # On Windows, Python leaves out the PATH, where CUDA's installer puts its libraries, and where ONNX Runtime looks.
+    winmode = None if Path(name).is_absolute() else 0
     try:
-        return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL)
+        return ctypes.CDLL(name, mode=ctypes.RTLD_GLOBAL, winmode=winmode)
     except OSError:
         return None

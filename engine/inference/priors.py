@@ -14,18 +14,18 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Self
 
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.errors import SettingsError
-from mien.engine.inference.bundle import Manifest
+from mien.engine.errors import ModelError, SettingsError
+from mien.engine.inference.bundle import Bundle, Manifest, write_bundle
 from mien.engine.settings import BALANCED, EXPECTED, Expectation
 
-__all__ = ["Prior", "fitting", "read_expectation", "reweigh"]
+__all__ = ["Prior", "fitting", "read_expectation", "reweigh", "with_prior"]
 
 _LEAST: Final = 1e-4  # of a frequency: nothing may be ruled out by it alone
 
@@ -109,6 +109,33 @@ class Prior:
             return cls(tuple(labels), frequencies, float(document.get("prior_strength", 0.0))), expected
         except (AttributeError, KeyError, TypeError, ValueError):
             raise SettingsError("the recording's JSON does not say properly what was expected (prior)") from None
+
+
+def with_prior(bundle: Bundle, frequencies: Expectation, strength: float) -> Bundle:
+    """`bundle` with the class frequencies of its training written into its manifest, and loaded again.
+
+    Args:
+        bundle: with its own labels.
+        frequencies: "own" ones: a share for each label, in any unit.
+        strength: how much of them is divided out by default, 0 to 1.
+
+    Raises:
+        SettingsError: there is not one frequency for each label.
+        ModelError: the manifest cannot be written.
+    """
+    labels = bundle.manifest.labels
+    shares = dict(frequencies.frequencies)
+    if set(shares) != set(labels):
+        raise SettingsError(
+            f"the file names the frequencies of {', '.join(sorted(shares)) or 'nothing'}; this model's labels are "
+            f"{', '.join(labels)}: give one for each"
+        )
+    total = sum(shares.values())
+    known = tuple(shares[label] / total for label in labels)
+    try:
+        return write_bundle(bundle.path, replace(bundle.manifest, class_prior=known, prior_strength=strength))
+    except OSError as error:
+        raise ModelError(f"{bundle.path}: cannot be written ({error.strerror})") from None
 
 
 def fitting(manifest: Manifest, expected: Expectation) -> Expectation:

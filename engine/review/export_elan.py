@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
 from typing import Final
 from xml.etree import ElementTree
 
 from mien.engine.review.exports import EVERYTHING, Selection
-from mien.engine.review.selected import chosen, markers, save_export, segments
+from mien.engine.review.selected import chosen, coded, markers, save_export, segments
 from mien.engine.review.session import RecordedSession
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -29,7 +29,7 @@ _CONSTRAINTS: Final = {
 
 
 def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> None:
-    """Write an ELAN file (.eaf, format 3.0): a tier for each person with what was shown, and one of markers.
+    """Write an ELAN file (.eaf, format 3.0): tiers for what each person showed, for each code, and for markers.
 
     Raises:
         ReviewError: `path` cannot be written.
@@ -83,16 +83,34 @@ def _tiers(session: RecordedSession, selection: Selection) -> Iterator[tuple[str
             session.name_of(track_id),
             [(s.start_s, s.end_s, s.label) for s in segments(session, track_id, selection)],
         )
-    # In a tier, annotations must not overlap.
-    marks: list[tuple[float, float, str]] = []
-    for start, end, text in markers(session, selection):
-        if marks and start < marks[-1][0] + 0.001:
-            marks[-1] = marks[-1][0], marks[-1][1], f"{marks[-1][2]}; {text}"
+    events = list(coded(session, selection))
+    for code in session.coding.codes:
+        # A tier for each person that has it, and one for events of nobody.
+        who = dict.fromkeys(None if e.track is None else session.coding.leader(e.track) for e, _, _ in events)
+        for track_id in who:
+            own = [
+                (max(start, 0.0), end if end > start else start + 0.5, event.text or event.code)
+                for event, start, end in events
+                if event.code == code.name
+                and (None if event.track is None else session.coding.leader(event.track)) == track_id
+            ]
+            if own:
+                name = code.name if track_id is None else f"{code.name} ({session.name_of(track_id)})"
+                yield name, _apart(own)
+    yield "Markers", _apart(markers(session, selection))
+
+
+def _apart(stretches: Iterable[tuple[float, float, str]]) -> list[tuple[float, float, str]]:
+    """Stretches in the order of time, cut so that none overlap: a tier does not allow it."""
+    found: list[tuple[float, float, str]] = []
+    for start, end, text in sorted(stretches):
+        if found and start < found[-1][0] + 0.001:
+            found[-1] = found[-1][0], max(found[-1][1], end), f"{found[-1][2]}; {text}"
             continue
-        if marks:
-            marks[-1] = marks[-1][0], min(marks[-1][1], start), marks[-1][2]
-        marks.append((start, end, text))
-    yield "Markers", marks
+        if found:
+            found[-1] = found[-1][0], min(found[-1][1], start), found[-1][2]
+        found.append((start, end, text))
+    return found
 
 
 def _unique(name: str, taken: set[str]) -> str:

@@ -1,4 +1,4 @@
-"""A recording as subtitles (WebVTT): who shows what, and the markers."""
+"""A recording as subtitles (WebVTT): who shows what, markers, and events."""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.review.exports import EVERYTHING, Selection
-from mien.engine.review.selected import chosen, markers, save_export, segments
-from mien.engine.review.session import RecordedSession, Segment
+from mien.engine.review.measures import Segment
+from mien.engine.review.selected import chosen, coded, markers, save_export, segments
+from mien.engine.review.session import RecordedSession
 
 LEAST_S: Final = 0.3
 """No cue is shorter: nobody could read it."""
@@ -18,7 +19,7 @@ _TOUCH_S: Final = 0.01  # stretches that are no further apart follow each other
 
 
 def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> None:
-    """Write subtitles (.vtt): who shows what, and the markers.
+    """Write subtitles (.vtt): who shows what, markers, and events.
 
     Raises:
         ReviewError: `path` cannot be written.
@@ -30,6 +31,10 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
             share = "" if math.isnan(segment.probability) else f" {segment.probability * 100:.0f} %"
             cues.append((segment.start_s, segment.end_s, f"<v {name}>{name}: {_vtt(segment.label)}{share}"))
     cues += [(start, end, f"<i>{_vtt(text)}</i>") for start, end, text in markers(session, selection)]
+    for event, start, end in coded(session, selection):
+        who = "" if event.track is None else f"{_vtt(session.name_of(session.coding.leader(event.track)))}: "
+        remark = f" ({_vtt(event.text)})" if event.text else ""
+        cues.append((max(start, 0.0), max(end, start + 0.5), f"<i>{who}{_vtt(event.code)}{remark}</i>"))
     cues.sort(key=lambda cue: cue[:2])
     blocks = [f"{_clock(start)} --> {_clock(max(end, start + 0.001))}\n{text}\n" for start, end, text in cues]
     save_export(session, path, "\n".join(["WEBVTT\n", *blocks]))

@@ -22,6 +22,8 @@ class Selection:
     Attributes:
         tracks: the faces; None for all, and then rows without a face go along.
         start_s, end_s: seconds from the beginning of the recording, both included.
+
+    What is excluded (see `RecordedSession.counted`) is left out whatever is selected.
     """
 
     tracks: frozenset[int] | None = None
@@ -51,6 +53,8 @@ EXPORTERS: Final = {
     "csv": Export("mien.engine.review.export_csv:write", "predictions (CSV)", ".csv"),
     "elan": Export("mien.engine.review.export_elan:write", "ELAN annotations (EAF)", ".eaf"),
     "vtt": Export("mien.engine.review.export_webvtt:write", "subtitles (WebVTT)", ".vtt"),
+    "events": Export("mien.engine.review.export_events:write", "codes and events (CSV)", ".csv"),
+    "statistics": Export("mien.engine.review.export_statistics:write", "figures per person (CSV)", ".csv"),
 }
 """Kinds of exports. A new one is a file with a function and a line here; `mien review` then has an option of that name,
 and the review window an entry in its menu."""

@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, Final, Self
 
 from mien.engine.errors import ReviewError
+from mien.engine.faces.people import PeopleBook
 from mien.engine.recording.files import CLEAN, PART, read_json
 from mien.engine.recording.table import one_line
 
 _LARGEST_TIME: Final = 1e10  # seconds; centuries
 _LARGEST_ID: Final = 2**31
+CODES: Final = ".codes.json"
+"""Ends the name of the file with what was added in review: see `mien.engine.review.coding.file`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,8 @@ class SessionFiles:
         if path.suffix.lower() not in (".mp4", ".csv", ".json"):
             raise ReviewError(f"{path}: is no recording; give its MP4 or its CSV")
         stem = path.name[: -len(path.suffix)]
+        if path.name.endswith(CODES):
+            stem = path.name[: -len(CODES)]
         part = PART if stem.endswith(PART) else ""
         bare = stem.removesuffix(PART)
         whole = bare.removesuffix(CLEAN)
@@ -54,11 +59,32 @@ class SessionFiles:
 
 @dataclass(frozen=True, slots=True)
 class Document:
-    """What review needs of the JSON; None where it does not say."""
+    """What review needs of the JSON; None or "" where it does not say.
+
+    Attributes:
+        start_s, duration_s: of the recording, seconds.
+        names: of people, by track id.
+        merged: the track id that stands for a person who has several, by the others.
+        source: what was recorded, without secrets; a file as it was named then. Not made harmless: see `one_line`.
+        model: its name and version.
+        started: when, as ISO 8601 in UTC.
+        steps: of the model's window.
+        size: of the frames, width and height in pixels, as the source announced them.
+        jumps: whether the times of the source file jump, so that they are not those of the recording.
+        live: whether it was recorded live, so that the source cannot be read again.
+    """
 
     start_s: float | None = None
     duration_s: float | None = None
     names: Mapping[int, str] = field(default_factory=dict)
+    merged: Mapping[int, int] = field(default_factory=dict)
+    source: str = ""
+    model: str = ""
+    started: str = ""
+    steps: int = 16
+    size: tuple[int, int] | None = None
+    jumps: bool = False
+    live: bool = False
 
 
 def read_document(path: Path, warnings: list[str]) -> Document:
@@ -79,12 +105,33 @@ def read_document(path: Path, warnings: list[str]) -> Document:
         for key, value in _dict(data, "names").items()
         if key.isascii() and key.isdigit() and 0 < len(key) <= 10 and int(key) < _LARGEST_ID and isinstance(value, str)
     }
-    return Document(start_s, duration_s if duration_s is None or duration_s >= 0 else None, names)
+    people = PeopleBook.from_json(data.get("people"))
+    merged = {key: min(group) for group in people.merged for key in group if key != min(group)}
+    names |= {key: one_line(name) for key, name in people.own_names.items()}
+    model = _dict(data, "model")
+    steps, width, height = model.get("steps"), _number(source.get("width")), _number(source.get("height"))
+    return Document(
+        start_s=start_s,
+        duration_s=duration_s if duration_s is None or duration_s >= 0 else None,
+        names=names,
+        merged=merged,
+        source=source["name"] if isinstance(source.get("name"), str) else "",
+        model=" ".join(filter(None, (_text(model.get("name")), _text(model.get("version"))))),
+        started=_text(data.get("started")),
+        steps=steps if isinstance(steps, int) and 0 < steps < 10_000 else 16,
+        size=(int(width), int(height)) if width and height else None,
+        jumps=bool(data.get("discontinuities")),
+        live="recording" in data,
+    )
 
 
 def _dict(data: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = data.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str:
+    return one_line(value) if isinstance(value, str) else ""
 
 
 def _number(value: object) -> float | None:

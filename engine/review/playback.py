@@ -21,6 +21,10 @@ from mien.engine.threads import Stages
 from mien.engine.types import RgbImage
 
 _IDLE_S: Final = 0.5
+_SLOWEST: Final = 0.1
+_FASTEST: Final = 8.0
+_SHOWN_S: Final = 0.1
+"""However far behind, a frame is shown so often."""
 _BACK_S: Final = (0.0, 1.0, 5.0, 30.0)  # before the place that is sought, until a key frame lies before it
 _SAME_S: Final = 5e-4  # CSVs hold microseconds, MP4s ticks of their time base; frames are further apart
 _LATE_S: Final = 0.25
@@ -36,12 +40,14 @@ class Played:
         index: of the frame in the recording, from 0.
         time_s: its time on the recording's clock, in seconds.
         image: (H,W,3) uint8 RGB.
+        request: which `Playback.request` it answers; while another is under way, it is not the newest that is wanted.
     """
 
     serial: int
     index: int
     time_s: float
     image: RgbImage
+    request: int = 0
 
 
 class Playback:
@@ -66,6 +72,9 @@ class Playback:
         self._changed = threading.Condition()
         self._wanted: int | None = 0
         self._playing = False
+        self._speed = 1.0
+        self._request = 0  # counts what was asked for
+        self._answered = 0  # the one that the thread works on
         self._closing = False
         self._now: Played | None = None
         self._error = ""
@@ -92,6 +101,30 @@ class Playback:
         """One line for the user where the recording cannot be read any further; "" while all is well."""
         with self._changed:
             return self._error
+
+    @property
+    def request(self) -> int:
+        """Counts the frames that were asked for; a frame with an older number is one from before."""
+        with self._changed:
+            return self._request
+
+    @property
+    def speed(self) -> float:
+        """How fast it plays; 1 is as recorded."""
+        with self._changed:
+            return self._speed
+
+    def set_speed(self, speed: float) -> None:
+        """Play `speed` times as fast, 0.1 to 8, from the present frame on.
+
+        Raises:
+            ValueError: another speed.
+        """
+        if not _SLOWEST <= speed <= _FASTEST:
+            raise ValueError(f"a speed of {speed:g} is not between {_SLOWEST:g} and {_FASTEST:g}")
+        with self._changed:
+            self._speed = speed
+            self._changed.notify_all()
 
     def now(self) -> Played | None:
         """The newest frame; the same object until there is a newer one."""
@@ -121,6 +154,7 @@ class Playback:
         """Go to one frame; beyond the ends, to the first or last one."""
         with self._changed:
             self._wanted = min(max(index, 0), len(self._times) - 1)
+            self._request += 1
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -150,7 +184,8 @@ class Playback:
         stream = container.streams.video[0]
         stream.thread_type = "SLICE"
         images: Iterator[tuple[int, Any]] | None = None
-        at, began = -1, 0.0
+        at, began, speed = -1, 0.0, 1.0
+        shown_s = 0.0  # when the last frame was given out
         while True:
             with self._changed:
                 if self._wanted is None and not self._playing and not self._closing:
@@ -160,6 +195,9 @@ class Playback:
                 if self._closing:
                     return
                 wanted, self._wanted, playing = self._wanted, None, self._playing
+                self._answered = self._request
+                if speed != self._speed:
+                    speed, began = self._speed, 0.0
             if wanted is not None:
                 if images is None or not 0 < wanted - at <= 12:
                     images = self._from(container, stream, wanted)
@@ -177,14 +215,21 @@ class Playback:
                     self._playing = False
                 continue
             if playing and wanted is None:
-                began = began or time.monotonic() - self._times[at]
-                wait = began + self._times[at] - time.monotonic()
+                began = began or time.monotonic() - self._times[at] / speed
+                wait = began + self._times[at] / speed - time.monotonic()
                 if wait < -_LATE_S:
                     began -= wait
                 elif wait > 0 and not self._sleep(wait):
                     # Something else is wanted meanwhile; this frame is shown all the same, it is the next one.
                     began = 0.0
+                elif time.monotonic() - shown_s < _SHOWN_S and self._over(at, began, speed):
+                    continue  # at a high speed not every frame can be shown
             self._publish(at, frame)
+            shown_s = time.monotonic()
+
+    def _over(self, at: int, began: float, speed: float) -> bool:
+        """Whether it is already time for the frame after `at`."""
+        return at + 1 < len(self._times) and began + self._times[at + 1] / speed < time.monotonic()
 
     def _sleep(self, seconds: float) -> bool:
         """Wait; False when it was cut short."""
@@ -218,7 +263,7 @@ class Playback:
         image = to_rgb(frame, colour_of(frame))
         with self._changed:
             serial = 1 if self._now is None else self._now.serial + 1
-            self._now = Played(serial, index, self._times[index], image)
+            self._now = Played(serial, index, self._times[index], image, self._answered)
             if index == len(self._times) - 1:
                 self._playing = False
 

@@ -22,6 +22,8 @@ _MOST_TRACKS: Final = 100_000
 _FIRST_LABEL: Final = len(FIXED_COLUMNS)
 _STATUS: Final = FIXED_COLUMNS.index("status")
 _LABEL: Final = FIXED_COLUMNS.index("label")
+_QUALITY: Final = FIXED_COLUMNS.index("quality")
+_STEPS: Final = FIXED_COLUMNS.index("window_steps")
 _TRACK: Final = FIXED_COLUMNS.index("track_id")
 _X: Final = FIXED_COLUMNS.index("x")
 _STATES: Final = frozenset(map(str, Status))
@@ -37,6 +39,8 @@ class RawTrack:
     boxes: array[float] = field(default_factory=lambda: array("f"))
     shown: array[int] = field(default_factory=lambda: array("q"))
     status: list[str] = field(default_factory=list)
+    steps: array[int] = field(default_factory=lambda: array("q"))
+    quality: list[str] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -126,6 +130,8 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
     track.raw.extend(raw)
     track.shown.append(indices[label] if label else -1)
     track.status.append(status)
+    track.steps.append(_steps(cells[_STEPS]))
+    track.quality.append(cells[_QUALITY])
 
 
 def _track(rows: Rows, cell: str) -> RawTrack:
@@ -134,6 +140,12 @@ def _track(rows: Rows, cell: str) -> RawTrack:
     if int(cell) not in rows.tracks and len(rows.tracks) >= _MOST_TRACKS:
         raise _Damaged(f"more than {_MOST_TRACKS} faces")
     return rows.tracks.setdefault(int(cell), RawTrack())
+
+
+def _steps(cell: str) -> int:
+    if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= 6):
+        raise _Damaged(f"the number of steps is {cell[:40]!r}, which is no number")
+    return int(cell or 0)
 
 
 def _share(cell: str) -> float:

@@ -2,96 +2,29 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import Final
+from types import MappingProxyType
 
 import numpy as np
-import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
 from mien.engine.recording.files import read_json
 from mien.engine.recording.notes import Gap, Marker
 from mien.engine.recording.rereading import Rereading
-from mien.engine.review.files import SessionFiles, read_document
+from mien.engine.review import measures
+from mien.engine.review.coding.file import CodesFile
+from mien.engine.review.coding.model import EMPTY, Coding, EventKind
+from mien.engine.review.coding.people import merged
+from mien.engine.review.files import Document, SessionFiles, read_document
+from mien.engine.review.measures import SHOWN, Peak, Segment, Shares, Track
 from mien.engine.review.rows import RawTrack, read_rows
+from mien.engine.review.spans import EVERYTHING, Spans
 from mien.engine.settings import Expectation
-from mien.engine.types import FloatArray, Status
 
-_PEAK_APART_S: Final = 1.0  # a peak is the highest value for so long before and after
-_PEAK_LEAST: Final = 0.3
-_SAME_RUN_S: Final = 0.5  # rows that are further apart do not belong to one stretch
-
-DoubleArray = npt.NDArray[np.float64]
-SHOWN: Final = (str(Status.OK), str(Status.WARMING), str(Status.UNCERTAIN))
-"""The states of a face that was seen."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Track:
-    """One face over time. Times are seconds from the beginning of the recording, and so of its video.
-
-    Attributes:
-        track_id: from 1.
-        times_s: (n,) float64, ascending.
-        probabilities: (n,C) float32, as shown; NaN where nothing was measured.
-        raw: (n,C) float32, by the newest window alone; NaN where nothing was measured.
-        status: (n,) str: see `mien.engine.types.Status`.
-        shown: (n,) int: index of the label that was shown, the largest of `probabilities`; -1 for none.
-        boxes: (n,4) float32 x, y, width, height in pixels of the video.
-    """
-
-    track_id: int
-    times_s: DoubleArray
-    probabilities: FloatArray
-    raw: FloatArray
-    status: npt.NDArray[np.str_]
-    shown: npt.NDArray[np.int64]
-    boxes: FloatArray
-
-
-@dataclass(frozen=True, slots=True)
-class Peak:
-    """A moment at which a label is most probable, in seconds from the beginning."""
-
-    time_s: float
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Segment:
-    """A stretch in which one face shows one label; seconds from the beginning, mean probability of the label."""
-
-    start_s: float
-    end_s: float
-    label: str
-    probability: float
-
-
-@dataclass(frozen=True, slots=True)
-class Shares:
-    """How long one face showed what, in seconds.
-
-    Attributes:
-        labels: by label, in the model's order; only where the model was sure.
-        uncertain_s, warming_s, hidden_s: where it was not, had not yet seen enough, or the face was not to be seen.
-    """
-
-    labels: Mapping[str, float]
-    uncertain_s: float
-    warming_s: float
-    hidden_s: float
-
-    @property
-    def sure_s(self) -> float:
-        return sum(self.labels.values())
-
-    def share(self, label: str) -> float:
-        """Part of the sure time in which `label` was shown, 0 to 1."""
-        return self.labels.get(label, 0.0) / self.sure_s if self.sure_s > 0 else 0.0
+__all__ = ["SHOWN", "Peak", "RecordedSession", "Segment", "Shares", "Track", "read_session"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -102,12 +35,16 @@ class RecordedSession:
         mp4: the video to show; None where there is none.
         csv: the data.
         labels: of the model, C of them.
-        tracks: by track id.
-        markers, gaps: in the order of time.
-        names: of people, by track id.
+        tracks: by track id; those of merged people are one.
+        markers, gaps: in the order of time; markers that were set in review are among them.
+        names: of people, by track id, as the recording gives them.
         start_s: of the recording, on the clock of the CSV's column ``session_s``.
         duration_s: length.
         warnings: one line each on what was wrong but could be skipped.
+        coding: what was added in review: codes, spans to leave out, markers, who is who.
+        about: what the JSON says of source, model and date.
+        recorded: tracks and markers as they were recorded.
+        reread: given the labels, makes what changes the rows of the CSV, where another expectation was asked for.
     """
 
     mp4: Path | None
@@ -120,10 +57,37 @@ class RecordedSession:
     start_s: float
     duration_s: float
     warnings: tuple[str, ...]
+    coding: Coding = EMPTY
+    about: Document = field(default_factory=Document)
+    recorded: tuple[Mapping[int, Track], tuple[Marker, ...]] | None = None
+    reread: Callable[[tuple[str, ...]], Rereading] | None = None
 
     def name_of(self, track_id: int) -> str:
         """What to call a person."""
-        return self.names.get(track_id) or f"Person {track_id}"
+        given = self.coding.names.get(track_id)
+        return (self.names.get(track_id) if given is None else given) or f"Person {track_id}"
+
+    @property
+    def counted(self) -> Spans:
+        """All that is not excluded: statistics and exports rest on it."""
+        return EVERYTHING.without(self.coding.excluded)
+
+    def coded(self, coding: Coding) -> RecordedSession:
+        """The same recording with another coding.
+
+        Raises:
+            ReviewError: people were merged who are seen at the same time.
+        """
+        tracks, markers = self.recorded or (self.tracks, self.markers)
+        added = [Marker(event.start_s, event.text) for event in coding.of_kind(EventKind.MARKER)]
+        changed = coding.merged != self.coding.merged or self.recorded is None
+        return replace(
+            self,
+            tracks=merged(tracks, coding.merged) if changed else self.tracks,
+            markers=tuple(sorted([*markers, *added], key=lambda marker: marker.time_s)),
+            coding=coding,
+            recorded=(tracks, markers),
+        )
 
     def peaks(self, track_id: int, label: str) -> tuple[Peak, ...]:
         """The moments at which `label` is most probable: at least 30 %, and the highest for a second around.
@@ -134,8 +98,7 @@ class RecordedSession:
         track = self.track(track_id)
         if label not in self.labels:
             raise ReviewError(f"{label}: this recording has no such label; it has {', '.join(self.labels)}")
-        values = track.probabilities[:, self.labels.index(label)]
-        return _peaks(track.times_s, values)
+        return measures.peaks(track, self.labels.index(label), self.counted)
 
     def segments(self, track_id: int) -> tuple[Segment, ...]:
         """The stretches in which a face shows one label and the model is sure.
@@ -143,20 +106,7 @@ class RecordedSession:
         Raises:
             ReviewError: there is no such track.
         """
-        track = self.track(track_id)
-        sure = (track.status == str(Status.OK)) & (track.shown >= 0)
-        kinds = np.where(sure, track.shown, -1)
-        durations = self._durations(track)
-        found: list[Segment] = []
-        for first, last in _runs(kinds, track.times_s, _pause(track.times_s)):
-            label = int(kinds[first])
-            if label < 0:
-                continue
-            values = track.probabilities[first : last + 1, label]
-            mean = float(np.nanmean(values)) if np.isfinite(values).any() else math.nan
-            end_s = float(track.times_s[last] + durations[last])
-            found.append(Segment(float(track.times_s[first]), end_s, self.labels[label], mean))
-        return tuple(found)
+        return measures.segments(self.track(track_id), self.labels, self.counted)
 
     def shares(self, track_id: int) -> Shares:
         """How long a face showed what.
@@ -164,19 +114,7 @@ class RecordedSession:
         Raises:
             ReviewError: there is no such track.
         """
-        track = self.track(track_id)
-        durations = self._durations(track)
-
-        def seconds(mask: npt.NDArray[np.bool_]) -> float:
-            return float(durations[mask].sum())
-
-        sure = track.status == str(Status.OK)
-        return Shares(
-            {label: seconds(sure & (track.shown == index)) for index, label in enumerate(self.labels)},
-            seconds(track.status == str(Status.UNCERTAIN)),
-            seconds(track.status == str(Status.WARMING)),
-            seconds(track.status == str(Status.OCCLUDED)),
-        )
+        return measures.shares(self.track(track_id), self.labels, self.counted)
 
     def track(self, track_id: int) -> Track:
         """One face.
@@ -184,22 +122,14 @@ class RecordedSession:
         Raises:
             ReviewError: there is none of that number.
         """
-        try:
-            return self.tracks[track_id]
-        except KeyError:
-            raise ReviewError(f"{self.csv}: holds no face {track_id}") from None
-
-    def _durations(self, track: Track) -> DoubleArray:
-        """(n,) seconds for which each row stands: until the next, but over a pause no longer than a usual frame."""
-        if len(track.times_s) < 2:
-            return np.full(len(track.times_s), 0.04)
-        steps = np.diff(track.times_s)
-        usual = float(np.median(steps))
-        return np.append(np.where(steps > _pause(track.times_s), usual, steps), usual)
+        found = self.tracks.get(self.coding.leader(track_id))
+        if found is None:
+            raise ReviewError(f"{self.csv}: holds no face {track_id}")
+        return found
 
 
 def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSession:
-    """Read a recording, given its MP4, CSV or JSON file.
+    """Read a recording, given its MP4, CSV or JSON file, with the codes that lie beside it.
 
     Also recordings of `mien annotate`, and unfinished ones (``.part``).
 
@@ -224,7 +154,7 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
         start_s, zero_s = document.start_s if document.start_s is not None else rows.offset_s, 0.0
     tracks = {track_id: _finished(track_id, raw, len(rows.labels), zero_s) for track_id, raw in rows.tracks.items()}
     end_s = rows.last_s if rows.last_s is not None else zero_s
-    return RecordedSession(
+    plain = RecordedSession(
         mp4=files.mp4,
         csv=files.csv,
         labels=rows.labels,
@@ -235,7 +165,16 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
         start_s=start_s,
         duration_s=max(end_s - zero_s, document.duration_s or 0.0),
         warnings=tuple(warnings),
+        about=document,
+        reread=reread,
     )
+    codes = CodesFile(files.csv)
+    coding = codes.read()
+    if not codes.there:
+        # Until somebody says otherwise in review, those are one person who were merged while it was recorded.
+        known = {key: into for key, into in document.merged.items() if key in tracks and into in tracks}
+        coding = replace(coding, merged=MappingProxyType(known))
+    return plain.coded(coding)
 
 
 def _finished(track_id: int, raw: RawTrack, count: int, zero_s: float) -> Track:
@@ -249,37 +188,6 @@ def _finished(track_id: int, raw: RawTrack, count: int, zero_s: float) -> Track:
         np.array(raw.status)[order],
         np.frombuffer(raw.shown, np.int64)[order],
         np.frombuffer(raw.boxes, np.float32).reshape(-1, 4)[order],
+        np.frombuffer(raw.steps, np.int64)[order],
+        np.array(raw.quality)[order],
     )
-
-
-def _pause(times_s: DoubleArray) -> float:
-    """Seconds between two rows from which on they do not belong together."""
-    return max(_SAME_RUN_S, 3 * float(np.median(np.diff(times_s)))) if len(times_s) > 1 else _SAME_RUN_S
-
-
-def _runs(kinds: npt.NDArray[np.int64], times_s: DoubleArray, pause_s: float) -> list[tuple[int, int]]:
-    """First and last index of each stretch of equal `kinds` without a pause."""
-    if not len(kinds):
-        return []
-    breaks = np.flatnonzero((np.diff(kinds) != 0) | (np.diff(times_s) > pause_s)) + 1
-    firsts = np.concatenate([[0], breaks]).tolist()
-    lasts = np.concatenate([breaks - 1, [len(kinds) - 1]]).tolist()
-    return list(zip(firsts, lasts, strict=True))
-
-
-def _peaks(times_s: DoubleArray, values: FloatArray) -> tuple[Peak, ...]:
-    """Values that are the highest within `_PEAK_APART_S` on both sides; of equal ones the first."""
-    filled = np.nan_to_num(values, nan=-1.0)
-    starts = np.searchsorted(times_s, times_s - _PEAK_APART_S, "left")
-    ends = np.searchsorted(times_s, times_s + _PEAK_APART_S, "right")
-    found: list[Peak] = []
-    last = -math.inf
-    # From the candidates with a neighbour that is not higher; the window is then looked at for these few only.
-    rises = np.append(True, filled[1:] > filled[:-1])
-    falls = np.append(filled[:-1] >= filled[1:], True)
-    for index in np.flatnonzero((filled >= _PEAK_LEAST) & rises & falls).tolist():
-        time_s = float(times_s[index])
-        if filled[index] >= filled[starts[index] : ends[index]].max() and time_s - last > _PEAK_APART_S:
-            found.append(Peak(time_s, float(filled[index])))
-            last = time_s
-    return tuple(found)

@@ -77,7 +77,8 @@ def draw_curves(curves: Mapping[str, tuple[Sequence[float], Sequence[float]]], c
     for axes in panels[len(curves) :]:
         axes.set_visible(False)
     for axes, (name, (x, y)) in zip(panels, curves.items(), strict=False):
-        axes.plot(x, np.asarray(y) * 100, marker="o", markersize=3)
+        # A line between a few levels would say that something is known of what lies between them.
+        axes.plot(x, np.asarray(y) * 100, marker="o", markersize=3, linestyle="-" if len(x) > 4 else "none")
         axes.set(xlabel=name, ylabel="WAR, %", ylim=(0, 100))
         axes.grid(alpha=0.3)
     _save(figure, file)

@@ -6,9 +6,11 @@ Mien expects of its answer. Networks that were exported for a batch of one are r
 
 from __future__ import annotations
 
+import io
 import shutil
 import tempfile
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -156,9 +158,10 @@ def _noise(network: Network, steps: int, rows: int) -> np.ndarray:
 
 def _classes(graph: Path, network: Network, steps: int) -> int:
     """How many numbers the wrapped graph answers with for each of three rows that differ; 0: it cannot take them."""
+    rows = _noise(network, steps, 3)
     try:
-        session = open_session(graph, CPU, {}, 1)
-        rows = _noise(network, steps, 3)
+        with redirect_stdout(io.StringIO()):  # ONNX Runtime prints what it could not open
+            session = open_session(graph, CPU, {}, 1)
         together = session.run(None, {"frames": rows})[0]
         alone = np.concatenate([session.run(None, {"frames": row[None]})[0] for row in rows])
     except Exception:  # onnxruntime raises many kinds

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,7 +17,7 @@ import psutil
 import pytest
 
 from mien.engine.inference.bundle import Bundle
-from tests.videos import portrait, write_video
+from tests.videos import portrait, probe, write_video
 
 ROOT = Path(__file__).parents[2]
 _SCREENS = {"DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM"}
@@ -61,6 +63,35 @@ def test_everything_is_written_without_a_screen(tmp_path: Path, recording: Path)
     assert {row["track_id"] for row in rows} == {"1"}
 
 
+def test_parts_are_written_without_a_screen(tmp_path: Path, recording: Path) -> None:
+    for path in recording.parent.glob("talk.*"):
+        shutil.copy(path, tmp_path)
+    codes = {
+        "codes_format": 1, "codes": [{"name": "nods", "kind": "point", "key": 1}],
+        "events": [{"code": "nods", "start_s": 0.5, "end_s": 0.5}, {"code": "nods", "start_s": 2.5, "end_s": 2.5}],
+        "people": {"names": {"1": "Ana"}},
+    }  # fmt: skip
+    (tmp_path / "talk.codes.json").write_text(json.dumps(codes))
+    done = review(
+        *("talk.mp4", "--csv", "t.csv", "--events", "e.csv", "--statistics", "s.csv", "--report", "r.html"),
+        *("--clip", "0:01", "2", "c.mp4", "--video", "v.mp4", "--exclude", "1.5-2.2", "--span", "0.4-2.8"),
+        *("--compare", recording, "--person", 1),
+        cwd=tmp_path,
+    )
+    assert done.returncode == 0, done.stderr
+    times = [float(row["time_s"]) for row in csv.DictReader((tmp_path / "t.csv").read_text().splitlines())]
+    assert min(times) == 0.4 and max(times) == 2.8 and not [t for t in times if 1.5 <= t < 2.2]
+    events = list(csv.DictReader((tmp_path / "e.csv").read_text().splitlines()))
+    assert [row["kind"] for row in events] == ["code", "excluded", "code"]
+    figures = list(csv.DictReader((tmp_path / "s.csv").read_text().splitlines()))
+    assert {row["person"] for row in figures} == {"Ana", "Person 1"} and figures[0]["counted_s"] == "1.700"
+    assert probe(tmp_path / "c.mp4")["frames"] == 25
+    assert probe(tmp_path / "v.mp4")["frames"] == 60
+    page = (tmp_path / "r.html").read_text(encoding="utf-8")
+    assert "Ana" in page and "0.700 s excluded" in page and "http" not in page
+    assert (tmp_path / "talk.codes.json").read_text() == json.dumps(codes)
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -69,8 +100,17 @@ def test_everything_is_written_without_a_screen(tmp_path: Path, recording: Path)
         (["REC"], "--report"),
         (["REC", "--csv", "taken.csv"], "taken.csv: already exists"),
         (["REC", "--csv", "REC.csv", "--overwrite"], "is the recording itself"),
-        (["REC", "--report", "REC.csv", "--overwrite"], "ends in .pdf or .png"),
-        (["REC", "--report", "page.doc"], "ends in .pdf or .png"),
+        (["REC", "--report", "REC.csv", "--overwrite"], "ends in .pdf, .html or .png"),
+        (["REC", "--report", "page.doc"], "ends in .pdf, .html or .png"),
+        (["REC", "--clip", "1", "2", "REC", "--overwrite"], "is the recording itself"),
+        (["REC", "--clip", "2", "1", "x.mp4"], "before it begins"),
+        (["REC", "--clip", "900", "901", "x.mp4"], "nothing from 900 s on"),
+        (["REC", "--video", "x.avi"], "ends in .mp4"),
+        (["REC", "--span", "2-1", "--csv", "x.csv"], "is not START-END"),
+        (["REC", "--exclude", "x", "--csv", "x.csv"], "is not START-END"),
+        (["REC", "--span", "1-2"], "nothing to write"),
+        (["REC", "--compare", "REC", "--csv", "x.csv"], "give --statistics"),
+        (["REC", "--csv", "x.csv", "--events", "x.csv"], "is named twice"),
         (["REC", "--csv", "new.csv", "--person", "7"], "holds no face 7"),
         (["REC", "--vtt", "nowhere/x.vtt"], "cannot be written"),
         (["REC", "--report", "nowhere/x.pdf"], "cannot be written"),

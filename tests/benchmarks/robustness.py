@@ -220,7 +220,7 @@ def main() -> None:
     if given.write:
         from mien.models.embedded.plots import draw_curves
 
-        draw_curves(curves, 3, given.bundle / "robustness.png")
+        draw_curves(curves, 4, given.bundle / "robustness.png")
 
 
 if __name__ == "__main__":

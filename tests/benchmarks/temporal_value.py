@@ -17,7 +17,7 @@ import torch
 from mien.engine.inference.bundle import load_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.models.embedded.evaluate import BUNDLE
-from mien.models.embedded.ferplus import LABELS, read_stills
+from mien.models.embedded.ferplus import LABELS, Stills, read_stills
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
 from mien.models.training import metrics
 
@@ -29,10 +29,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.temporal_value", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--every", type=int, default=1, help="take every so manieth still")
     given = parser.parse_args()
     predictor = Predictor(load_bundle(given.bundle), provider="cpu", threads=2)
     manifest, text = predictor.bundle.manifest, predictor.bundle.text
-    stills = read_stills(given.data, "test")
+    whole = read_stills(given.data, "test")
+    stills = Stills(whole.images[:: given.every], whole.votes[:: given.every])
     for name, make in (("clean", clean_clips), ("troubled", troubled_clips)):
         rng = torch.Generator().manual_seed(SEED)
         parts = []

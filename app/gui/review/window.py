@@ -1,36 +1,51 @@
-"""Reviews a recording: plays it, jumps to peaks and markers, exports it for other programs."""
+"""Reviews a recording: plays it, codes it, measures it, exports it for other programs."""
 
 from __future__ import annotations
 
-import bisect
-import html
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import Qt, QTimer, Signal
-from PySide6.QtGui import QCloseEvent, QKeySequence, QShortcut
-from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QScrollArea, QSlider, QWidget
+from PySide6.QtCore import QEvent, Qt, Signal
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import (
+    QComboBox,
+    QMainWindow,
+    QMenu,
+    QSplitter,
+    QTabWidget,
+    QWidget,
+)
 
-from mien.app.gui.look.file_dialogs import ask_save
+from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
-from mien.app.gui.look.icons import icon
 from mien.app.gui.look.notice import Notice
-from mien.app.gui.look.palette import series_colour
-from mien.app.gui.look.widgets import button, clock, column, label, open_folder, row, tool
-from mien.app.gui.review.chart import SessionChart
-from mien.app.gui.review.report import save_report
+from mien.app.gui.look.widgets import button, column, label, row
+from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, own_key
+from mien.app.gui.review.compare import CompareWindow
+from mien.app.gui.review.events_panel import EventsPanel
+from mien.app.gui.review.exporting import Exporting, VideoJob
+from mien.app.gui.review.figures_panel import FiguresPanel
+from mien.app.gui.review.legend import Legend
+from mien.app.gui.review.people_panel import PeoplePanel
+from mien.app.gui.review.player import Player
+from mien.app.gui.review.state import ReviewState
+from mien.app.gui.review.timeline import Timeline
+from mien.app.gui.review.transport import Transport
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
-from mien.engine.review.exports import EXPORTERS, Selection, exporter
+from mien.engine.review.coding.model import EventKind
+from mien.engine.review.session import RecordedSession, read_session
+from mien.engine.review.spans import clock_ms
+from mien.engine.settings import EXPECTED, OVERLAY_LOOKS, Expectation, OverlayLook, OverlayStyle
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
-from mien.engine.review.session import RecordedSession
+    from mien.engine.review.video.origin import Origin
 
-_PULL_MS = 10
 _JUMP_S = 5.0
+_LOW = 720  # pixels; a window that is lower has no legend
 
 
 class ReviewWindow(QMainWindow):
@@ -42,295 +57,344 @@ class ReviewWindow(QMainWindow):
         super().__init__(parent)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle(self.tr("Review: {name}").format(name=path.name))
-        self.resize(1080, 760)
+        self.resize(1280, 820)
         self.setMinimumSize(640, 480)
         self._path = path
-        self.session: RecordedSession | None = None
-        self.playback: Playback | None = None
-        self._serial = -1
+        self.state: ReviewState | None = None
+        self._lanes_height = 0
         self.image = FrameView()
+        self.player = Player(self, self.image)
         self.image.show_message("file", self.tr("Opening {name}…").format(name=path.name))
-        self.chart = SessionChart()
-        self.chart.sought.connect(self.seek)
         self.notice = Notice()
+        self.actions_ = ReviewActions(self, self.menuBar())
+        self.transport = Transport(self.actions_)
+        self.timeline = Timeline()
+        self.events, self.figures, self.people = EventsPanel(), FiguresPanel(), PeoplePanel()
+        self.job = VideoJob()
+        self.exporting = Exporting(self, path, self.notice, self.job)
         self._build()
-        self._keys()
-        self._timer = QTimer(self)
-        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
-        self._timer.setInterval(_PULL_MS)
-        self._timer.timeout.connect(self._pull)
+        self._connect()
+        self.actions_.enable(False)
         self._task = Task(self, lambda: _read(path), self._opened, self._failed)
 
-    # Building
-
-    def _build(self) -> None:
-        self._play = tool("play", self.tr("Play (Space)"))
-        self._play.clicked.connect(self.toggle)
-        back, on = tool("previous", self.tr("Previous frame (←)")), tool("next", self.tr("Next frame (→)"))
-        back.clicked.connect(lambda: self.step(-1))
-        on.clicked.connect(lambda: self.step(1))
-        self._clock = label("00:00 / 00:00")
-        self._slider = QSlider(Qt.Orientation.Horizontal)
-        self._slider.setAccessibleName(self.tr("Position in the recording"))
-        self._slider.sliderMoved.connect(self._slid)
-        self._slider.setFocusPolicy(Qt.FocusPolicy.NoFocus)
-        transport = row(back, self._play, on, 6, self._slider, 6, self._clock, spacing=2)
-        transport.setContentsMargins(14, 8, 18, 8)
-        bar = QWidget()
-        bar.setObjectName("bar")
-        bar.setProperty("edge", "top")
-        bar.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        bar.setLayout(transport)
-        self._label = QComboBox()
-        self._label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
-        self._label.setAccessibleName(self.tr("Expression shown in the timeline"))
-        self._label.setMinimumWidth(230)
-        self._label.currentIndexChanged.connect(self._choose_label)
-        self._who = QComboBox()
-        self._who.setAccessibleName(self.tr("Person"))
-        self._who.setMinimumWidth(130)
-        earlier, later = button(self.tr("Previous peak")), button(self.tr("Next peak"))
-        earlier.clicked.connect(lambda: self.jump_to_peak(-1))
-        later.clicked.connect(lambda: self.jump_to_peak(1))
-        self._peak_buttons = (earlier, later)
-        self._export = button(self.tr("Export"), "export")
-        menu = QMenu(self)
-        menu.addAction(self.tr("Report, one page (PDF or PNG)…"), self.export_report)
-        menu.addSeparator()
-        for kind, export in EXPORTERS.items():
-            menu.addAction(f"{export.title[0].upper()}{export.title[1:]}…", partial(self.export, kind))
-        self._export.setMenu(menu)
-        tools = row(
-            label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0,
-            self._export,
-        )  # fmt: skip
-        tools.setContentsMargins(18, 10, 18, 4)
-        area = QScrollArea()
-        area.setWidgetResizable(True)
-        area.setProperty("flat", True)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-        inside = QWidget()
-        chart = column(self.chart, 0)
-        chart.setContentsMargins(18, 0, 12, 0)
-        inside.setLayout(chart)
-        area.setWidget(inside)
-        self._area = area
-        self._space = QWidget()
-        holder = column(self.notice)
-        holder.setContentsMargins(12, 8, 12, 8)
-        self._space.setLayout(holder)
-        self._space.hide()
-        self.notice.visibility_changed.connect(self._space.setVisible)
-        self._legend = label("", wrap=True)
-        self._legend.setTextFormat(Qt.TextFormat.RichText)
-        self._legend.setContentsMargins(18, 4, 18, 10)
-        page = QWidget()
-        page.setObjectName("page")
-        whole = column(self._space, self.image, bar, tools, area, self._legend, spacing=0)
-        whole.setStretch(1, 1)
-        page.setLayout(whole)
-        self.setCentralWidget(page)
-        self._controls = (self._play, back, on, self._slider, self._export, *self._peak_buttons)
-        for item in self._controls:
-            item.setEnabled(False)
-
-    def _keys(self) -> None:
-        for key, do in {
-            "Space": self.toggle, "Left": lambda: self.step(-1), "Right": lambda: self.step(1),
-            "Shift+Left": lambda: self.skip(-_JUMP_S), "Shift+Right": lambda: self.skip(_JUMP_S),
-            "Home": lambda: self.seek_end(-1), "End": lambda: self.seek_end(1),
-            "M": lambda: self.jump_to_marker(1), "Shift+M": lambda: self.jump_to_marker(-1), "Escape": self.close,
-        }.items():  # fmt: skip
-            QShortcut(QKeySequence(key), self, do)
-
-    # Opening
-
-    def _opened(self, result: tuple[RecordedSession, Playback | None]) -> None:
-        self.session, self.playback = result
-        session = self.session
-        if session.warnings:
-            self.notice.say(session.warnings[0][:1].upper() + session.warnings[0][1:], kind="warning")
-        self.image.show_message("", "")
-        if self.playback is None:
-            self.image.show_message("info", self.tr("No video"), self.tr("Only the predictions were found."))
-        self.chart.show_session(session)
-        self._area.setFixedHeight(min(self.chart.sizeHint().height() + 6, 300))
-        self._label.blockSignals(True)
-        self._label.addItem(self.tr("the most probable expression"), None)
-        for index, name in enumerate(session.labels):
-            self._label.addItem(name, index)
-        self._label.blockSignals(False)
-        for track_id in session.tracks:
-            self._who.addItem(session.name_of(track_id), track_id)
-        self._slider.setRange(0, max(1, round(session.duration_s * 1000)))
-        for item in self._controls:
-            item.setEnabled(True)
-        if self.playback is None:
-            for item in (self._play, self._slider):
-                item.setEnabled(False)
-        self._show_legend()
-        self._show_time(0.0)
-        self._choose_label()
-        self._timer.start()
-
-    def _failed(self, message: str) -> None:
-        self.image.show_message(
-            "warning", self.tr("This recording cannot be opened"), message[:1].upper() + message[1:]
-        )
-
-    def _show_legend(self) -> None:
-        assert self.session is not None
-        self._legend.setText(
-            "&nbsp;&nbsp;&nbsp; ".join(
-                f"<span style='color:{series_colour(index, self.palette()).name()}'>■</span>&nbsp;{html.escape(name)}"
-                for index, name in enumerate(self.session.labels)
-            )
-        )
-
-    # Playing
-
-    def toggle(self) -> None:
-        """Play or pause."""
-        if self.playback is not None:
-            self.playback.play(not self.playback.playing)
-
-    def step(self, by: int) -> None:
-        """Go `by` frames on; back where negative."""
-        if self.playback is not None:
-            self.playback.step(by)
-
-    def skip(self, seconds: float) -> None:
-        self.seek(self.time_s + seconds)
-
-    def seek(self, time_s: float) -> None:
-        """Go to a time of the recording."""
-        if self.playback is not None:
-            self.playback.seek(time_s)
-        self._show_time(time_s)
-
-    def seek_end(self, side: int) -> None:
-        if self.session is not None:
-            self.seek(self.session.duration_s if side > 0 else 0.0)
+    @property
+    def session(self) -> RecordedSession | None:
+        """The recording, with what was added to it."""
+        return self.state.session if self.state is not None else None
 
     @property
     def time_s(self) -> float:
         """Where the recording is now."""
-        return self._time_s
+        return self.player.time_s
 
-    _time_s = 0.0
+    @property
+    def playback(self) -> Playback | None:
+        """What plays it; None without a video."""
+        return self.player.playback
 
-    def jump_to_marker(self, side: int) -> None:
-        if self.session is not None:
-            self._jump([marker.time_s for marker in self.session.markers], side)
+    def seek(self, time_s: float) -> None:
+        """Go to a time of the recording."""
+        self.player.seek(time_s)
 
-    def jump_to_peak(self, side: int) -> None:
-        """To the next or previous moment at which the selected person showed the selected expression most clearly."""
-        track = self._who.currentData()
-        if self.session is None or track is None:
-            return
-        chosen = self._label.currentData()
-        names = self.session.labels if chosen is None else (self.session.labels[chosen],)
-        times = sorted({peak.time_s for name in names for peak in self.session.peaks(track, name)})
-        if not self._jump(times, side):
-            self.notice.say(self.tr("No further peak of this expression."), seconds=3)
+    # Building
 
-    def _jump(self, times: list[float], side: int) -> bool:
-        now = self._time_s
-        at = bisect.bisect_right(times, now + 0.02) if side > 0 else bisect.bisect_left(times, now - 0.02) - 1
-        if not 0 <= at < len(times):
-            return False
-        if self.playback is not None:
-            self.playback.play(False)
-        self.seek(times[at])
-        return True
+    def _build(self) -> None:
+        self._label = QComboBox()
+        self._label.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToContents)
+        self._label.setAccessibleName(self.tr("Expression shown in the timeline"))
+        self._who = QComboBox()
+        self._who.setAccessibleName(self.tr("Person"))
+        self._who.setMinimumWidth(120)
+        earlier, later = button(self.tr("Previous peak")), button(self.tr("Next peak"))
+        earlier.clicked.connect(self.actions_["previous_peak"].trigger)
+        later.clicked.connect(self.actions_["next_peak"].trigger)
+        export = button(self.tr("Export"), "export")
+        export.setMenu(QMenu(self))
+        self.exporting.fill(export.menu())
+        export.menu().aboutToShow.connect(self.exporting.say_selection)
+        view = self.actions_.menus["View"]
+        add_choices(view, self.tr("Read as if &expected"), EXPECTED[:-1], self._read_again)  # without one's own
+        add_choices(view, self.tr("&Style of boxes and numbers"), OVERLAY_LOOKS[:-1], self._set_style)  # "none" is B
+        own = self.actions_.menus["Recording"]
+        more = QMenu(self.tr("&Export the selection"), self)
+        self.exporting.fill(more)
+        own.insertMenu(self.actions_["compare"], more)
+        tools = row(
+            label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0, export
+        )
+        tools.setContentsMargins(18, 6, 14, 0)
+        self._tools = (self._label, self._who, earlier, later, export)
+        self._space = QWidget()
+        holder = column(self.notice)
+        holder.setContentsMargins(12, 8, 12, 0)
+        self._space.setLayout(holder)
+        self._space.hide()
+        self.notice.visibility_changed.connect(self._space.setVisible)
+        self._legend = Legend(self._label)
+        self.panel = QTabWidget()
+        self.panel.setObjectName("side")
+        self.panel.setDocumentMode(True)
+        self.panel.addTab(self.events, self.tr("Events"))
+        self.panel.addTab(self.figures, self.tr("Figures"))
+        self.panel.addTab(self.people, self.tr("People"))
+        self.panel.setMinimumWidth(250)
+        self._beside = QSplitter(Qt.Orientation.Horizontal)
+        self._beside.addWidget(self.image)
+        self._beside.addWidget(self.panel)
+        self._beside.setStretchFactor(0, 1)
+        self._beside.setSizes([860, 440])
+        self._beside.setChildrenCollapsible(False)
+        below = QWidget()
+        lower = column(self.transport, self.job, tools, self.timeline, self._legend, spacing=0)
+        lower.setStretch(3, 1)
+        below.setLayout(lower)
+        self._split = QSplitter(Qt.Orientation.Vertical)
+        self._split.addWidget(self._beside)
+        self._split.addWidget(below)
+        self._split.setChildrenCollapsible(False)
+        page = QWidget()
+        page.setObjectName("page")
+        whole = column(self._space, self._split, spacing=0)
+        whole.setStretch(1, 1)
+        page.setLayout(whole)
+        self.setCentralWidget(page)
+        for item in self._tools:
+            item.setEnabled(False)
 
-    def _slid(self, value: int) -> None:
-        if self.session is not None:
-            self.seek(value / 1000)
-
-    def _pull(self) -> None:
-        assert self.session is not None
-        if self.playback is None:
-            return
-        now = self.playback.now()
-        if now is not None and now.serial != self._serial:
-            self._serial = now.serial
-            self.image.show_image(now.image)
-            self._show_time(now.time_s)
-        playing = self.playback.playing
-        if self._play.property("playing") != playing:
-            self._play.setProperty("playing", playing)
-            self._play.setIcon(icon("pause" if playing else "play"))
-        if self.playback.problem:
-            self.notice.say(self.playback.problem[:1].upper() + self.playback.problem[1:], kind="warning")
-            self._timer.stop()
-
-    def _show_time(self, time_s: float) -> None:
-        assert self.session is not None
-        self._time_s = time_s
-        self._clock.setText(f"{clock(time_s)} / {clock(self.session.duration_s)}")
-        if not self._slider.isSliderDown():
-            self._slider.setValue(round(time_s * 1000))
-        self.chart.show_time(time_s)
-
-    def _choose_label(self) -> None:
-        if self.session is not None:
-            self.chart.show_session(self.session, self._label.currentData())
-            self.chart.show_time(self._time_s)
-
-    # Writing
-
-    def export_report(self) -> None:
-        self._save(self.tr("Save the report"), " report.pdf", self.tr("PDF (*.pdf);;Image (*.png)"), self._report)
-
-    def export(self, kind: str) -> None:
-        """Ask where to, and write one of `EXPORTERS`, of the selected person, or of everybody."""
-        export = EXPORTERS[kind]
-        kinds = f"{export.title} (*{export.suffix})"
-        ending = " export.csv" if export.suffix == ".csv" else export.suffix  # beside the recording's own CSV
-        self._save(self.tr("Export"), ending, kinds, partial(self._export_to, kind))
-
-    def _report(self, path: Path) -> None:
-        assert self.session is not None
-        save_report(self.session, self._path.stem, path)
-
-    def _export_to(self, kind: str, path: Path) -> None:
-        assert self.session is not None
-        track = self._who.currentData()
-        exporter(kind)(self.session, path, Selection(tracks=None if track is None else frozenset({track})))
-
-    def _save(self, title: str, ending: str, kinds: str, write: Callable[[Path], None]) -> None:
-        name = ask_save(self, title, str(self._path.with_name(self._path.stem + ending)), kinds)
-        if name:
-            self.write(Path(name), write)
-
-    def write(self, path: Path, write: Callable[[Path], None]) -> None:
-        """Write one file and say how it went."""
-        try:
-            write(path)
-        except (MienError, OSError) as error:
-            text = str(error)
-            self.notice.say(text[:1].upper() + text[1:], kind="warning")
-            return
-        self.notice.say(
-            self.tr("Saved {name}.").format(name=path.name), kind="check", seconds=8,
-            action=(self.tr("Open folder"), lambda: open_folder(path.parent)),
+    def _connect(self) -> None:
+        a, player = self.actions_, self.player
+        timeline, then = self.timeline, self._with
+        a.connect(
+            {
+                "play": player.toggle, "back": lambda: player.step(-1), "on": lambda: player.step(1),
+                "skip_back": lambda: player.skip(-_JUMP_S), "skip_on": lambda: player.skip(_JUMP_S),
+                "first": lambda: player.seek(0.0), "last": lambda: player.seek(player.duration_s), "close": self.close,
+                "slower": lambda: self.transport.change_speed(-1), "faster": lambda: self.transport.change_speed(1),
+                "normal": lambda: self.transport.change_speed(0),
+                "next_peak": lambda: player.jump_to_peak(1), "previous_peak": lambda: player.jump_to_peak(-1),
+                "next_marker": lambda: player.jump_to_marker(1), "previous_marker": lambda: player.jump_to_marker(-1),
+                "next_event": lambda: player.jump_to_event(1), "previous_event": lambda: player.jump_to_event(-1),
+                "undo": lambda: then(ReviewState.undo), "redo": lambda: then(ReviewState.redo),
+                "delete": self.events.remove_event, "mark": self.mark, "exclude": lambda: then(ReviewState.exclude),
+                "select_start": lambda: then(lambda state: state.select_edge(-1, self.time_s)),
+                "select_end": lambda: then(lambda state: state.select_edge(1, self.time_s)),
+                "select_none": lambda: then(ReviewState.select_none), "add_code": self._add_code,
+                "import_codes": self._import_codes, "compare": self.compare, "report": self.exporting.report,
+                "zoom_in": lambda: timeline.zoom(0.5), "zoom_out": lambda: timeline.zoom(2.0),
+                "zoom_all": timeline.zoom_all, "zoom_selection": timeline.zoom_selection,
+                "scroll_back": lambda: timeline.scroll(-0.5), "scroll_on": lambda: timeline.scroll(0.5),
+                "previous_person": lambda: then(lambda state: state.step_person(-1)),
+                "next_person": lambda: then(lambda state: state.step_person(1)),
+                "everybody": lambda: then(lambda state: state.select_person(None)),
+                "overlay": self._set_overlay, "panel": lambda: self.panel.setVisible(a["panel"].isChecked()),
+            }
         )  # fmt: skip
+        for key, action in enumerate(a.keys, start=1):
+            action.triggered.connect(lambda checked=False, key=key: self.press(key))
+        self.transport.speed_chosen.connect(player.set_speed)
+        player.moved.connect(self._moved)
+        player.playing.connect(self.transport.show_playing)
+        player.said.connect(self._said)
+        self.timeline.sought.connect(self.seek)
+        self.timeline.event_chosen.connect(lambda number: self._with(partial(ReviewState.select_event, number=number)))
+        self.events.sought.connect(self.seek)
+        self.figures.sought.connect(self.seek)
+        self._label.currentIndexChanged.connect(self._choose)
+        self._who.currentIndexChanged.connect(self._choose)
+
+    def _with(self, act: Callable[[ReviewState], object]) -> None:
+        if self.state is not None:
+            act(self.state)
+
+    # Opening
+
+    def _opened(self, result: tuple[RecordedSession, Playback | None, Origin | None]) -> None:
+        session, playback, origin = result
+        try:
+            self.state = ReviewState(self, session)
+        except MienError as error:
+            self._failed(str(error))
+            return
+        state = self.state
+        if session.warnings:
+            self.notice.say(session.warnings[0][:1].upper() + session.warnings[0][1:], kind="warning")
+        self.image.show_message("", "")
+        if playback is None:
+            self.image.show_message("info", self.tr("No video"), self.tr("Only the predictions were found."))
+        for item in self._tools:
+            item.setEnabled(True)
+        self.actions_.enable(True)
+        self.player.open(state, playback, origin)
+        self.actions_["overlay"].setEnabled(self.player.bare)
+        if not self.player.bare:
+            self.actions_["overlay"].setToolTip(self.tr("Boxes and numbers are part of this video."))
+        for name in ("play", "back", "on", "slower", "faster", "normal", "mute"):
+            self.actions_[name].setEnabled(playback is not None)
+        self.exporting.state, self.exporting.origin, self.exporting.look = state, origin, self.player.look
+        state.changed.connect(self._changed)
+        state.selected.connect(self._selected)
+        state.said.connect(self._said)
+        self.timeline.open(state)
+        for panel in (self.events, self.figures, self.people):
+            panel.open(state)
+        self._changed()
+        self._selected()
+        self._legend.show_labels(session.labels)
+        self._fit_lanes()
+        self._moved(0.0)
+        self.timeline.lanes.setFocus()  # so that the keys are those of the window, not of the first control
+
+    def _failed(self, message: str) -> None:
+        title = self.tr("This recording cannot be opened")
+        self.image.show_message("warning", title, message[:1].upper() + message[1:])
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        # The lanes are worth more than their legend, which is in the list of expressions, too.
+        self._legend.setVisible(self.height() >= _LOW)
+        self._lanes_height = 0
+        if self.state is not None:
+            self._fit_lanes()
+
+    def _read_again(self, choice: str) -> None:
+        """As if something else had been expected when it was recorded."""
+        path, expect = self._path, Expectation(choice)
+        if self.state is not None:
+            failed = partial(self._said, kind="warning")
+            self._reread = Task(self, lambda: read_session(path, expect=expect), self.state.take, failed)
+
+    # What changed
+
+    def _changed(self) -> None:
+        state = self.state
+        assert state is not None
+        for name, what in (("undo", state.history.undoes), ("redo", state.history.redoes)):
+            text = {"undo": self.tr("&Undo"), "redo": self.tr("&Redo")}[name]
+            self.actions_[name].setText(f"{text}: {what}" if what else text)
+            self.actions_[name].setEnabled(bool(what))
+        self._who.blockSignals(True)
+        self._who.clear()
+        self._who.addItem(self.tr("everybody"), None)
+        for key in state.session.tracks:
+            self._who.addItem(state.session.name_of(key), key)
+        self._who.blockSignals(False)
+        self._selected()
+        self._fit_lanes()
+
+    def _fit_lanes(self) -> None:
+        """Give the lanes the height that they need, where they have changed and the picture can spare it."""
+        lanes = self.timeline.lanes.sizeHint().height()
+        if lanes == self._lanes_height:
+            return
+        self._lanes_height = lanes
+        rest = self.transport.sizeHint().height() + 84
+        rest += self._legend.sizeHint().height() if self._legend.isVisible() else 0
+        below = min(lanes + rest, max(round(self.height() * 0.48), 240))
+        self._split.setSizes([max(self._split.height() - below, 160), below])
+
+    def _selected(self) -> None:
+        state = self.state
+        assert state is not None
+        self._who.blockSignals(True)
+        self._who.setCurrentIndex(max(self._who.findData(state.person), 0))
+        self._who.blockSignals(False)
+        span = state.span
+        text = "" if span is None else self.tr("{start} – {end} selected, {seconds:.3f} s").format(
+            start=clock_ms(span.start_s), end=clock_ms(span.end_s), seconds=span.seconds
+        )  # fmt: skip
+        self.transport.show_selection(text)
+        for name in ("exclude", "zoom_selection"):
+            self.actions_[name].setEnabled(span is not None)
+        self.actions_["delete"].setEnabled(state.event is not None)
+
+    def _choose(self) -> None:
+        if self.state is not None:
+            self.state.select_label(self._label.currentData())
+            if self._who.currentData() != self.state.person:
+                self.state.select_person(self._who.currentData())
+
+    def _said(self, text: str, kind: str) -> None:
+        self.notice.say(text, kind=kind, seconds=3 if kind == "info" else 10)
+
+    def _set_style(self, look: OverlayLook) -> None:
+        contrast = self.palette().color(QPalette.ColorRole.Window).name() in ("#000000", "#ffffff")
+        self.player.style = OverlayStyle(look, high_contrast=contrast)
+        self.player.redraw()
+
+    def _set_overlay(self) -> None:
+        self.player.overlay = self.actions_["overlay"].isChecked()
+        self.player.redraw()
+
+    def _moved(self, time_s: float) -> None:
+        if self.state is None:
+            return
+        played, playback = self.player.played, self.player.playback
+        index = None if played is None else played.index
+        count = 0 if playback is None else len(playback.times_s)
+        self.transport.show_time(time_s, self.state.session.duration_s, index, count)
+        self.timeline.show_time(time_s)
+
+    # Coding and selecting
+
+    def press(self, key: int) -> None:
+        """The key of a code."""
+        if self.state is not None:
+            self.state.press(key, self.player.time_s)
+
+    def mark(self) -> None:
+        """Set a marker here, and let its text be written where the recording does not play."""
+        if self.state is None:
+            return
+        self.state.add(self.tr("marker"), EventKind.MARKER, self.player.time_s)
+        if self.state.event is not None and not (self.playback is not None and self.playback.playing):
+            self._show_panel(self.events)
+            self.events.edit_text(self.state.event)
+
+    def _show_panel(self, panel: QWidget) -> None:
+        self.actions_["panel"].setChecked(True)
+        self.panel.show()
+        self.panel.setCurrentWidget(panel)
+
+    def _add_code(self) -> None:
+        self._show_panel(self.events)
+        self.events.add_code()
+
+    def _import_codes(self) -> None:
+        name = ask_recording(self, str(self._path.parent))
+        if name and self.state is not None:
+            self.state.import_codes(Path(name))
+
+    def compare(self) -> None:
+        """Open a window that compares two people, or this recording with another."""
+        if self.state is not None:
+            window = CompareWindow(self, self.state)
+            window.show()
+
+    # Keys and the end
+
+    def event(self, event: QEvent) -> bool:
+        return own_key(event) or super().event(event)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        if not clicks(event):
+            super().keyPressEvent(event)
 
     def closeEvent(self, event: QCloseEvent) -> None:
-        self._timer.stop()
         self._task.forget()
+        self.job.wait()
+        if self.state is not None:
+            self.state.finish(self.player.time_s)
         if self.playback is None and self._task.wait(10.0) and self._task.result is not None:
-            self.playback = self._task.result[1]
-        if self.playback is not None:
-            self.playback.close()
+            self.player.playback = self._task.result[1]
+        self.player.close()
         self.closed.emit()
         super().closeEvent(event)
 
 
-def _read(path: Path) -> tuple[RecordedSession, Playback | None]:
+def _read(path: Path) -> tuple[RecordedSession, Playback | None, Origin | None]:
     from mien.engine.review.playback import Playback
-    from mien.engine.review.session import read_session
+    from mien.engine.review.video.origin import origin_of
 
     session = read_session(path)
-    return session, None if session.mp4 is None else Playback(session.mp4)
+    origin = origin_of(session)
+    return session, None if origin is None else Playback(origin.path, start_s=origin.start_s), origin

@@ -137,6 +137,14 @@ def test_only_selected_people_are_spared_and_strangers_are_not() -> None:
     assert covered(done) and covered(done, other)
 
 
+@pytest.mark.parametrize("scope", ["all", "unselected"])
+def test_who_is_found_but_not_followed_is_covered_too(scope) -> None:
+    """As the seventeenth face where sixteen are followed."""
+    scene = replace(a_scene(0, a_face(1, Box(110, 40, 30, 30))), others=(FACE,))
+    (done,) = through(Anonymiser("blur", scope), scene, selected=frozenset({1}))
+    assert covered(done)
+
+
 def test_no_scene_is_lost_or_out_of_order_and_few_are_held() -> None:
     anonymiser = Anonymiser("pixelate", "all")
     given: list[int] = []

@@ -138,5 +138,13 @@ def test_privacy_hides_faces_but_spares_the_selected(way, mirrored: bool) -> Non
         assert (view.image[200:] == plain.image[200:]).all()
 
 
+def test_privacy_hides_who_is_found_but_not_followed() -> None:
+    other = Box(200, 60, 60, 60)
+    scene = replace(a_scene(face(1, 40, 60, 60)), others=(other,))
+    plain = view_of(scene, ViewRequest(320, 240, overlay=False)).image
+    view = view_of(scene, ViewRequest(320, 240, overlay=False, privacy="blur", privacy_scope="unselected"))
+    assert (view.image[_area(other)] == plain[_area(other)]).all(axis=2).mean() < 0.05
+
+
 def _area(box: Box) -> tuple[slice, slice]:
     return slice(round(box.y), round(box.bottom)), slice(round(box.x), round(box.right))

@@ -99,6 +99,22 @@ def test_no_more_faces_than_asked_for() -> None:
     assert len(faces) == 2
 
 
+def test_who_is_found_but_not_followed_is_told_apart() -> None:
+    tracker = Tracker(max_faces=1)
+    one, other = face(100, 100), face(500, 100, score=0.8)
+    assert ids(tracker.update([one, other], 0.0)) == [1]
+    assert tracker.others == (other.box,)
+    again = face(104, 102, score=0.3)  # a second box on the first face is not somebody else
+    tracker.update([one, again], 0.04)
+    assert tracker.others == ()
+    fresh = Tracker()
+    weak = face(300, 300, score=0.55)
+    assert fresh.update([weak], 0.0) == () and fresh.others == (weak.box,)
+    for number in range(1, 4):
+        faces = fresh.update([weak], number / RATE)
+    assert ids(faces) == [1] and fresh.others == ()
+
+
 def test_the_box_of_a_still_face_settles() -> None:
     random = np.random.default_rng(1)
     tracker = Tracker()

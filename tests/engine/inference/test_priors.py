@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mien.app.commands.model.group import model
 from mien.engine.errors import ModelError, SettingsError
-from mien.engine.inference.bundle import Bundle, parse_manifest
+from mien.engine.inference.bundle import Bundle, load_bundle, parse_manifest
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.priors import Prior, read_expectation, reweigh
 from mien.engine.settings import EXPECTED, Expectation
@@ -127,3 +130,20 @@ def test_a_bundle_with_a_damaged_prior_is_refused(tiny_bundle: Bundle, name: str
     raw[name] = value
     with pytest.raises(ModelError, match=name):
         parse_manifest(json.dumps(raw).encode(), tiny_bundle.path)
+
+
+def test_a_model_is_told_how_often_each_expression_was_in_its_training(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "tiny"
+    shutil.copytree(tiny_bundle.path, folder)
+    file = tmp_path / "clips.toml"
+    file.write_text("[frequencies]\nhappiness = 50\nsadness = 30\nneutral = 15\nanger = 5\n", encoding="utf-8")
+    done = CliRunner().invoke(model, ["prior", str(folder), str(file), "--strength", "0.25"], catch_exceptions=False)
+    assert done.exit_code == 0
+    assert "happiness 50.0%" in done.stdout
+    manifest = load_bundle(folder).manifest
+    assert Prior.of(manifest) == PRIOR
+    assert replace(manifest, class_prior=None, prior_strength=0.0) == tiny_bundle.manifest
+    for wrong in ("[frequencies]\nhappiness = 1\n", "[frequencies]\nhappiness = 'x'\n"):
+        file.write_text(wrong, encoding="utf-8")
+        with pytest.raises(SettingsError):
+            CliRunner().invoke(model, ["prior", str(folder), str(file)], catch_exceptions=False)

@@ -1,0 +1,1 @@
+"""The report of a recording, drawn for paper and for a browser."""
