@@ -14,6 +14,7 @@ from mien.app.commands.console import Console
 from mien.app.commands.options import quiet_option
 from mien.engine.errors import MienError, ReviewError
 from mien.engine.review.exports import EXPORTERS, Selection, exporter
+from mien.engine.settings import OVERLAY_LOOKS, OverlayLook, OverlayStyle
 
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession
@@ -86,7 +87,10 @@ def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--expect", metavar="CHOICE",
     help="Read it as if this had been expected when it was made: as-trained, balanced, lab, or a TOML file.",
 )  # fmt: skip
-@click.option("--no-overlay", is_flag=True, help="Draw nothing on videos.")
+@click.option(
+    "--overlay", type=click.Choice(OVERLAY_LOOKS), default="compact", show_default=True,
+    help="How boxes and numbers are drawn on videos.",
+)  # fmt: skip
 @click.option(
     "--compare", type=click.Path(path_type=Path), metavar="OTHER",
     help="With --statistics: add the figures of another recording to the table.",
@@ -102,7 +106,7 @@ def review(
     span: tuple[float, float] | None,
     excluded: tuple[tuple[float, float], ...],
     expect: str | None,
-    no_overlay: bool,
+    overlay: OverlayLook,
     compare: Path | None,
     overwrite: bool,
     quiet: bool,
@@ -147,7 +151,7 @@ def review(
         _report(session, recording.stem, report, selection)
         console.say(f"written: {report}")
     for start_s, end_s, file in videos:
-        _video(session, file, start_s, end_s, None if no_overlay else tracks or frozenset(session.tracks), quiet)
+        _video(session, file, start_s, end_s, tracks or frozenset(session.tracks), overlay, quiet)
         console.say(f"written: {file}")
 
 
@@ -195,16 +199,22 @@ def _statistics(session: RecordedSession, other: RecordedSession, file: Path, se
 
 
 def _video(
-    session: RecordedSession, file: Path, start_s: float, end_s: float | None, shown: frozenset[int] | None, quiet: bool
+    session: RecordedSession,
+    file: Path,
+    start_s: float,
+    end_s: float | None,
+    shown: frozenset[int],
+    overlay: OverlayLook,
+    quiet: bool,
 ) -> None:
-    """Write an MP4; numbers of the people `shown` are drawn on it, with None nothing."""
+    """Write an MP4 with the people `shown` drawn on it."""
     from mien.app.commands.progress import part_bar
     from mien.engine.review.video.export import Look, export_video
 
-    hidden = frozenset() if shown is None else frozenset(session.tracks) - shown
+    look = Look(overlay != "none", frozenset(session.tracks) - shown, OverlayStyle(overlay))
     with part_bar(file.name, quiet) as tell:
         export_video(
-            session, file, start_s=start_s, end_s=end_s, look=Look(shown is not None, hidden),
+            session, file, start_s=start_s, end_s=end_s, look=look,
             progress=lambda told: tell(told.done, told.frames, told.elapsed_s),
         )  # fmt: skip
 

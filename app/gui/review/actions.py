@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from typing import Final
 
 from PySide6.QtCore import QCoreApplication, QEvent, Qt
@@ -13,6 +14,7 @@ from PySide6.QtWidgets import (
     QAbstractSpinBox,
     QApplication,
     QComboBox,
+    QMenu,
     QMenuBar,
     QTabBar,
     QWidget,
@@ -127,9 +129,9 @@ class ReviewActions:
         for name in ("play", "mark", "exclude"):
             self.actions[name].setAutoRepeat(False)
         self.keys = []
-        for key in range(1, 10):
+        for number in range(1, 10):
             action = QAction(owner)
-            action.setShortcut(QKeySequence(str(key)))
+            action.setShortcut(QKeySequence(str(number)))
             action.setAutoRepeat(False)
             owner.addAction(action)
             self.keys.append(action)
@@ -148,6 +150,13 @@ class ReviewActions:
             action.setEnabled(on or name == "close")
         for action in self.keys:
             action.setEnabled(on)
+
+
+def add_choices(menu: QMenu, title: str, choices: Iterable[str], do: Callable[[str], object]) -> None:
+    """Add a menu of `choices`; `do` is told which was chosen."""
+    inner = menu.addMenu(title)
+    for choice in choices:
+        inner.addAction(choice.replace("-", " "), partial(do, choice))
 
 
 def own_key(event: QEvent) -> bool:

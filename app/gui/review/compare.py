@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
-from PySide6.QtCore import QPointF, QRectF, QSize, Qt
+from PySide6.QtCore import QBuffer, QIODevice, QPointF, QRectF, QSize, Qt
 from PySide6.QtGui import QColor, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import (
     QComboBox,
@@ -22,7 +22,6 @@ from PySide6.QtWidgets import (
 )
 
 from mien.app.gui.look.file_dialogs import ask_recording, ask_save
-from mien.app.gui.look.images import save_png
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.plot import Axes, draw_curve, draw_time_ticks, stretches
 from mien.app.gui.look.widgets import button, column, label, row
@@ -299,9 +298,11 @@ class CompareWindow(QDialog):
         if name:
             try:
                 refuse_own(self._second, Path(name))
-                refuse_own(self._first, Path(name))
-                save_png(self.chart.grab().toImage(), Path(name))
-            except (MienError, OSError) as error:
+                buffer = QBuffer()
+                buffer.open(QIODevice.OpenModeFlag.WriteOnly)
+                self.chart.grab().toImage().save(buffer, "PNG")  # type: ignore[call-overload]
+                save_export(self._first, Path(name), bytes(buffer.data().data()))
+            except MienError as error:
                 self._failed(str(error))
 
 

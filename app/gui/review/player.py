@@ -9,6 +9,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.review.state import ReviewState
+from mien.engine.settings import COMPACT
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback, Played
@@ -27,6 +28,7 @@ class Player(QObject):
         played: the frame that is shown.
         time_s: where the recording is.
         overlay: whether boxes and numbers are drawn, where the video has none yet.
+        style: how.
     """
 
     moved = Signal(float)
@@ -44,6 +46,7 @@ class Player(QObject):
         self.played: Played | None = None
         self.time_s = 0.0
         self.overlay = True
+        self.style = COMPACT
         self._drawing: Drawing | None = None
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
@@ -54,6 +57,7 @@ class Player(QObject):
         """Begin with a recording."""
         self._state, self.playback, self.origin = state, playback, origin
         state.changed.connect(self.redraw)
+        state.selected.connect(self.redraw)
         self.redraw()
         self._timer.start()
         self.moved.emit(0.0)
@@ -164,7 +168,8 @@ class Player(QObject):
         """What is drawn, for exports."""
         from mien.engine.review.video.export import Look
 
-        return Look(overlay=self.overlay)
+        person = None if self._state is None else self._state.person
+        return Look(self.overlay, style=self.style, selected=frozenset() if person is None else frozenset({person}))
 
     def redraw(self) -> None:
         """Names, hidden people or what is drawn have changed."""

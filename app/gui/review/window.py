@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QMainWindow,
@@ -22,7 +22,7 @@ from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, column, label, row
-from mien.app.gui.review.actions import ReviewActions, clicks, own_key
+from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, own_key
 from mien.app.gui.review.compare import CompareWindow
 from mien.app.gui.review.events_panel import EventsPanel
 from mien.app.gui.review.exporting import Exporting, VideoJob
@@ -38,14 +38,14 @@ from mien.engine.errors import MienError
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import clock_ms
-from mien.engine.settings import EXPECTED, Expectation
+from mien.engine.settings import EXPECTED, OVERLAY_LOOKS, Expectation, OverlayLook, OverlayStyle
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
     from mien.engine.review.video.origin import Origin
 
 _JUMP_S = 5.0
-_LOW = 720  # pixels; a window that is no higher has no legend
+_LOW = 720  # pixels; a window that is lower has no legend
 
 
 class ReviewWindow(QMainWindow):
@@ -112,10 +112,9 @@ class ReviewWindow(QMainWindow):
         export.setMenu(QMenu(self))
         self.exporting.fill(export.menu())
         export.menu().aboutToShow.connect(self.exporting.say_selection)
-        expected = self.actions_.menus["View"].addMenu(self.tr("Read as if &expected"))
-        for choice in EXPECTED:
-            if choice != "own":
-                expected.addAction(choice.replace("-", " "), partial(self._read_again, choice))
+        view = self.actions_.menus["View"]
+        add_choices(view, self.tr("Read as if &expected"), EXPECTED[:-1], self._read_again)  # without one's own
+        add_choices(view, self.tr("&Style of boxes and numbers"), OVERLAY_LOOKS[:-1], self._set_style)  # "none" is B
         own = self.actions_.menus["Recording"]
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
@@ -152,7 +151,6 @@ class ReviewWindow(QMainWindow):
         self._split = QSplitter(Qt.Orientation.Vertical)
         self._split.addWidget(self._beside)
         self._split.addWidget(below)
-        self._split.setStretchFactor(0, 1)
         self._split.setChildrenCollapsible(False)
         page = QWidget()
         page.setObjectName("page")
@@ -247,9 +245,8 @@ class ReviewWindow(QMainWindow):
         self.timeline.lanes.setFocus()  # so that the keys are those of the window, not of the first control
 
     def _failed(self, message: str) -> None:
-        self.image.show_message(
-            "warning", self.tr("This recording cannot be opened"), message[:1].upper() + message[1:]
-        )
+        title = self.tr("This recording cannot be opened")
+        self.image.show_message("warning", title, message[:1].upper() + message[1:])
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
@@ -318,6 +315,11 @@ class ReviewWindow(QMainWindow):
 
     def _said(self, text: str, kind: str) -> None:
         self.notice.say(text, kind=kind, seconds=3 if kind == "info" else 10)
+
+    def _set_style(self, look: OverlayLook) -> None:
+        contrast = self.palette().color(QPalette.ColorRole.Window).name() in ("#000000", "#ffffff")
+        self.player.style = OverlayStyle(look, high_contrast=contrast)
+        self.player.redraw()
 
     def _set_overlay(self) -> None:
         self.player.overlay = self.actions_["overlay"].isChecked()

@@ -21,6 +21,7 @@ from mien.engine.review.spans import Spans
 from mien.engine.review.video.frames import Stretch
 from mien.engine.review.video.origin import Origin, origin_of
 from mien.engine.review.video.scenes import RecordedScenes
+from mien.engine.settings import COMPACT, OverlayStyle
 from mien.engine.types import AudioChunk, RgbImage
 
 _INK: Final = (200, 200, 200)
@@ -33,10 +34,14 @@ class Look:
     Attributes:
         overlay: draw boxes and numbers at all; only over a video that has none yet.
         hidden: track ids of people of whom nothing is drawn, in addition to those hidden in review.
+        style: how it is drawn.
+        selected: track ids of people who get all their bars in the compact style, too.
     """
 
     overlay: bool = True
     hidden: frozenset[int] = field(default_factory=frozenset)
+    style: OverlayStyle = COMPACT
+    selected: frozenset[int] = field(default_factory=frozenset)
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,17 +164,18 @@ class Drawing:
 
     def __init__(self, session: RecordedSession, look: Look) -> None:
         self._scenes = RecordedScenes(session)
-        self._overlay = Overlay(session.labels, steps=session.about.steps)
+        self._overlay = Overlay(session.labels, steps=session.about.steps, style=look.style)
+        self._selected = look.selected
         self._names = {key: session.name_of(key) for key in session.tracks}
         leaders = {session.coding.leader(key) for key in session.coding.hidden | look.hidden}
         self._hidden = frozenset(leaders)
 
     def draw(self, image: RgbImage, time_s: float) -> RgbImage:
         """A copy of `image` ((H,W,3) uint8 RGB) with what was recorded at `time_s` drawn on it."""
-        scene = self._scenes.at(time_s, image)
-        seen = tuple(face for face in scene.faces if face.track_id not in self._hidden)
         copy = image.copy()
-        self._overlay.draw_over(copy, type(scene)(scene.frame, seen, scene.predictions), names=self._names)
+        self._overlay.draw_over(
+            copy, self._scenes.at(time_s, image), names=self._names, hidden=self._hidden, selected=self._selected
+        )
         return copy
 
 
