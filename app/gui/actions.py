@@ -122,7 +122,7 @@ class Menus(QObject):
         """Filled by whoever knows the sources, each time before it is shown."""
         view = bar.addMenu(_tr("&View"))
         _fill(view, a, "mirror", "overlay")
-        looks = dict(
+        looks: dict[str, str] = dict(
             zip(
                 OVERLAY_LOOKS,
                 (_tr("Compact tags"), _tr("All bars"), _tr("Name and label"), _tr("Nothing")),

@@ -70,7 +70,7 @@ def measure(width: int, height: int, labels: Sequence[str], style: OverlayStyle)
             font=size,
             pad=max(3, size // 3),
             line=line_height(size) + max(1, size // 8),
-            stroke=max(1, round(size / 9 * (2 if style.high_contrast else 1))),
+            stroke=max(1, round(size / 8 * (2 if style.high_contrast else 1))),
             bar=max(3, round(size * 0.32)),
             word_width=max([*widths, *(text_width(state, size, bold=True) for state in STATES)]),
             label_width=max(widths, default=0),

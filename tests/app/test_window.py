@@ -14,6 +14,7 @@ import pytest
 from PySide6.QtCore import QPoint, QPointF, Qt
 
 from mien.app.gui import preferences
+from mien.engine.drawing.tags import Trust, said_of
 from mien.engine.inference.bundle import Bundle
 from tests.videos import plain, portrait, write_video
 
@@ -34,7 +35,32 @@ def test_demo_comes_alive(open_window, qtbot) -> None:
     assert "fps" in window.status_line.text("processed")
     qtbot.waitUntil(lambda: window.status_line.text("model") in {"CPU", "CUDA", "TensorRT"}, timeout=20_000)
     window.panel.refresh()
-    assert window.panel.card.word in {*window.people.labels, "uncertain", "—"}
+    assert window.panel.card.word in {*window.people.labels, "uncertain", "warming up", "—"}
+
+
+def test_picture_card_list_and_chart_show_the_same_prediction(open_window, qtbot) -> None:
+    window = open_window()
+    seen: set[float] = set()
+    while len(seen) < 12:
+        qtbot.wait(30)
+        scene, person = window.canvas.view.scene, window.people.selected
+        prediction = scene.predictions.get(person.track_id)
+        if prediction is None:
+            continue
+        (face,) = [face for face in scene.faces if face.track_id == person.track_id]
+        shares = [float(share) for share in prediction.probabilities]
+        card = window.panel.card
+        assert person.prediction is prediction
+        assert card._bars._values == shares
+        if len(person.history) > 1:  # one point is no curve
+            assert window.panel.timeline._values[-1].tolist() == shares
+        said = said_of(scene, face, "1", window.people.labels, 16)
+        if said.trust is not Trust.NOTHING:
+            assert card.word == window.panel.row(person.track_id).word == said.word
+        if said.trust is Trust.SURE:
+            best = max(range(len(shares)), key=shares.__getitem__)
+            assert card._bars._best == best and card.word == window.people.labels[best]
+        seen.add(prediction.time_s)
 
 
 def test_another_source_and_one_that_is_not_there(open_window, qtbot, tmp_path: Path) -> None:

@@ -70,11 +70,11 @@ class PreferencesDialog(QDialog):
                 self.tr("Nothing"),
             ), strict=True)),
         )  # fmt: skip
-        self.font = QDoubleSpinBox()
-        self.font.setRange(0.5, 3.0)
-        self.font.setSingleStep(0.1)
-        self.font.setSuffix(" ×")
-        self.font.setValue(p.overlay_font)
+        self.letters = QDoubleSpinBox()
+        self.letters.setRange(0.5, 3.0)
+        self.letters.setSingleStep(0.1)
+        self.letters.setSuffix(" ×")
+        self.letters.setValue(p.overlay_font)
         self.privacy = _choice(
             p.screen_privacy,
             {"none": self.tr("As they are"), "blur": self.tr("Blurred"), "pixelate": self.tr("Pixelated")},
@@ -83,7 +83,7 @@ class PreferencesDialog(QDialog):
             (self.tr("Theme"), self.theme),
             (self.tr("Overlay"), self.overlay),
             (self.tr("Look of the overlay"), self.look),
-            (self.tr("Size of its letters"), self.font),
+            (self.tr("Size of its letters"), self.letters),
             (self.tr("Faces on screen"), self.privacy),
         )
 
@@ -154,7 +154,7 @@ class PreferencesDialog(QDialog):
         before = p.settings(), p.microphone
         p.keep(
             theme=self.theme.currentData(), overlay=self.overlay.isChecked(),
-            overlay_look=self.look.currentData(), overlay_font=round(self.font.value(), 2),
+            overlay_look=self.look.currentData(), overlay_font=round(self.letters.value(), 2),
             screen_privacy=self.privacy.currentData(), detector_range=self.range.currentData(),
             min_score=round(self.score.value(), 2), max_faces=self.faces.value(),
             occlusion_s=round(self.occlusion.value(), 2),

@@ -141,11 +141,13 @@ class PredictionCard(QWidget):
         if person.status is Status.OCCLUDED:
             return "—", self.tr("Face occluded; last prediction: {word}").format(word=word)
         if person.status is Status.WARMING:
-            return word, self.tr("Warming up: the window is not full yet")
+            said = self.tr("the window is not full yet; so far: {word}, {share}").format(word=word, share=share)
+            return self.tr("warming up"), said
         flaws = ", ".join(prediction.flaws)
         if person.status is Status.UNCERTAIN:
             said = self.tr("most probable: {word}, {share}").format(word=word, share=share)
             return self.tr("uncertain"), f"{said} · {flaws}" if flaws else said
         if flaws:
-            return word, self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=flaws)
+            said = self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=flaws)
+            return self.tr("{word}?").format(word=word), said
         return word, share
