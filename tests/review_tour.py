@@ -106,7 +106,7 @@ def _run(chosen: argparse.Namespace, recording: Path) -> None:
     save(window, "coded")
     lanes = window.timeline.lanes
     y = lanes.height() // 3
-    start, end = (QPoint(round(lanes.x(time_s)), y) for time_s in (3.0, 7.0))
+    start, end = (QPoint(round(lanes.x_of(time_s)), y) for time_s in (3.0, 7.0))
     QTest.mousePress(lanes, Qt.MouseButton.LeftButton, pos=start)
     for part in range(1, 11):
         QTest.mouseMove(lanes, start + (end - start) * (part / 10))

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
 
 
-class _Seconds(click.ParamType):
+class _Seconds(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """A time in seconds, or as MM:SS.mmm or HH:MM:SS.mmm."""
 
     name = "time"
@@ -36,7 +36,7 @@ class _Seconds(click.ParamType):
             self.fail(str(error), param, ctx)
 
 
-class _Span(click.ParamType):
+class _Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]
     """START-END, each a time."""
 
     name = "span"

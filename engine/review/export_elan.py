@@ -87,15 +87,15 @@ def _tiers(session: RecordedSession, selection: Selection) -> Iterator[tuple[str
     for code in session.coding.codes:
         # A tier for each person that has it, and one for events of nobody.
         who = dict.fromkeys(None if e.track is None else session.coding.leader(e.track) for e, _, _ in events)
-        for track_id in who:
+        for person in who:
             own = [
                 (max(start, 0.0), end if end > start else start + 0.5, event.text or event.code)
                 for event, start, end in events
                 if event.code == code.name
-                and (None if event.track is None else session.coding.leader(event.track)) == track_id
+                and (None if event.track is None else session.coding.leader(event.track)) == person
             ]
             if own:
-                name = code.name if track_id is None else f"{code.name} ({session.name_of(track_id)})"
+                name = code.name if person is None else f"{code.name} ({session.name_of(person)})"
                 yield name, _apart(own)
     yield "Markers", _apart(markers(session, selection))
 

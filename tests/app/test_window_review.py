@@ -199,7 +199,7 @@ def test_coding_with_keys_alone(reviewing: ReviewWindow, qtbot, tmp_path: Path) 
     ]  # fmt: skip
     press(key.Key_Home)
     press(key.Key_E)
-    assert window.time_s == pytest.approx(0.4) and state.event == state.history.now.events[0].number
+    assert window.time_s == pytest.approx(0.4) and state.chosen_event == state.history.now.events[0].number
     press(key.Key_Delete)
     assert len(state.history.now.events) == 3
     press(key.Key_Z, control)
@@ -252,7 +252,7 @@ def test_the_scrubber_stands_over_the_playhead_at_every_zoom(reviewing: ReviewWi
             QStyle.ComplexControl.CC_Slider, option, QStyle.SubControl.SC_SliderHandle, slider
         )
         x = slider.mapToGlobal(handle.center()).x()
-        assert abs(x - lanes.mapToGlobal(QPointF(lanes.x(window.time_s), 0)).x()) <= 2
+        assert abs(x - lanes.mapToGlobal(QPointF(lanes.x_of(window.time_s), 0)).x()) <= 2
         assert window.timeline.shown.start_s <= window.time_s <= window.timeline.shown.end_s
 
 

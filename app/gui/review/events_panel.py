@@ -82,7 +82,7 @@ class EventsPanel(QWidget):
             at = len(state.history.now.codes) - 1
             self.codes.setFocus()
             self.codes.setCurrentCell(at, 1)
-            self.codes.editItem(self.codes.item(at, 1))
+            self.codes.edit(self.codes.model().index(at, 1))
 
     def remove_code(self) -> None:
         """Delete the selected code."""
@@ -117,14 +117,14 @@ class EventsPanel(QWidget):
         if at >= 0:
             self.events.setFocus()
             self.events.setCurrentCell(at, _TEXT)
-            self.events.editItem(self.events.item(at, _TEXT))
+            self.events.edit(self.events.model().index(at, _TEXT))
 
     def remove_event(self) -> None:
         """Delete the selected event."""
         state = self._state
-        if state is None or state.event is None:
+        if state is None or state.chosen_event is None:
             return
-        number, at = state.event, self.events.currentRow()
+        number, at = state.chosen_event, self.events.currentRow()
         if state.do(self.tr("delete event"), lambda coding: coding.without_event(number)):
             left = state.history.now.events
             state.select_event(left[min(at, len(left) - 1)].number if left else None)
@@ -132,7 +132,7 @@ class EventsPanel(QWidget):
     def _event_edited(self, item: QTableWidgetItem) -> None:
         if self._filling or self._state is None:
             return
-        state, number = self._state, self.events.item(item.row(), _START).data(_ROLE)
+        state, number = self._state, self.events.model().index(item.row(), _START).data(_ROLE)
         event = state.history.now.event(number)
         try:
             if item.column() == _START:
@@ -170,8 +170,8 @@ class EventsPanel(QWidget):
         return super().eventFilter(watched, event)
 
     def _seek(self) -> None:
-        if self._state is not None and self._state.event is not None:
-            self.sought.emit(self._state.history.now.event(self._state.event).start_s)
+        if self._state is not None and self._state.chosen_event is not None:
+            self.sought.emit(self._state.history.now.event(self._state.chosen_event).start_s)
 
     # Filling
 
@@ -231,7 +231,7 @@ class EventsPanel(QWidget):
 
     def _row_of(self, number: int | None) -> int:
         for at in range(self.events.rowCount()):
-            if self.events.item(at, _START).data(_ROLE) == number:
+            if self.events.model().index(at, _START).data(_ROLE) == number:
                 return at
         return -1
 
@@ -240,7 +240,7 @@ class EventsPanel(QWidget):
         if self._state is None:
             return
         self._filling = True
-        at = self._row_of(self._state.event)
+        at = self._row_of(self._state.chosen_event)
         if at < 0:
             self.events.clearSelection()
         elif at != self.events.currentRow() or not self.events.selectedItems():

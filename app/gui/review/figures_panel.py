@@ -133,6 +133,7 @@ class FiguresPanel(QWidget):
         lines = ["\t".join(self.tree.headerItem().text(number) for number in range(5))]
         for at in range(self.tree.topLevelItemCount()):
             top = self.tree.topLevelItem(at)
+            assert top is not None
             lines.append(top.text(0))
             lines += [
                 "\t".join(top.child(i).text(number).strip() for number in range(5)) for i in range(top.childCount())

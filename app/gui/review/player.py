@@ -171,8 +171,8 @@ class Player(QObject):
             self._timer.stop()
 
     def _hear(self, audio: RecordedAudio, playback: Playback) -> None:
-        moving = playback.playing and self.audible and self.played is not None
-        audio.follow(moving and self.played.request == playback.request, self.time_s, playback.speed)
+        there = self.played is not None and self.played.request == playback.request
+        audio.follow(playback.playing and self.audible and there, self.time_s, playback.speed)
         if audio.problem and audio.problem != self._told:
             self._told = audio.problem
             self.said.emit(audio.problem[:1].upper() + audio.problem[1:], "info")

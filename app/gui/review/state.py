@@ -36,7 +36,7 @@ class ReviewState(QObject):
         self.span: Span | None = None
         self.person: int | None = None
         self.label: int | None = None
-        self.event: int | None = None
+        self.chosen_event: int | None = None
 
     @property
     def selection(self) -> Selection:
@@ -70,8 +70,8 @@ class ReviewState(QObject):
         self.selected.emit()
 
     def select_event(self, number: int | None) -> None:
-        if number != self.event:
-            self.event = number
+        if number != self.chosen_event:
+            self.chosen_event = number
             self.selected.emit()
 
     def select_edge(self, side: int, time_s: float) -> None:
@@ -175,8 +175,8 @@ class ReviewState(QObject):
             self._save()
         if self.person not in self.session.tracks:
             self.person = None
-        if self.event not in {event.number for event in self.history.now.events}:
-            self.event = None
+        if self.chosen_event not in {event.number for event in self.history.now.events}:
+            self.chosen_event = None
         self.changed.emit()
 
     def _save(self) -> None:

@@ -76,7 +76,7 @@ class Lanes(QWidget):
             self._redraw()
         self.update()
 
-    def x(self, time_s: float) -> float:
+    def x_of(self, time_s: float) -> float:
         """Where a time lies, in pixels of this widget."""
         assert self._chart is not None
         return self._chart.axes(QRectF(self.rect())).x(time_s)
@@ -101,7 +101,9 @@ class Lanes(QWidget):
         state = self._state
         if state is not None:
             began = tuple((name, began_s) for (name, _), began_s in state.coder.open.items())
-            view = ChartView(*self._range, state.label, state.span, state.person, state.event, began, self._time_s)
+            view = ChartView(
+                *self._range, state.label, state.span, state.person, state.chosen_event, began, self._time_s
+            )
             # The application's: a style sheet that makes the scrolled area transparent leaves black in its palette.
             self._chart = ChartPainter(state.session, QApplication.palette(), self.font(), view)
         self.update()
@@ -239,7 +241,7 @@ class Timeline(QWidget):
         self.lanes.sought.connect(self.sought)
         self.lanes.event_chosen.connect(self.event_chosen)
         self.lanes.zoomed.connect(self.zoom)
-        self.lanes.scrolled.connect(self.scroll)
+        self.lanes.scrolled.connect(self.scroll_by)
         self.area = QScrollArea()
         self.area.setWidgetResizable(True)
         self.area.setProperty("flat", True)
@@ -297,7 +299,7 @@ class Timeline(QWidget):
         if self._state is not None and self._state.span is not None:
             self.show_span(self._state.span)
 
-    def scroll(self, part: float) -> None:
+    def scroll_by(self, part: float) -> None:
         """Go on by a part of what is shown."""
         by = part * (self._end_s - self._start_s)
         self.show_span(Span(self._start_s + by, self._end_s + by))
@@ -326,12 +328,12 @@ class Timeline(QWidget):
         """Puts the slider's groove exactly over the lanes."""
         viewport = self.area.viewport()
         right = self.width() - viewport.mapTo(self, viewport.rect().topRight()).x() - 1
-        margins = self.layout().contentsMargins()
+        margins = self.contentsMargins()
         left_edge = viewport.mapTo(self, viewport.rect().topLeft()).x()
         height = self.slider.sizeHint().height()
         x = left_edge + NAMES - _HANDLE
         wide = self.width() - right - RIGHT + _HANDLE - x
-        self.slider.setGeometry(x, margins.top(), max(wide, 20), height)
+        self.slider.setGeometry(x, margins.top() + 6, max(wide, 20), height)
 
     def _scrolled(self, value: int) -> None:
         wide = self._end_s - self._start_s

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
@@ -182,7 +182,7 @@ class ReviewWindow(QMainWindow):
                 "import_codes": self._import_codes, "compare": self.compare, "report": self.exporting.report,
                 "zoom_in": lambda: timeline.zoom(0.5), "zoom_out": lambda: timeline.zoom(2.0),
                 "zoom_all": timeline.zoom_all, "zoom_selection": timeline.zoom_selection,
-                "scroll_back": lambda: timeline.scroll(-0.5), "scroll_on": lambda: timeline.scroll(0.5),
+                "scroll_back": lambda: timeline.scroll_by(-0.5), "scroll_on": lambda: timeline.scroll_by(0.5),
                 "previous_person": lambda: then(lambda state: state.step_person(-1)),
                 "next_person": lambda: then(lambda state: state.step_person(1)),
                 "everybody": lambda: then(lambda state: state.select_person(None)),
@@ -306,7 +306,7 @@ class ReviewWindow(QMainWindow):
         self.transport.show_selection(text)
         for name in ("exclude", "zoom_selection"):
             self.actions_[name].setEnabled(span is not None)
-        self.actions_["delete"].setEnabled(state.event is not None)
+        self.actions_["delete"].setEnabled(state.chosen_event is not None)
 
     def _choose(self) -> None:
         if self.state is not None:
@@ -317,9 +317,9 @@ class ReviewWindow(QMainWindow):
     def _said(self, text: str, kind: str) -> None:
         self.notice.say(text, kind=kind, seconds=3 if kind == "info" else 10)
 
-    def _set_style(self, look: OverlayLook) -> None:
+    def _set_style(self, look: str) -> None:
         contrast = self.palette().color(QPalette.ColorRole.Window).name() in ("#000000", "#ffffff")
-        self.player.style = OverlayStyle(look, high_contrast=contrast)
+        self.player.style = OverlayStyle(cast("OverlayLook", look), high_contrast=contrast)
         self.player.redraw()
 
     def _set_overlay(self) -> None:
@@ -347,9 +347,9 @@ class ReviewWindow(QMainWindow):
         if self.state is None:
             return
         self.state.add(self.tr("marker"), EventKind.MARKER, self.player.time_s)
-        if self.state.event is not None and not (self.playback is not None and self.playback.playing):
+        if self.state.chosen_event is not None and not (self.playback is not None and self.playback.playing):
             self._show_panel(self.events)
-            self.events.edit_text(self.state.event)
+            self.events.edit_text(self.state.chosen_event)
 
     def _show_panel(self, panel: QWidget) -> None:
         self.actions_["panel"].setChecked(True)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -98,12 +99,15 @@ class RecordedAudio:
                 self._play(speaker, where_s, speed, serial)
                 with self._changed:
                     # Its end: nothing more until the frames are somewhere else.
-                    self._changed.wait_for(lambda serial=serial: self._closing or self._serial != serial)
+                    self._changed.wait_for(partial(self._over, serial))
         except MienError as error:
             self._problem = str(error)
         finally:
             if speaker is not None:
                 speaker.close()
+
+    def _over(self, serial: int) -> bool:
+        return self._closing or self._serial != serial
 
     def _play(self, speaker: Speaker, where_s: float, speed: float, serial: int) -> None:
         # What is written now is heard a little later, when the frames have gone on.

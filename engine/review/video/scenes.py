@@ -60,7 +60,8 @@ def _face(track: Track, row: int) -> Face:
     box = Box(*(float(value) for value in track.boxes[row]))
     if track.status[row] == str(Status.OCCLUDED):
         return Face(track.track_id, box, None)
-    keypoints = np.float32((box.x, box.y)) + _KEYPOINTS * np.float32((box.width, box.height))
+    corner, size = np.array((box.x, box.y), np.float32), np.array((box.width, box.height), np.float32)
+    keypoints = corner + _KEYPOINTS * size
     return Face(track.track_id, box, Detection(box, np.asarray(keypoints, np.float32), 1.0))
 
 
