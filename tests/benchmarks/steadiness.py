@@ -49,7 +49,7 @@ HAPPY = [(270, 350), (300, 380), (380, 460)]
 LASTS_S = 0.5  # a raw label that stays for so long is a change of the face, not flicker
 SETTLED_S = 0.4  # a change is seen when the new label stays for this long
 SWITCHES, DELAY_S = 0.5, 0.35  # the targets
-SHEETS, SHEET_FRAMES, SHEET_RATE = 10, 160, 8
+SHEET_FRAMES, SHEET_RATE = 160, 8
 
 
 @dataclass
@@ -157,12 +157,12 @@ def unsteady(image: RgbImage, seed: int) -> Iterable[Frame]:
         yield Frame(index, index, 1, time_s, np.clip(lit, 0, 255).astype(np.uint8))
 
 
-def sheets(file: Path) -> Iterable[RgbImage]:
-    """Pictures of six faces each, of the validation split of FairFace."""
+def sheets(file: Path, count: int) -> Iterable[RgbImage]:
+    """`count` pictures of six faces each, of the validation split of FairFace."""
     with np.load(file, allow_pickle=False) as data:
         jpeg, offsets, chosen = data["jpeg"], data["offsets"], np.flatnonzero(data["split"] == "val")
     rng = np.random.default_rng(7)
-    for _ in range(SHEETS):
+    for _ in range(count):
         tiles = []
         for at in rng.choice(chosen, 6, replace=False):
             grey = cv2.imdecode(np.asarray(jpeg[offsets[at] : offsets[at + 1]]), cv2.IMREAD_GRAYSCALE)
@@ -176,6 +176,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("--videos", type=Path, required=True, help="folder of sample videos")
     parser.add_argument("--faces", type=Path, help="fairface.npz: portraits before an unsteady camera")
+    parser.add_argument("--sheets", type=int, default=10, help="how many pictures of six portraits each")
     parser.add_argument("--bundle", type=Path, default=None)
     parser.add_argument("--trouble", action="store_true", help="make the frames worse")
     parser.add_argument("--json", type=Path, default=None)
@@ -222,7 +223,7 @@ def main() -> None:
 
         if args.faces is not None:
             counts = np.zeros(3)
-            for number, sheet in enumerate(sheets(args.faces)):
+            for number, sheet in enumerate(sheets(args.faces, args.sheets)):
                 for track in read(unsteady(sheet, number), detector, predictor).values():
                     counts += switches(track.raw), switches(track.shown), (track.times[-1] - track.times[0]) / 60
             raw, shown = counts[0] / counts[2], counts[1] / counts[2]
