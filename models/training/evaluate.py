@@ -177,18 +177,40 @@ def write_scores(folds: Sequence[Scores], folder: Path) -> dict[str, Any]:
 def draw_confusion(scores: Scores, path: Path, cell: int = 56) -> None:
     """A PNG of the confusion matrix in percent of each row, true classes down, answers across."""
     shares = 100 * metrics.normalised(scores.counts)
-    classes, margin = len(scores.labels), 120
-    image = Image.new("RGB", (margin + classes * cell + 10, margin // 2 + classes * cell + 30), "white")
+    names = [_cut(label) for label in scores.labels]
+    ruler = ImageDraw.Draw(Image.new("RGB", (1, 1)))
+    longest = max(round(ruler.textlength(name)) for name in names) + 12
+    classes, left, top = len(names), longest + 24, longest + 24
+    side = classes * cell
+    foot = f"percent of the clips of each true class; UAR {scores.uar:.2f}, WAR {scores.war:.2f}"
+    width = max(left + side + 10, round(ruler.textlength(foot)) + 12)
+    image = Image.new("RGB", (width, top + side + 34), "white")
     draw = ImageDraw.Draw(image)
-    for row in range(classes):
-        y = margin // 2 + row * cell
-        draw.text((6, y + cell // 2 - 6), scores.labels[row][:18], fill="black")
-        draw.text((margin + row * cell + 4, margin // 2 - 18), scores.labels[row][:8], fill="black")
+    draw.text((left + side // 2 - 20, 4), "answer", fill="grey")
+    _draw_upright(image, "true class", (4, top + side // 2 - 30), "grey")
+    for row, name in enumerate(names):
+        y = top + row * cell
+        draw.text((left - 8 - draw.textlength(name), y + cell // 2 - 6), name, fill="black")
+        above = (left + row * cell + cell // 2 - 6, top - 8 - round(draw.textlength(name)))
+        _draw_upright(image, name, above, "black")
         for column in range(classes):
-            x, share = margin + column * cell, float(shares[row, column])
+            x, share = left + column * cell, float(shares[row, column])
             shade = round(255 - 2.2 * share)
             draw.rectangle((x, y, x + cell - 1, y + cell - 1), fill=(shade, shade, 255), outline="white")
-            draw.text((x + cell // 2 - 10, y + cell // 2 - 6), f"{share:.1f}", fill="white" if share > 60 else "black")
-    foot = f"rows: true class, percent of its clips; UAR {scores.uar:.2f}, WAR {scores.war:.2f}"
-    draw.text((6, margin // 2 + classes * cell + 10), foot, fill="black")
+            value = f"{share:.1f}"
+            at = (x + (cell - draw.textlength(value)) / 2, y + cell // 2 - 6)
+            draw.text(at, value, fill="white" if share > 60 else "black")
+    draw.text((6, top + side + 12), foot, fill="black")
     image.save(path)
+
+
+def _cut(label: str) -> str:
+    return label if len(label) <= 24 else label[:23] + "\u2026"
+
+
+def _draw_upright(image: Image.Image, text: str, at: tuple[int, int], colour: str) -> None:
+    """Text that is read from below, its left upper corner at `at`."""
+    width = round(ImageDraw.Draw(image).textlength(text)) + 2
+    line = Image.new("RGB", (width, 14), "white")
+    ImageDraw.Draw(line).text((0, 0), text, fill=colour)
+    image.paste(line.transpose(Image.Transpose.ROTATE_90), at)

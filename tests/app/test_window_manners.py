@@ -65,7 +65,14 @@ def test_messages_do_not_move_the_frame(open_window, qtbot) -> None:
     assert window.canvas.geometry() == before
     inside = window.notice.geometry()
     assert window.canvas.rect().contains(inside)
-    assert window.notice._button.isVisible()
+    window.resize(640, 440)
+    texts = [window.tr("Review"), window.tr("Open folder")]
+    window.notice.say("Recorded 00:12.", action=(texts[1], lambda: None), second=(texts[0], lambda: None))
+    qtbot.wait(50)
+    assert window.canvas.rect().contains(window.notice.geometry())
+    for part in (window.notice._button, window.notice._other):
+        assert part.width() >= part.sizeHint().width()  # nothing of it is cut off
+        assert window.notice.rect().contains(part.geometry())
 
 
 def test_a_camera_that_is_plugged_in_is_offered(open_window, qtbot) -> None:

@@ -7,13 +7,14 @@ from typing import Final
 
 from PySide6.QtCore import QEvent, QObject, QTimer, Signal
 from PySide6.QtGui import QPalette
-from PySide6.QtWidgets import QFrame, QLabel, QWidget
+from PySide6.QtWidgets import QBoxLayout, QFrame, QLabel, QSizePolicy, QWidget
 
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import Button, label, restyle, row, tool
 
 _WIDEST: Final = 680
 _EDGE: Final = 12
+_NARROW: Final = 520
 
 
 class Notice(QFrame):
@@ -37,7 +38,12 @@ class Notice(QFrame):
         self._other.clicked.connect(lambda: self._act(self._second))
         self._close = tool("close", self.tr("Dismiss"))
         self._close.clicked.connect(self.hide)
-        inner = row(self._icon, self._text, self._other, self._button, self._close, spacing=10)
+        for part in (self._button, self._other):
+            part.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
+        # Where there is little room the buttons stand below the text.
+        self._middle = row(self._text, row(self._other, self._button, spacing=10), spacing=10)
+        self._middle.setStretch(0, 1)
+        inner = row(self._icon, self._middle, self._close, spacing=10)
         inner.setContentsMargins(14, 6, 8, 6)
         inner.setStretch(1, 1)
         self.setLayout(inner)
@@ -119,8 +125,18 @@ class Notice(QFrame):
             return
         # As wide as its words need on one line, where there is room.
         words = self._text.fontMetrics().horizontalAdvance(self._text.text())
-        others = sum(part.sizeHint().width() + 10 for part in (self._button, self._other) if not part.isHidden())
-        width = max(min(over.width() - 2 * _EDGE, _WIDEST, words + others + 150), 200)
+        narrow = over.width() < _NARROW
+        way = QBoxLayout.Direction.TopToBottom if narrow else QBoxLayout.Direction.LeftToRight
+        if self._middle.direction() != way:
+            self._middle.setDirection(way)
+            self._icon.setVisible(not narrow)
+        others = (
+            0
+            if narrow
+            else sum(part.sizeHint().width() + 10 for part in (self._button, self._other) if not part.isHidden())
+        )
+        needed = _WIDEST if narrow else words + others + 150
+        width = max(min(over.width() - 2 * _EDGE, _WIDEST, needed), 200)
         height = self._inner.totalHeightForWidth(width) if self._inner.hasHeightForWidth() else 0
         height = max(height, self._inner.totalMinimumSize().height())
         self.setGeometry((over.width() - width) // 2, over.height() - height - _EDGE - self._lift, width, height)

@@ -13,6 +13,7 @@ from mien.engine.settings import COMPACT
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback, Played
+    from mien.engine.review.video.audio import RecordedAudio
     from mien.engine.review.video.export import Drawing, Look
     from mien.engine.review.video.origin import Origin
 
@@ -29,6 +30,7 @@ class Player(QObject):
         time_s: where the recording is.
         overlay: whether boxes and numbers are drawn, where the video has none yet.
         style: how.
+        audible: whether its audio is played.
     """
 
     moved = Signal(float)
@@ -48,6 +50,9 @@ class Player(QObject):
         self.overlay = True
         self.style = COMPACT
         self._drawing: Drawing | None = None
+        self._audio: RecordedAudio | None = None
+        self._told = ""
+        self.audible = True
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(_PULL_MS)
@@ -59,12 +64,18 @@ class Player(QObject):
         state.changed.connect(self.redraw)
         state.selected.connect(self.redraw)
         self.redraw()
+        if origin is not None and playback is not None:
+            from mien.engine.review.video.audio import RecordedAudio
+
+            self._audio = RecordedAudio(origin.path, origin.start_s)
         self._timer.start()
         self.moved.emit(0.0)
 
     def close(self) -> None:
         """Let go of the file."""
         self._timer.stop()
+        if self._audio is not None:
+            self._audio.close()
         if self.playback is not None:
             self.playback.close()
 
@@ -153,9 +164,18 @@ class Player(QObject):
             self._paint()
             self._move(now.time_s)
         self.playing.emit(self.playback.playing)
+        if self._audio is not None:
+            self._hear(self._audio, self.playback)
         if self.playback.problem:
             self.said.emit(self.playback.problem[:1].upper() + self.playback.problem[1:], "warning")
             self._timer.stop()
+
+    def _hear(self, audio: RecordedAudio, playback: Playback) -> None:
+        moving = playback.playing and self.audible and self.played is not None
+        audio.follow(moving and self.played.request == playback.request, self.time_s, playback.speed)
+        if audio.problem and audio.problem != self._told:
+            self._told = audio.problem
+            self.said.emit(audio.problem[:1].upper() + audio.problem[1:], "info")
 
     # The picture
 
@@ -177,6 +197,8 @@ class Player(QObject):
 
         if self._state is None:
             return
+        if self._audio is not None:
+            self._audio.counted = self._state.session.counted
         self._drawing = Drawing(self._state.session, self.look()) if self.bare and self.overlay else None
         self._paint()
 

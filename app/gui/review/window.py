@@ -186,7 +186,8 @@ class ReviewWindow(QMainWindow):
                 "previous_person": lambda: then(lambda state: state.step_person(-1)),
                 "next_person": lambda: then(lambda state: state.step_person(1)),
                 "everybody": lambda: then(lambda state: state.select_person(None)),
-                "overlay": self._set_overlay, "panel": lambda: self.panel.setVisible(a["panel"].isChecked()),
+                "overlay": self._set_overlay, "mute": lambda: setattr(player, "audible", a["mute"].isChecked()),
+                "panel": lambda: self.panel.setVisible(a["panel"].isChecked()),
             }
         )  # fmt: skip
         for key, action in enumerate(a.keys, start=1):
@@ -367,8 +368,7 @@ class ReviewWindow(QMainWindow):
     def compare(self) -> None:
         """Open a window that compares two people, or this recording with another."""
         if self.state is not None:
-            window = CompareWindow(self, self.state)
-            window.show()
+            CompareWindow(self, self.state).show()
 
     # Keys and the end
 
