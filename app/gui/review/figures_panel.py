@@ -130,14 +130,15 @@ class FiguresPanel(QWidget):
 
     def copy(self) -> None:
         """Put the table on the clipboard, with tabs between the cells."""
-        lines = ["\t".join(self.tree.headerItem().text(number) for number in range(5))]
-        for at in range(self.tree.topLevelItemCount()):
-            top = self.tree.topLevelItem(at)
-            assert top is not None
-            lines.append(top.text(0))
-            lines += [
-                "\t".join(top.child(i).text(number).strip() for number in range(5)) for i in range(top.childCount())
-            ]
+        model = self.tree.model()
+        heads = [str(model.headerData(number, Qt.Orientation.Horizontal)) for number in range(5)]
+        lines = ["\t".join(heads)]
+        for at in range(model.rowCount()):
+            top = model.index(at, 0)
+            lines.append(str(top.data()))
+            for row_at in range(model.rowCount(top)):
+                cells = [model.index(row_at, number, top).data() for number in range(5)]
+                lines.append("\t".join("" if cell is None else str(cell).strip() for cell in cells))
         QGuiApplication.clipboard().setText("\n".join(lines) + "\n")
 
 
