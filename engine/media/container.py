@@ -16,7 +16,10 @@ from mien.engine.errors import SourceError
 from mien.engine.media.rationals import time_base
 from mien.engine.settings import MAX_PIXELS
 
-av.logging.set_level(av.logging.PANIC)  # what matters is raised; FFmpeg's own lines would litter the terminal
+# What matters is raised; FFmpeg's own lines would litter the terminal, and show addresses with their logins. At any
+# other level PyAV hands them to Python, for which a decoder's thread must wait for the interpreter's lock: whoever lets
+# go of a decoder meanwhile holds that lock and waits for the thread, for ever.
+av.logging.set_level(None)
 
 # A "video file" may be a playlist in disguise: it must not make this program open connections or other devices.
 OPEN_OPTIONS: Final = {"protocol_whitelist": "file,crypto,data"}

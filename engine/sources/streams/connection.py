@@ -36,8 +36,6 @@ from mien.engine.sources.streams.certificates import (
 )
 from mien.engine.types import SourceInfo
 
-av.logging.set_level(av.logging.PANIC)  # FFmpeg's own lines would show addresses with their logins
-
 _MICRO: Final = 1_000_000
 _WAITED_S: Final = 0.002  # a packet that was there already is read faster
 _HURRY_S: Final = 2.0  # so long without a single wait: decoding cannot keep up

@@ -216,3 +216,32 @@ print([name for name in ("mediapipe", "onnxruntime", "PySide6", "torch", "matplo
 
 def test_portrait_pictures_hold_a_face(detector) -> None:
     assert detector.detect(portrait(1)[0])
+
+
+LEAVE = """
+import sys
+from pathlib import Path
+from mien.engine.sources.file import VideoFile
+
+left = []
+for count in range(12):
+    video = VideoFile(Path(sys.argv[1]))
+    frames = video.frames()
+    for _ in range(2 * count):
+        next(frames, None)
+    left.append((video, frames))
+    if count % 2:
+        video.close()
+print("left")
+"""
+
+
+def test_leaving_videos_half_read_never_hangs(tmp_path: Path) -> None:
+    """Its decoder's threads may still have something to say while the program ends."""
+    path = write_video(tmp_path / "v.mp4", portrait(60))
+    for _ in range(3):
+        done = subprocess.run(
+            [sys.executable, "-c", LEAVE, str(path)],
+            cwd=Path(__file__).parents[3], capture_output=True, text=True, timeout=60, check=True,
+        )  # fmt: skip
+        assert done.stdout == "left\n"
