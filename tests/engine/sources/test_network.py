@@ -238,7 +238,7 @@ def test_a_slow_taker_gets_the_newest_picture(server: RtspServer) -> None:
 
 
 def test_decoding_that_is_too_slow_goes_on_at_a_keyframe(server: RtspServer) -> None:
-    """Every frame takes half as long again as it lasts: without a leap the last would be almost two seconds late."""
+    """Every frame takes half as long again as it lasts: without a leap the last would be over 1.6 seconds late."""
     connection = Connection(SourceAddress.parse(server.url()), QUICK)
     late: list[float] = []
     pause = threading.Event()
@@ -250,7 +250,7 @@ def test_decoding_that_is_too_slow_goes_on_at_a_keyframe(server: RtspServer) -> 
             pause.wait(1.5 / RATE)
     finally:
         connection.close()
-    assert 0.4 < max(late) - min(late) < 1.3
+    assert 0.4 < max(late) - min(late) < 1.55
 
 
 def test_noise_in_the_place_of_pictures_counts_as_silence(tmp_path: Path) -> None:
