@@ -148,7 +148,7 @@ def test_help_has_a_section_for_everybody_and_one_for_researchers(tmp_path: Path
 
     assert listed(lines[first:second]) == ["annotate", "watch", "review", "repair", "doctor", "bench"]
     assert listed(lines[second:]) == [
-        *(f"model {name}" for name in ("import", "export", "wrap", "train", "evaluate", "recipe", "words")),
+        *(f"model {name}" for name in ("import", "export", "wrap", "train", "evaluate", "prior", "recipe", "words")),
         *("data check", "data crop"),
     ]  # fmt: skip
     assert not any(line.endswith("...") for line in lines[first:]), "a summary is cut off"
