@@ -52,8 +52,8 @@ def test_a_folder_is_read_as_the_program_would(folder: Path, detector_file: Path
     assert done.exit_code == 0
     assert "neutral: 50.0%" in done.stdout
     assert "no face found in 1 of 3 files" in done.stdout
-    assert "left out: other" in done.stderr
-    assert "broken.jpg" in done.stderr
+    assert "left out: other" in done.output
+    assert "broken.jpg" in done.output
     scores = json.loads((out / "scores.json").read_text(encoding="utf-8"))
     assert scores["labels"] == ["neutral", "anger"]
     assert (scores["war"], scores["uar"], scores["no_face"], scores["unreadable"]) == (pytest.approx(1 / 3), 0.25, 1, 1)
