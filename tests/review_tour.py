@@ -12,8 +12,6 @@ import os
 import shutil
 import sys
 import tempfile
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -27,20 +25,7 @@ from mien.app.gui.look.theme import CHOICES, Theme  # noqa: E402
 from mien.app.gui.review.compare import CompareWindow  # noqa: E402
 from mien.app.gui.review.window import ReviewWindow  # noqa: E402
 from mien.engine.recording.files import RecordingFiles  # noqa: E402
-
-
-def wait(app: QApplication, until: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        app.processEvents()
-        time.sleep(0.005)
-        if time.monotonic() > end:
-            raise SystemExit("waited in vain")
-
-
-def pause(app: QApplication, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    wait(app, lambda: time.monotonic() > end, seconds + 5)
+from tests.driving import pause, wait  # noqa: E402
 
 
 def main() -> None:

@@ -9,7 +9,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,20 +22,7 @@ from mien.app.gui import preferences  # noqa: E402
 from mien.app.gui.look.icons import app_icon  # noqa: E402
 from mien.app.gui.look.theme import CHOICES, Theme  # noqa: E402
 from mien.app.gui.window import MainWindow  # noqa: E402
-
-
-def wait(app: QApplication, until: Callable[[], bool], seconds: float = 20.0) -> None:
-    end = time.monotonic() + seconds
-    while not until():
-        app.processEvents()
-        time.sleep(0.005)
-        if time.monotonic() > end:
-            raise SystemExit("waited in vain; is the face detector there?")
-
-
-def pause(app: QApplication, seconds: float) -> None:
-    end = time.monotonic() + seconds
-    wait(app, lambda: time.monotonic() > end, seconds + 5)
+from tests.driving import pause, wait  # noqa: E402
 
 
 def main() -> None:
@@ -81,7 +67,11 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
 
     if wanted("starting"):
         save(window, "starting")
-    wait(app, lambda: window.people.selected is not None and window.people.selected.prediction is not None)
+
+    def predicted() -> bool:
+        return window.people.selected is not None and window.people.selected.prediction is not None
+
+    wait(app, predicted, 20, "waited in vain; is the face detector there?")
     if wanted("main"):
         pause(app, chosen.seconds)
         window.people.rename(window.people.selected.track_id, "Grace")
@@ -92,7 +82,7 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
         window.recording.mark()
         save(window, "recording")
         window.recording.toggle()
-        wait(app, lambda: not window.recording.busy)
+        wait(app, lambda: not window.recording.busy, 20)
         save(window, "recorded")
         window.notice.hide()
         window.sources.open_text("/nowhere/film.mp4")
@@ -157,11 +147,11 @@ def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callab
         window.recording.mark()
     pause(app, 1.0)
     window.recording.toggle()
-    wait(app, lambda: not window.recording.busy)
+    wait(app, lambda: not window.recording.busy, 20)
     mp4 = next((temporary / "recordings").rglob("*.mp4"))
     window.dialogs.review(mp4)
     review = window.dialogs.reviews[0]
-    wait(app, lambda: review.session is not None)
+    wait(app, lambda: review.session is not None, 20)
     review.seek(5.0)
     pause(app, 0.6)
     save(review, "review")

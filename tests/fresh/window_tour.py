@@ -13,7 +13,6 @@ import argparse
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -23,6 +22,7 @@ from mien.app.gui import preferences
 from mien.app.gui.look.icons import app_icon
 from mien.app.gui.look.theme import CHOICES, Theme
 from mien.app.gui.window import MainWindow
+from tests.driving import pause, wait
 from tests.live_sources import Reel, crowd
 from tests.rtsp import RtspServer, camera_clip, missing_rtsp_server
 from tests.videos import portrait, write_video
@@ -47,17 +47,11 @@ class Tour:
 
     def wait(self, what: str, until: Callable[[], object], seconds: float = 60.0) -> None:
         """Let the window run until something is so."""
-        end = time.monotonic() + seconds
-        while not until():
-            self.app.processEvents()
-            time.sleep(0.004)
-            if time.monotonic() > end:
-                raise SystemExit(f"not within {seconds:.0f} s: {what}")
+        wait(self.app, until, seconds, f"not within {seconds:.0f} s: {what}")
 
     def pause(self, seconds: float) -> None:
         """Let it run for a while."""
-        end = time.monotonic() + seconds
-        self.wait("a pause", lambda: time.monotonic() > end, seconds + 10)
+        pause(self.app, seconds)
 
     def keep(self, name: str, of: QWidget | None = None) -> None:
         """Write a picture of the window, or of `of`."""
