@@ -12,7 +12,7 @@ from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage
 
 from mien.app.gui.look.palette import paper_palette, series_colour
-from mien.app.gui.report.text import NOTE, clock, facts, percent, tr
+from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent, tr
 from mien.engine.review.statistics import PersonStatistics
 from mien.engine.review.video.report_content import ReportContent
 from mien.engine.types import RgbImage
@@ -54,17 +54,7 @@ def _lines(content: ReportContent, chart: QImage) -> Iterator[str]:
 
 def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
     yield f"<section>\n<h2>{escape(person.name)}</h2>"
-    spent = tr(
-        "seen {seen:.1f} s of {whole:.1f} s; sure {sure:.1f} s, uncertain {uncertain:.1f} s, warming up {warming:.1f} s"
-    )
-    yield '<p class="facts">{}</p>'.format(
-        escape(
-            spent.format(
-                seen=person.seen_s, whole=person.seconds, sure=person.sure_s, uncertain=person.uncertain_s,
-                warming=person.warming_s,
-            )
-        )
-    )  # fmt: skip
+    yield f'<p class="facts">{escape(time_spent(person))}</p>'
     blocks = [
         f'<span style="flex-basis:{item.share * 100:.2f}%;background:{_colour(index)}">'
         f"{f'{item.percent} %' if item.percent >= 4 else ''}</span>"
@@ -72,24 +62,9 @@ def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
         if item.share > 0
     ]
     yield f'<div class="bar">{"".join(blocks)}</div>'
-    heads = (
-        tr("Expression"),
-        tr("Share"),
-        tr("Mean"),
-        tr("Shown"),
-        tr("Episodes"),
-        tr("Mean length"),
-        tr("Peaks"),
-        tr("Highest peak"),
-    )
-    yield f"<table>\n<tr>{''.join(f'<th>{escape(head)}</th>' for head in heads)}</tr>"
+    yield f"<table>\n<tr>{''.join(f'<th>{escape(head)}</th>' for head in table_heads())}</tr>"
     for index, item in enumerate(person.labels):
-        peak = item.highest
-        cells = (
-            f"{item.percent} %" if person.sure_s > 0 else "–", percent(item.mean), f"{item.seconds:.1f} s",
-            str(item.episodes), f"{item.mean_length_s:.2f} s" if item.episodes else "–", str(len(item.peaks)),
-            "–" if peak is None else f"{percent(peak.probability)} · {clock(peak.time_s)}",
-        )  # fmt: skip
+        cells = table_cells(person, item, peak="{value} · {time}")
         yield f"<tr><td>{_swatch(index)}{escape(item.label)}</td>{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
     yield "</table>"
     for item in person.labels:
@@ -97,7 +72,7 @@ def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
         if item.highest is not None and image is not None:
             peak = item.highest
             text = f"{escape(item.label)} {percent(peak.probability, 0)}<br><span>{clock(peak.time_s)}</span>"
-            yield f'<figure><img alt="" src="{_png(_qimage(image))}"><figcaption>{text}</figcaption></figure>'
+            yield f'<figure><img alt="" src="{_png(to_qimage(image))}"><figcaption>{text}</figcaption></figure>'
     yield "</section>"
 
 
@@ -116,7 +91,8 @@ def _png(image: QImage) -> str:
     return f"data:image/png;base64,{base64.b64encode(bytes(buffer.data().data())).decode()}"
 
 
-def _qimage(image: RgbImage) -> QImage:
+def to_qimage(image: RgbImage) -> QImage:
+    """A copy of (H,W,3) uint8 RGB."""
     data = np.ascontiguousarray(image)
     height, width = data.shape[:2]
     return QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()

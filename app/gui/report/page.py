@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
 from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPageSize, QPainter, QPalette, QPdfWriter, QPen
 from PySide6.QtWidgets import QApplication
 
 from mien.app.gui.look.palette import paper_palette, series_colour
-from mien.app.gui.report.html import page_of
-from mien.app.gui.report.text import NOTE, clock, facts, percent, tr
+from mien.app.gui.report.html import page_of, to_qimage
+from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent, tr
 from mien.app.gui.review.chart import NAMES, RIGHT, ChartPainter, ChartView
 from mien.engine.drawing.overlay import track_colour
 from mien.engine.errors import ReviewError
@@ -21,7 +20,6 @@ from mien.engine.review.selected import refuse_own, save_export
 from mien.engine.review.session import RecordedSession
 from mien.engine.review.statistics import PersonStatistics
 from mien.engine.review.video.report_content import ReportContent, gather
-from mien.engine.types import RgbImage
 
 _WIDTH, _HEIGHT = 1190.0, 842.0  # A4 across, in units of 1/1190 of its width
 _MARGIN = 60.0
@@ -256,43 +254,21 @@ class _Pages:
         self._p.setBrush(QColor(*track_colour(person.track_id)))
         self._p.drawEllipse(QRectF(_MARGIN, y + 5, 12, 12))
         top = self._text(_MARGIN + 20, y, person.name, 16, bold=True)
-        spent = tr("seen {seen:.1f} s of {whole:.1f} s; sure {sure:.1f} s, uncertain {uncertain:.1f} s, warming up {warming:.1f} s").format(  # noqa: E501
-            seen=person.seen_s, whole=person.seconds, sure=person.sure_s, uncertain=person.uncertain_s,
-            warming=person.warming_s,
-        )  # fmt: skip
-        top = self._text(_MARGIN, top + 1, spent, 12, muted=True) + 4
-        titles = [
-            tr("Expression"),
-            tr("Share"),
-            tr("Mean"),
-            tr("Shown"),
-            tr("Episodes"),
-            tr("Mean length"),
-            tr("Peaks"),
-            tr("Highest peak"),
-        ]
+        top = self._text(_MARGIN, top + 1, time_spent(person), 12, muted=True) + 4
         widths = [130.0, 58.0, 62.0, 70.0, 70.0, 92.0, 56.0, 150.0]
         self._p.setFont(_font(11, bold=True))
         self._p.setPen(self._ink(QPalette.ColorRole.Dark))
-        self._row(titles, widths, top)
+        self._row(table_heads(), widths, top)
         self._p.setPen(QPen(self._ink(QPalette.ColorRole.Mid), 1))
         line = top + _ROW
         self._p.drawLine(round(_MARGIN), round(line), round(_MARGIN + sum(widths)), round(line))
         for index, item in enumerate(person.labels):
             at = top + _ROW * (index + 1) + 2
-            peak = item.highest
             self._swatch(_MARGIN, at + 4, index)
             self._p.setFont(_font(12))
             self._p.setPen(self._ink(QPalette.ColorRole.WindowText))
-            cells = [
-                item.label, f"{item.percent} %" if person.sure_s > 0 else "–", percent(item.mean),
-                f"{item.seconds:.1f} s", str(item.episodes), f"{item.mean_length_s:.2f} s" if item.episodes else "–",
-                str(len(item.peaks)),
-                "–" if peak is None else tr("{value} at {time}").format(
-                    value=percent(peak.probability), time=clock(peak.time_s)
-                ),
-            ]  # fmt: skip
-            self._row(cells, widths, at, indent=17)
+            cells = table_cells(person, item, peak=tr("{value} at {time}"))
+            self._row([item.label, *cells], widths, at, indent=17)
         self._thumbnails(person, _MARGIN + sum(widths) + 24, top)
         return max(top + _ROW * (len(person.labels) + 1), top + 2 * (_THUMB + 22))
 
@@ -316,7 +292,7 @@ class _Pages:
         columns = max(1, int((_WIDTH - _MARGIN - left + 10) // (_THUMB + 10)))
         for number, (peak, label, image) in enumerate(found[: 2 * columns]):
             x, y = left + number % columns * (_THUMB + 10), top + number // columns * (_THUMB + 30)
-            self._p.drawImage(QRectF(x, y, _THUMB, _THUMB), _qimage(image))
+            self._p.drawImage(QRectF(x, y, _THUMB, _THUMB), to_qimage(image))
             self._p.setFont(_font(10))
             self._p.setPen(self._ink(QPalette.ColorRole.WindowText))
             text = f"{label} {percent(peak.probability, 0)}"
@@ -324,9 +300,3 @@ class _Pages:
             self._p.drawText(QRectF(x, y + _THUMB + 1, _THUMB + 8, 13), Qt.AlignmentFlag.AlignLeft, text)
             self._p.setPen(self._ink(QPalette.ColorRole.Dark))
             self._p.drawText(QRectF(x, y + _THUMB + 13, _THUMB + 8, 13), Qt.AlignmentFlag.AlignLeft, clock(peak.time_s))
-
-
-def _qimage(image: RgbImage) -> QImage:
-    data = np.ascontiguousarray(image)
-    height, width = data.shape[:2]
-    return QImage(data.data, width, height, 3 * width, QImage.Format.Format_RGB888).copy()

@@ -9,6 +9,7 @@ from typing import Final
 from PySide6.QtCore import QCoreApplication
 
 from mien.engine.review.spans import clock_ms
+from mien.engine.review.statistics import LabelStatistics, PersonStatistics
 from mien.engine.review.video.report_content import ReportContent
 
 NOTE: Final = (
@@ -60,3 +61,35 @@ def _date(text: str) -> str:
         return datetime.fromisoformat(text).astimezone().strftime("%Y-%m-%d %H:%M %Z")
     except ValueError:
         return tr("at an unknown date")
+
+
+def time_spent(person: PersonStatistics) -> str:
+    """How long somebody was seen, and how sure the model was meanwhile."""
+    return tr(
+        "seen {seen:.1f} s of {whole:.1f} s; sure {sure:.1f} s, uncertain {uncertain:.1f} s, warming up {warming:.1f} s"
+    ).format(
+        seen=person.seen_s, whole=person.seconds, sure=person.sure_s, uncertain=person.uncertain_s,
+        warming=person.warming_s,
+    )  # fmt: skip
+
+
+def table_heads() -> list[str]:
+    """Of the table of a person: the expression, then what `table_cells` gives."""
+    return [
+        *(tr("Expression"), tr("Share"), tr("Mean"), tr("Shown"), tr("Episodes"), tr("Mean length"), tr("Peaks")),
+        tr("Highest peak"),
+    ]
+
+
+def table_cells(person: PersonStatistics, item: LabelStatistics, *, peak: str) -> list[str]:
+    """What is said of one expression of a person; `peak` has places for the `value` and the `time` of the highest."""
+    highest = item.highest
+    return [
+        f"{item.percent} %" if person.sure_s > 0 else "–",
+        percent(item.mean),
+        f"{item.seconds:.1f} s",
+        str(item.episodes),
+        f"{item.mean_length_s:.2f} s" if item.episodes else "–",
+        str(len(item.peaks)),
+        "–" if highest is None else peak.format(value=percent(highest.probability), time=clock(highest.time_s)),
+    ]
