@@ -22,7 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from mien.models.data.entries import ClipEntry, DataError, named
+from mien.models.data.entries import ClipEntry, DataError, label_folders, named
 from mien.models.data.stills import STILLS
 
 _NO_CAPTION: Final = {"", "-"}
@@ -96,14 +96,10 @@ def read_mafw(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
 
 def read_folders(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
     """root/label/clip/frames; `file` names a folder under the root, as train or test, or is the root itself."""
-    top = root / file if not file.is_absolute() else file
-    if not top.is_dir():
-        raise DataError(f"{top}: no such folder; it should hold one folder for each label")
     entries = []
-    for label_folder in sorted(item for item in top.iterdir() if item.is_dir()):
-        label = named(labels, label_folder.name, str(label_folder))
-        clips = sorted(item for item in label_folder.iterdir() if item.is_dir())
-        entries += [ClipEntry(f"{label_folder.name}/{clip.name}", clip, label) for clip in clips]
+    for folder, label in label_folders(root / file, labels):
+        clips = sorted(item for item in folder.iterdir() if item.is_dir())
+        entries += [ClipEntry(f"{folder.name}/{clip.name}", clip, label) for clip in clips]
     return entries
 
 

@@ -79,3 +79,15 @@ def named(labels: Sequence[str], name: str, where: str) -> str:
     if original is None:
         raise DataError(f"{where}: the label {name.strip()!r} is not one of {', '.join(labels)}; check data.labels")
     return original
+
+
+def label_folders(top: Path, labels: Sequence[str]) -> list[tuple[Path, str]]:
+    """The folders in `top`, sorted by name, each with the label that it is called.
+
+    Raises:
+        DataError: there is no such folder, or one in it is called as no label is.
+    """
+    if not top.is_dir():
+        raise DataError(f"{top}: no such folder; it should hold one folder for each label")
+    folders = sorted(item for item in top.iterdir() if item.is_dir())
+    return [(folder, named(labels, folder.name, str(folder))) for folder in folders]

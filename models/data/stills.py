@@ -24,7 +24,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mien.models.data.entries import IMAGE_SUFFIXES, ClipEntry, DataError, named
+from mien.models.data.entries import IMAGE_SUFFIXES, ClipEntry, DataError, label_folders
 from mien.models.embedded.ferplus import LABELS as FERPLUS_LABELS
 from mien.models.embedded.ferplus import clean_votes
 
@@ -130,12 +130,8 @@ def read_expw(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
 
 def read_stills(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
     """root/label/image; `file` names a folder under the root, as train or test, or is the root itself."""
-    top = root / file
-    if not top.is_dir():
-        raise DataError(f"{top}: no such folder; it should hold one folder for each label")
     found = []
-    for folder in sorted(item for item in top.iterdir() if item.is_dir()):
-        label = named(labels, folder.name, str(folder))
+    for folder, label in label_folders(root / file, labels):
         images = sorted(item for item in folder.iterdir() if item.suffix.lower() in IMAGE_SUFFIXES)
         found += [ClipEntry(f"{folder.name}/{item.name}", item, label) for item in images]
     return found
