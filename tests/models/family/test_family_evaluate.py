@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from click.testing import CliRunner, Result
 from small_models import TINY_CLIP, small_model
 from small_task import CLASSES, configuration, draw_faces
@@ -30,12 +29,6 @@ from mien.models.training.measure import Outcome, intervals, measure, paper_tabl
 from mien.models.training.subjects import SubjectOptions, open_subject
 
 WANTED = label_set(CLASSES, "sentence")
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate() -> Any:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from PIL import Image
 from small_models import TINY_CLIP
@@ -25,12 +24,6 @@ from mien.models.training.config import parse_config, read_config
 from mien.models.training.train import Trainer
 
 RECIPES = sorted((Path(__file__).parents[3] / "assets/recipes").glob("*.toml"))
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate() -> Any:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])

@@ -5,12 +5,10 @@ from __future__ import annotations
 import csv
 import json
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from PIL import Image
 from small_models import small_model
@@ -29,12 +27,6 @@ from mien.models.networks.openclip import text_tower
 from mien.models.networks.words import nearest_words
 
 SEVEN = dataset_labels("raf-db")
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate() -> Any:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def image(path: Path, grey: int = 100, size: tuple[int, int] = (24, 24)) -> Path:

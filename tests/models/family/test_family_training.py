@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from small_models import RECIPES, TINY_CLIP
 from small_task import CLASSES, FERPLUS, configuration, draw_faces, pretrain_on_ferplus, write_ferplus
@@ -46,13 +45,6 @@ STAGES: dict[str, tuple[dict[str, Any], list[dict[str, Any]]]] = {
         ],
     ),
 }
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate() -> Any:
-    yield
-    # Accelerate keeps its settings for the whole process; every run here is one of its own.
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 @pytest.fixture(scope="module")

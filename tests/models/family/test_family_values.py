@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from small_task import CLASSES, configuration, draw_faces
 from test_family_training import as_toml
@@ -38,12 +37,6 @@ from mien.models.training.values import (
 MAE, RMSE, PEARSON = 1.0833333333333333, 1.20761472884912, 0.8883188782457866
 NAMES = ["valence", "arousal"]
 LEVELS = {"happiness": (0.8, 0.3), "sadness": (-0.6, -0.4), "surprise": (0.1, 0.9)}
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate() -> Any:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def data_of(root: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from accelerate.state import AcceleratorState
 from click.testing import CliRunner
 from seeded_weights import golden, save_as_published, state_dict
 from small_models import TINY_CLIP, small_model
@@ -34,12 +33,6 @@ REPOSITORY = Path(__file__).parents[3]
 RECIPE = REPOSITORY / "assets/recipes/own-labels.toml"
 CPU = ("--device", "cpu")
 OWN = LabelSet(("happiness", "smirk"), (("happiness.",), ("smirk.",)))
-
-
-@pytest.fixture(autouse=True)
-def fresh_accelerate() -> Any:
-    yield
-    AcceleratorState._reset_state(reset_partial_state=True)
 
 
 def test_a_published_checkpoint_lends_what_fits(tmp_path: Path) -> None:
