@@ -3,31 +3,94 @@
 from __future__ import annotations
 
 import threading
+import time
+from typing import TYPE_CHECKING
 
-from mien.engine.outputs.base import LiveScene, OutputStage, OutputStatus
+from mien.engine.outputs.base import Event, EventKind, LiveScene
+from mien.engine.outputs.pictures import PictureLook
+from mien.engine.outputs.stage import OutputStage, OutputStatus
+
+if TYPE_CHECKING:
+    from mien.engine.live.scene_context import SceneContext
+    from mien.engine.types import Scene
 
 
 class LiveOutputs:
-    """Any number of outputs, which may come while the session runs. For any thread."""
+    """Any number of outputs, which may come and go while the session runs. For any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stages: tuple[OutputStage, ...] = ()
+        self._look = PictureLook()
+        self._clock: tuple[float, float] | None = None  # `Frame.time_s` and `captured_s` of the newest scene
+        self._lost = False  # the signal was lost since then
 
-    def add(self, kind: str, target: str) -> None:
-        """Start one.
+    def add(self, kind: str, target: str) -> OutputStage:
+        """Start one; the same twice is two.
 
         Raises:
-            SettingsError: kind or target cannot be understood.
+            SettingsError: kind or target cannot be understood, or a package is missing.
         """
-        stage = OutputStage(kind, target)
+        stage = OutputStage(kind, target, self.look)
         with self._lock:
             self._stages = (*self._stages, stage)
+        return stage
 
-    def offer(self, live: LiveScene) -> None:
+    def remove(self, stage: OutputStage) -> bool:
+        """Send what waits for one and let go of it; waits some seconds at most. True when it was done in time."""
+        with self._lock:
+            self._stages = tuple(other for other in self._stages if other is not stage)
+        return stage.close()
+
+    @property
+    def stages(self) -> tuple[OutputStage, ...]:
+        """Those there are, in the order in which they came."""
+        return self._stages
+
+    def look(self) -> PictureLook:
+        """How pictures look at the moment."""
+        return self._look
+
+    def set_look(self, look: PictureLook) -> None:
+        """Say how pictures look from now on, also those that wait."""
+        self._look = look
+
+    def offer(self, scene: Scene, context: SceneContext) -> None:
         """Hand a scene to every output; never waits."""
+        self._clock, self._lost = (scene.frame.time_s, scene.frame.captured_s), False
+        if not self._stages:
+            return
+        people, model = context.people, context.model
+        live = LiveScene(
+            scene, model.labels, people.names, context.source_name, model.bundle.manifest, context.info, context.gap_s,
+            people.book, people.selected, people.hidden,
+        )  # fmt: skip
         for stage in self._stages:
             stage.offer(live)
+
+    def mark(self, text: str, *, ago_s: float = 0.0, origin: str = "") -> None:
+        """Tell every output of a marker that somebody set `ago_s` seconds ago; `origin`: see `Event`."""
+        self._note(EventKind.MARKER, text, ago_s, origin)
+
+    def lose_signal(self, text: str) -> None:
+        """Tell every output, once until the next scene, that no frames come any more."""
+        if not self._lost:
+            self._note(EventKind.NO_SIGNAL, text)
+        self._lost = True
+
+    def new_source(self) -> None:
+        """Tell every output that the scenes to come are of another source."""
+        self._note(EventKind.SOURCE)
+        self._clock, self._lost = None, False
+
+    def _note(self, kind: EventKind, text: str = "", ago_s: float = 0.0, origin: str = "") -> None:
+        at_s, clock = time.monotonic() - ago_s, self._clock
+        time_s = 0.0
+        if clock is not None:
+            time_s = clock[0] + (at_s - clock[1] if clock[1] else 0.0)
+        event = Event(kind, time_s, at_s, " ".join(text.split()), origin=origin)
+        for stage in self._stages:
+            stage.note(event)
 
     def status(self) -> tuple[OutputStatus, ...]:
         """How each goes."""
@@ -37,7 +100,7 @@ class LiveOutputs:
         """Send what waits and let go of all; True when that was done in time."""
         with self._lock:
             stages, self._stages = self._stages, ()
-        done = True
         for stage in stages:
-            done = stage.close() and done
-        return done
+            stage.finish()  # all at once: what is stuck is waited for together
+        closed = [stage.close() for stage in stages]
+        return all(closed)

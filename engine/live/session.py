@@ -30,7 +30,6 @@ from mien.engine.live.signal_watch import SignalWatch
 from mien.engine.live.status import LiveCounts, LiveStatus, Meter
 from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
-from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Expectation, Provider, Settings
 from mien.engine.system import share_one_arena
@@ -148,6 +147,7 @@ class LiveSession:
             self._old = [old for old in self._old if not old.join(0)]
             self._old.append(before)
             self._recording.new_source(why)
+            self.outputs.new_source()
         self._capture = self._scene = None
         self.people.forget()
         self._lost_s = 0.0
@@ -212,9 +212,10 @@ class LiveSession:
         """End the recording; its files are finished in the background."""
         self._recording.stop()
 
-    def mark(self, text: str = "", *, ago_s: float = 0.0) -> None:
-        """Put a marker on the newest frame of the recording, or `ago_s` seconds before it, while it runs."""
+    def mark(self, text: str = "", *, ago_s: float = 0.0, origin: str = "") -> None:
+        """Put a marker on the newest frame of a recording that runs, or `ago_s` before it; tell it to all outputs."""
         self._recording.mark(text, ago_s=ago_s)
+        self.outputs.mark(text, ago_s=ago_s, origin=origin)
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""
@@ -362,13 +363,12 @@ class LiveSession:
                 return
             self._scene = scene
             self._signal.seen()
-            people = self.people.now
-            neutral = self.baselines.as_json()
+            people, neutral = self.people.now, self.baselines.as_json()
             context = SceneContext(model, source.name, source.info, people, neutral, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
-            self.outputs.offer(LiveScene(scene, model.labels, people.names, source.name))
+            self.outputs.offer(scene, context)
             captured_s = scene.frame.captured_s
             self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 
@@ -382,6 +382,7 @@ class LiveSession:
             if loss is not None:
                 self._views.lose_signal(loss.text)
                 self._recording.lose_signal(loss.text, for_good=loss.for_good)
+                self.outputs.lose_signal(loss.text)
 
     def _predict_stage(self) -> None:
         for predictor in self._due:
