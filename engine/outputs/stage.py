@@ -62,7 +62,7 @@ class OutputStage:
     def __init__(self, kind: str, target: str, look: Callable[[], PictureLook] | None = None) -> None:
         self._kind, self._target, self._look = kind, target, look
         self._type = output_type(kind)
-        self._pictures = OUTPUTS[kind].pictures and look is not None
+        self._pictures = False
         self._waiting = _Waiting()
         self._lock = threading.Lock()
         self._sent = self._lost = self._told = 0
@@ -71,7 +71,7 @@ class OutputStage:
         self._output: Output | None = None
         try:
             # Made here for the first time: what cannot work at all is said at once.
-            self._output = self._type(target)
+            self._take(self._type(target))
         except SettingsError:
             raise
         except Exception as error:  # the target may come later
@@ -109,6 +109,14 @@ class OutputStage:
             status = OutputStatus(self._kind, self._target, self._sent, dropped, self._message, self._told)
         detail = getattr(output, "detail", "")
         return replace(status, detail=detail) if detail else status
+
+    def address(self) -> str:
+        """Where a person can open what this output serves; "" where there is nothing to open, or not yet. May hold a
+        token: for whoever asked for this output, never for a log.
+        """
+        with self._lock:
+            output = self._output
+        return str(getattr(output, "address", ""))
 
     def finish(self) -> None:
         """Take nothing more, send what waits and let go; does not wait for that."""
@@ -213,9 +221,13 @@ class OutputStage:
                 self._fail(error)
                 self._wait_longer()
             else:
-                with self._lock:
-                    self._output = made
+                self._take(made)
         return self._output
+
+    def _take(self, made: Output) -> None:
+        wanted = OUTPUTS[self._kind].pictures and getattr(made, "wants_pictures", True)
+        with self._lock:
+            self._output, self._pictures = made, wanted and self._look is not None
 
     def _all_is_well(self) -> None:
         self._retry_s = _RETRY_FIRST_S
