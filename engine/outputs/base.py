@@ -59,6 +59,16 @@ OUTPUTS: Final = {
         "Write a line of JSON for each frame; - is standard output.",
         "JSON lines",
     ),
+    "lsl": OutputKind(
+        "mien.engine.outputs.lsl:Lsl",
+        "[=WISHES]",
+        "Open streams of Lab Streaming Layer on this machine; --lsl=network: for other machines, too.",
+        "Lab Streaming Layer",
+        requires=("pylsl",),
+        package="pylsl",
+        extra="lsl",
+        bare="",
+    ),
 }
 """Kinds of output. A new one is a file with a class and a line here; `mien watch` then has an option of that name."""
 

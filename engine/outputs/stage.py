@@ -245,7 +245,8 @@ class OutputStage:
             self._lost += lost
 
     def _fail(self, error: Exception, what: str = "cannot be reached") -> None:
-        self._say(without_known_secrets(explained(error, f"{self._kind} {self._target}: {what}")))
+        name = f"{self._kind} {self._target}".strip()
+        self._say(without_known_secrets(explained(error, f"{name}: {what}")))
 
     def _say(self, message: str) -> None:
         with self._lock:
