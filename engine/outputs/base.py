@@ -69,6 +69,15 @@ OUTPUTS: Final = {
         extra="lsl",
         bare="",
     ),
+    "osc": OutputKind(
+        "mien.engine.outputs.osc:Osc",
+        "HOST:PORT",
+        "Send Open Sound Control; add ,tcp ,slip ,rate=N or ,vrchat.",
+        "OSC",
+        requires=("pythonosc",),
+        package="python-osc",
+        extra="osc",
+    ),
 }
 """Kinds of output. A new one is a file with a class and a line here; `mien watch` then has an option of that name."""
 
