@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from mien.engine.outputs.base import Event, EventKind, LiveScene
 from mien.engine.outputs.pictures import PictureLook
@@ -13,6 +13,9 @@ from mien.engine.outputs.stage import OutputStage, OutputStatus
 if TYPE_CHECKING:
     from mien.engine.live.scene_context import SceneContext
     from mien.engine.types import Scene
+
+_OLD_S: Final = 0.5  # a frame older than this is no longer what somebody who sets a marker sees happen
+_LONGEST_TEXT: Final = 500  # characters of a marker, as in recordings
 
 
 class LiveOutputs:
@@ -68,9 +71,13 @@ class LiveOutputs:
         for stage in self._stages:
             stage.offer(live)
 
-    def mark(self, text: str, *, ago_s: float = 0.0, origin: str = "") -> None:
-        """Tell every output of a marker that somebody set `ago_s` seconds ago; `origin`: see `Event`."""
-        self._note(EventKind.MARKER, text, ago_s, origin)
+    def mark(self, text: str, *, ago_s: float = 0.0, at_s: float | None = None, origin: str = "") -> None:
+        """Tell every output of a marker at the moment where the recording has it, too: see `RecordStage.mark`."""
+        if at_s is None:
+            now = time.monotonic()
+            fresh = self._clock is not None and not self._lost and now - self._clock[1] <= _OLD_S
+            at_s = (self._clock[1] if fresh and self._clock is not None else now) - ago_s
+        self._note(EventKind.MARKER, text, at_s, origin)
 
     def lose_signal(self, text: str) -> None:
         """Tell every output, once until the next scene, that no frames come any more."""
@@ -83,12 +90,11 @@ class LiveOutputs:
         self._note(EventKind.SOURCE)
         self._clock, self._lost = None, False
 
-    def _note(self, kind: EventKind, text: str = "", ago_s: float = 0.0, origin: str = "") -> None:
-        at_s, clock = time.monotonic() - ago_s, self._clock
-        time_s = 0.0
+    def _note(self, kind: EventKind, text: str = "", at_s: float | None = None, origin: str = "") -> None:
+        at_s, clock, time_s = time.monotonic() if at_s is None else at_s, self._clock, 0.0
         if clock is not None:
             time_s = clock[0] + (at_s - clock[1] if clock[1] else 0.0)
-        event = Event(kind, time_s, at_s, " ".join(text.split()), origin=origin)
+        event = Event(kind, time_s, at_s, " ".join(text.split())[:_LONGEST_TEXT], origin=origin)
         for stage in self._stages:
             stage.note(event)
 

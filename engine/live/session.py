@@ -212,10 +212,10 @@ class LiveSession:
         """End the recording; its files are finished in the background."""
         self._recording.stop()
 
-    def mark(self, text: str = "", *, ago_s: float = 0.0, origin: str = "") -> None:
-        """Put a marker on the newest frame of a recording that runs, or `ago_s` before it; tell it to all outputs."""
-        self._recording.mark(text, ago_s=ago_s)
-        self.outputs.mark(text, ago_s=ago_s, origin=origin)
+    def mark(self, text: str = "", *, ago_s: float = 0.0, at_s: float | None = None, origin: str = "") -> None:
+        """Put a marker on the newest frame, `ago_s` before it, or at_s (`time.monotonic()`); `origin`: see `Event`."""
+        self._recording.mark(text, ago_s=ago_s, at_s=at_s)
+        self.outputs.mark(text, ago_s=ago_s, at_s=at_s, origin=origin)
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""

@@ -30,7 +30,7 @@ class OutputStatus:
     """How one output goes.
 
     Attributes:
-        kind, target: as it was asked for; a target holds no secret, those come from elsewhere.
+        kind, target: as it was asked for; what is secret in an address is left out of the target.
         sent: scenes passed on.
         dropped: scenes that newer ones replaced because the target was slow or away.
         message: why nothing gets through at the moment; "" while all is well.
@@ -86,8 +86,8 @@ class OutputStage:
 
     @property
     def name(self) -> tuple[str, str]:
-        """Kind and target."""
-        return self._kind, self._target
+        """Kind and target, the latter as it may be shown."""
+        return self._kind, without_known_secrets(self._target)
 
     def offer(self, live: LiveScene) -> None:
         """Hand over a scene; any thread, never waits."""
@@ -106,7 +106,7 @@ class OutputStage:
         with self._lock:
             dropped = self._lost + self._waiting.dropped
             output = self._output
-            status = OutputStatus(self._kind, self._target, self._sent, dropped, self._message, self._told)
+            status = OutputStatus(*self.name, self._sent, dropped, self._message, self._told)
         detail = getattr(output, "detail", "")
         return replace(status, detail=detail) if detail else status
 
@@ -257,7 +257,8 @@ class OutputStage:
             self._lost += lost
 
     def _fail(self, error: Exception, what: str = "cannot be reached") -> None:
-        self._say(without_known_secrets(explained(error, f"{self._kind} {self._target}: {what}")))
+        name = " ".join(self.name).strip()
+        self._say(without_known_secrets(explained(error, f"{name}: {what}")))
 
     def _say(self, message: str) -> None:
         with self._lock:

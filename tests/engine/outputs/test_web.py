@@ -380,7 +380,7 @@ def test_a_thousand_bad_frames_and_requests_change_nothing(output: WebSocketOutp
         joined(output)
         output.send(live(1000, {}))
         assert received(good)["frame"] == 1000
-        assert threading.active_count() == threads
+        assert threading.active_count() <= threads
 
 
 def test_clients_that_say_nothing_or_never_read_keep_nobody_waiting(
