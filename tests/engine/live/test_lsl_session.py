@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from mien.engine.inference.bundle import Bundle
-from mien.engine.live.lsl_markers import LslMarkers
 from mien.engine.live.session import LiveSession
+from mien.engine.outputs.lsl.markers import LslMarkers
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
 from tests.engine.outputs.test_lsl import Receiver
