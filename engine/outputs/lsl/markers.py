@@ -63,6 +63,12 @@ class LslMarkers:
             return f"{told}, {self._ignored} too fast" if self._ignored else told
 
     @property
+    def count(self) -> int:
+        """Markers so far."""
+        with self._lock:
+            return self._count
+
+    @property
     def message(self) -> str:
         """What is wrong at the moment; "" while all is well."""
         with self._lock:
