@@ -99,6 +99,11 @@ class _WatchCommand(click.Command):
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
 @_output_options
+@click.option(
+    "--lsl-markers",
+    is_flag=True,
+    help="Markers that other programs send over Lab Streaming Layer become markers of the recording.",
+)
 @click.option("--public", is_flag=True, help="With --ws: also for other machines of the network, not encrypted.")
 @click.option("--with-video", is_flag=True, help="With --ws: also send the picture, as --privacy and --overlay say.")
 @stream_options
@@ -128,6 +133,7 @@ def watch(
     privacy: Any,
     neutral_first: float | None,
     seconds: float | None,
+    lsl_markers: bool,
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
@@ -144,6 +150,8 @@ def watch(
     for kind in {kind for kind, _ in outputs}:
         if lacks := missing(kind):
             raise SettingsError(lacks)
+    if lsl_markers and (lacks := missing("lsl")):
+        raise SettingsError(lacks)
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
@@ -179,6 +187,8 @@ def watch(
             session.outputs.set_look(PictureLook(privacy, style=settings.overlay_style))
             for kind, target in outputs:
                 session.outputs.add(kind, target)
+            if lsl_markers:
+                session.outputs.listen(session.mark, network=("lsl", "network") in outputs)
             session.open(address)
             if plan is not None:
                 session.record(plan)

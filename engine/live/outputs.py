@@ -12,8 +12,11 @@ from mien.engine.outputs.stage import OutputStage, OutputStatus
 
 if TYPE_CHECKING:
     from mien.engine.live.scene_context import SceneContext
+    from mien.engine.outputs.lsl.markers import LslMarkers, Mark
     from mien.engine.types import Scene
 
+MARKERS: Final = "lsl-markers"
+"""The kind under which `LiveOutputs.status` tells of markers that come in."""
 _OLD_S: Final = 0.5  # a frame older than this is no longer what somebody who sets a marker sees happen
 _LONGEST_TEXT: Final = 500  # characters of a marker, as in recordings
 
@@ -27,6 +30,7 @@ class LiveOutputs:
         self._look = PictureLook()
         self._clock: tuple[float, float] | None = None  # `Frame.time_s` and `captured_s` of the newest scene
         self._lost = False  # the signal was lost since then
+        self._markers: LslMarkers | None = None
 
     def add(self, kind: str, target: str) -> OutputStage:
         """Start one; the same twice is two.
@@ -57,6 +61,28 @@ class LiveOutputs:
     def set_look(self, look: PictureLook) -> None:
         """Say how pictures look from now on, also those that wait."""
         self._look = look
+
+    def listen(self, mark: Mark, *, network: bool = False) -> None:
+        """Have markers that other programs send over Lab Streaming Layer set by `mark`; `status` tells how that goes.
+
+        Args:
+            mark: `LiveSession.mark`.
+            network: also those from other machines.
+
+        Raises:
+            SettingsError: pylsl is missing or cannot be used.
+        """
+        from mien.engine.outputs.lsl.markers import LslMarkers
+
+        before, self._markers = self._markers, LslMarkers(mark, network=network)
+        if before is not None:
+            before.close()
+
+    def stop_listening(self) -> None:
+        """Undo `listen`; waits some seconds at most."""
+        markers, self._markers = self._markers, None
+        if markers is not None:
+            markers.close()
 
     def offer(self, scene: Scene, context: SceneContext) -> None:
         """Hand a scene to every output; never waits."""
@@ -99,8 +125,12 @@ class LiveOutputs:
             stage.note(event)
 
     def status(self) -> tuple[OutputStatus, ...]:
-        """How each goes."""
-        return tuple(stage.status() for stage in self._stages)
+        """How each goes, and last, as `MARKERS`, the markers that come in."""
+        told = tuple(stage.status() for stage in self._stages)
+        markers = self._markers
+        if markers is None:
+            return told
+        return (*told, OutputStatus(MARKERS, "", markers.count, 0, markers.message, detail=markers.detail))
 
     def close(self) -> bool:
         """Send what waits and let go of all; True when that was done in time."""
@@ -108,5 +138,6 @@ class LiveOutputs:
             stages, self._stages = self._stages, ()
         for stage in stages:
             stage.finish()  # all at once: what is stuck is waited for together
+        self.stop_listening()
         closed = [stage.close() for stage in stages]
         return all(closed)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -175,9 +176,9 @@ class LiveSession:
 
     # What is shown
 
-    def set_view(self, request: ViewRequest | None) -> None:
-        """Say what `view` should be from now on; None: nothing is rendered."""
-        self._views.ask(request)
+    def set_view(self, request: ViewRequest | None, tell: Callable[[], None] | None = None) -> None:
+        """Say what `view` should be from now on (None: nothing is rendered), and what to call after every new one."""
+        self._views.ask(request, tell)
 
     def view(self) -> View | None:
         """The newest view; None without one. The same object until there is a newer one."""

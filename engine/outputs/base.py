@@ -60,7 +60,7 @@ OUTPUTS: Final = {
         "JSON lines",
     ),
     "lsl": OutputKind(
-        "mien.engine.outputs.lsl:Lsl",
+        "mien.engine.outputs.lsl.streams:Lsl",
         "[=WISHES]",
         "Open streams of Lab Streaming Layer on this machine; --lsl=network: for other machines, too.",
         "Lab Streaming Layer",
@@ -77,6 +77,15 @@ OUTPUTS: Final = {
         requires=("pythonosc",),
         package="python-osc",
         extra="osc",
+    ),
+    "mqtt": OutputKind(
+        "mien.engine.outputs.mqtt:Mqtt",
+        "URL",
+        "Publish at an MQTT broker (mqtts://HOST/PREFIX); add ,login=FILE ,ca=FILE ,rate=N or ,homeassistant.",
+        "MQTT",
+        requires=("paho",),
+        package="paho-mqtt",
+        extra="mqtt",
     ),
     "ws": OutputKind(
         "mien.engine.outputs.web.output:WebSocketOutput",

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from mien.engine.inference.bundle import Bundle
-from mien.engine.live.lsl_markers import LslMarkers
+from mien.engine.live.outputs import MARKERS
 from mien.engine.live.session import LiveSession
+from mien.engine.outputs.lsl.markers import LslMarkers
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
 from tests.engine.outputs.test_lsl import Receiver
@@ -103,7 +104,7 @@ def test_what_another_process_gets_is_what_is_recorded(session: LiveSession, tmp
 def test_markers_of_another_program_are_recorded_when_they_happened(session: LiveSession, tmp_path: Path) -> None:
     session.outputs.add("lsl", "")  # whose own events are no markers for this session
     sender = Sender("stimulus")
-    markers = LslMarkers(session.mark)
+    session.outputs.listen(session.mark)
     try:
         session.play(Reel(portrait(40), rate=15))
         session.record(RecordingPlan(tmp_path, "take", min_free_bytes=0))
@@ -113,12 +114,13 @@ def test_markers_of_another_program_are_recorded_when_they_happened(session: Liv
         assert scene is not None
         offset_s = scene.frame.time_s - scene.frame.captured_s
         at_s = sender.send("picture 7, größer")
-        until(lambda: "1 markers" in markers.detail)
-        assert markers.message == "" and markers.detail == "1 streams, 1 markers"
+        until(lambda: session.outputs.status()[-1].sent == 1)
+        status = session.outputs.status()[-1]
+        assert (status.kind, status.message, status.detail) == (MARKERS, "", "1 streams, 1 markers")
         session.stop_recording()
         until(lambda: (r := session.status().recording) is not None and r.state == "done")
     finally:
-        assert markers.close()
+        session.outputs.stop_listening()
         sender.end()
     with (tmp_path / "take.csv").open(newline="", encoding="utf-8") as file:
         (row,) = [row for row in csv.DictReader(file) if row["status"] == "marker"]

@@ -20,7 +20,7 @@ import pytest
 
 from mien.engine.errors import SettingsError
 from mien.engine.outputs.base import Event, EventKind
-from mien.engine.outputs.lsl import Lsl, channels, event_text, sample
+from mien.engine.outputs.lsl.streams import Lsl, channels, event_text, sample
 from mien.engine.outputs.slots import Slots
 from mien.engine.types import Flaw, SourceInfo
 from tests.engine.outputs.scenes import LABELS, face, live, prediction

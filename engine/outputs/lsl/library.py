@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.errors import SettingsError
-from mien.engine.outputs.lsl_discovery import Responder
+from mien.engine.outputs.lsl.discovery import Responder
 
 _QUIET: Final = "[log]\nlevel = -2\n"
 # The address at which liblsl's own responders listen: any of this machine, at which nobody asks.

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from mien.engine.errors import SettingsError
 from mien.engine.outputs.base import Event, EventKind, LiveScene
-from mien.engine.outputs.lsl_library import LslClock, Outlets, library
+from mien.engine.outputs.lsl.library import LslClock, Outlets, library
 from mien.engine.outputs.slots import SILENCE_S, Slots
 from mien.engine.outputs.targets import number, split_target
 from mien.engine.types import Flaw, Status

@@ -8,8 +8,8 @@ from typing import Any, Final, Protocol
 
 from mien.engine.errors import SettingsError, explained
 from mien.engine.outputs.base import missing
-from mien.engine.outputs.lsl_discovery import Finder
-from mien.engine.outputs.lsl_library import LslClock, is_ours, library
+from mien.engine.outputs.lsl.discovery import Finder
+from mien.engine.outputs.lsl.library import LslClock, is_ours, library
 from mien.engine.threads import Stages
 
 ORIGIN: Final = "lsl"
@@ -61,6 +61,12 @@ class LslMarkers:
         with self._lock:
             told = f"{self._streams} streams, {self._count} markers"
             return f"{told}, {self._ignored} too fast" if self._ignored else told
+
+    @property
+    def count(self) -> int:
+        """Markers so far."""
+        with self._lock:
+            return self._count
 
     @property
     def message(self) -> str:
