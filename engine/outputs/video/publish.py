@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from mien.engine.errors import OutputError
@@ -126,10 +127,8 @@ class _Sender:
     def close(self) -> None:
         """Let the process end the stream in order, for a moment."""
         with Deadline(_END_S, self._process.kill):
-            try:
+            with suppress(OSError):
                 self._connection.send_bytes(b"")
-            except OSError:
-                pass
             self._process.join()
         self._connection.close()
 

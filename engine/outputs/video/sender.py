@@ -5,6 +5,7 @@ It sends at a steady rate, the newest frame again where there is no newer one: w
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import signal
@@ -121,11 +122,8 @@ class _Sender:
 
     def fail(self, reason: str) -> None:
         """Say why the stream has ended."""
-        with self._lock:
-            try:
-                self._connection.send(replace(self._progress, error=reason))
-            except OSError:
-                pass
+        with self._lock, contextlib.suppress(OSError):
+            self._connection.send(replace(self._progress, error=reason))
 
     def run(self) -> None:
         """Publish until there are no more frames."""

@@ -89,7 +89,7 @@ def _with_key(scheme: str, url: str, key: str) -> str:
         written = quote(user, safe="") + (f":{quote(password, safe='')}" if password else "")
         start, _, rest = url.partition("://")
         url = f"{start}://{written}@{rest.rpartition('@')[2]}"
-        keep_secret(user, password)
+        keep_secret(user, password, *written.split(":"))
     keep_secret(key, written)
     return url
 
