@@ -23,6 +23,8 @@ GOOD, WAITING, OFF = "good", "waiting", "off"
 COLOURS: Final = {GOOD: "#2BA36B", WAITING: "#D98200", OFF: "#8A93A3"}
 """Of the lights; what they mean stands beside them."""
 
+_LONGEST: Final = 44  # characters of a target in the menu
+
 
 @dataclass(slots=True, eq=False)
 class Chosen:
@@ -63,7 +65,7 @@ class Chosen:
             return WAITING
         if status is None:
             return OFF
-        return WAITING if status.message else GOOD
+        return GOOD if status.sent and not status.message else WAITING
 
     @property
     def message(self) -> str:
@@ -206,7 +208,8 @@ def menu_text(one: Chosen) -> str:
         if status is None
         else f" – {status.sent:,} sent" + (f", {status.dropped:,} dropped" if status.dropped else "")
     )
-    return f"{name} {one.shown}".strip() + counts
+    shown = one.shown if len(one.shown) <= _LONGEST else f"{one.shown[: _LONGEST // 2]}…{one.shown[-_LONGEST // 2 :]}"
+    return f"{name} {shown}".strip() + counts
 
 
 def _light(light: str) -> QIcon:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _WISHES: Final = {"height": True, "bitrate": True, "fps": True, "key-file": True, "unverified": False}
 _HEIGHT: Final = 720
 _KILOBITS: Final = 2500  # a second, as services recommend for 720 lines
-_ANSWER_S: Final = 15.0  # for the process to start, and for a server to be connected
+_ANSWER_S: Final = 20.0  # for the process to start, and for a server to be connected
 _STUCK_S: Final = 8.0  # for a server to take something
 _END_S: Final = 2.0
 

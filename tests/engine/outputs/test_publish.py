@@ -118,11 +118,13 @@ def test_a_receiver_gets_the_pictures(kind: str, stages: list[OutputStage]) -> N
     assert {(*frame["size"], frame["codec"]) for frame in frames} == {(320, 180, "h264")}
     assert frames[60]["left"] == pytest.approx([20, 180, 20], abs=9)
     assert frames[60]["mean"] == pytest.approx([200 * 7 / 8 + 20 / 8, 57.5, 37.5], abs=6)
-    # A steady rate (a slow machine leaves frames out), and a keyframe every two seconds.
-    steps = np.diff([frame["time_s"] for frame in frames]) / 0.04
-    assert steps.min() > 0.9 and steps == pytest.approx(np.round(steps), abs=0.05)
-    keys = [frame["time_s"] for frame in frames if frame["key"]]
-    assert len(keys) >= 2 and np.diff(keys) == pytest.approx(2.0, abs=0.5)
+    keys = [number for number, frame in enumerate(frames) if frame["key"]]
+    assert len(keys) >= 2 and np.diff(keys).max() <= 51
+    if kind == "rtmp":  # GStreamer stamps what comes by RTSP as it arrives
+        # A steady rate (a slow machine leaves frames out), and a keyframe every two seconds.
+        steps = np.diff([frame["time_s"] for frame in frames]) / 0.04
+        assert steps.min() > 0.9 and steps == pytest.approx(np.round(steps), abs=0.05)
+        assert np.diff([frames[number]["time_s"] for number in keys]) == pytest.approx(2.0, abs=0.5)
     assert "320 × 180 · 25 fps" in detail
 
 
