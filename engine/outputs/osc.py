@@ -9,7 +9,7 @@ import struct
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from pythonosc import slip
 from pythonosc.osc_bundle_builder import OscBundleBuilder
@@ -169,7 +169,7 @@ class Osc:
             self._socket = self._connected()
             if self._framing == "udp":
                 # A first, empty packet: an address at which nobody listens says so, and each further one would not.
-                self._socket.send(packets_of_nothing())
+                self._socket.send(empty_packet())
                 if select.select([self._socket], [], [], _REFUSED_S)[0]:
                     _discard(self._socket)
         if self._framing != "udp":
@@ -200,7 +200,7 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
     """Bundles that hold `messages`, all with the time tag of `wall_s` (seconds of `time.time()`): one, or more where it
     would be too large for a datagram."""
     made: list[bytes] = []
-    bundle, size = OscBundleBuilder(wall_s), 0
+    bundle, size = _bundle(wall_s), 0
     for address, arguments in messages:
         message = OscMessageBuilder(address)
         for argument in arguments:
@@ -208,15 +208,20 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
         built = message.build()
         if size and size + built.size + 4 > _LARGEST:
             made.append(bytes(bundle.build().dgram))
-            bundle, size = OscBundleBuilder(wall_s), 0
+            bundle, size = _bundle(wall_s), 0
         bundle.add_content(built)
         size += built.size + 4
     return [*made, bytes(bundle.build().dgram)]
 
 
-def packets_of_nothing() -> bytes:
+def empty_packet() -> bytes:
     """A bundle without messages."""
-    return bytes(OscBundleBuilder(time.time()).build().dgram)
+    return bytes(_bundle(time.time()).build().dgram)
+
+
+def _bundle(wall_s: float) -> OscBundleBuilder:
+    timestamp: Any = wall_s  # its annotation says int, its description seconds with a fraction
+    return OscBundleBuilder(timestamp)
 
 
 def address_part(name: str) -> str:

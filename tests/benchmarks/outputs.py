@@ -69,7 +69,7 @@ def main() -> None:
     from websockets.sync.client import connect
 
     from tests.engine.outputs.mosquitto import PROGRAM, Broker
-    from tests.engine.outputs.test_lsl import Receiver
+    from tests.engine.outputs.test_lsl import NAME, Receiver
 
     settings = Settings(provider="cpu")
     bundle = chosen_bundle(None, None, "cpu", lambda line: print(line, file=sys.stderr))
@@ -97,7 +97,7 @@ def main() -> None:
         captures = _Captures(reel)
         session.play(reel)  # type: ignore[arg-type]
         until(lambda: session.status().counts.predictions > 20)
-        session.outputs.add("lsl", "name=Stamped")
+        session.outputs.add("lsl", f"name={NAME}")
         until(lambda: session.outputs.status()[0].sent > 2)
         receiver = Receiver(2)
         receiver.wait()
