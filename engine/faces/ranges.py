@@ -21,7 +21,7 @@ from mien.engine.errors import ModelError
 from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.types import Box, Detection, RgbImage
 
-_PROBE: Final = 25  # frames between two looks of a network that is not needed: a second at most for somebody new
+_PROBE: Final = 12  # frames between two looks of a network that is not needed: half a second at most for somebody new
 _PROBE_EMPTY: Final = 5  # the same for the short range while nobody is there; the full one then always looks
 _SEARCH: Final = 25  # frames for which both look for somebody who was lost; the tracker waits about as long
 _MEMORY: Final = 0.8  # how much of what a network saw of a face before still counts

@@ -9,6 +9,7 @@ import struct
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING, Final, Literal
 
 from pythonosc import slip
@@ -200,7 +201,9 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
     """Bundles that hold `messages`, all with the time tag of `wall_s` (seconds of `time.time()`): one, or more where it
     would be too large for a datagram."""
     made: list[bytes] = []
-    bundle, size = OscBundleBuilder(wall_s), 0
+    # Annotated as int, and meant as seconds since 1970.
+    begin = partial(OscBundleBuilder, wall_s)  # type: ignore[arg-type]
+    bundle, size = begin(), 0
     for address, arguments in messages:
         message = OscMessageBuilder(address)
         for argument in arguments:
@@ -208,7 +211,7 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
         built = message.build()
         if size and size + built.size + 4 > _LARGEST:
             made.append(bytes(bundle.build().dgram))
-            bundle, size = OscBundleBuilder(wall_s), 0
+            bundle, size = begin(), 0
         bundle.add_content(built)
         size += built.size + 4
     return [*made, bytes(bundle.build().dgram)]
@@ -216,7 +219,7 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
 
 def packets_of_nothing() -> bytes:
     """A bundle without messages."""
-    return bytes(OscBundleBuilder(time.time()).build().dgram)
+    return packets([], time.time())[0]
 
 
 def address_part(name: str) -> str:
