@@ -117,10 +117,12 @@ class Pipeline:
     def _track(self) -> None:
         try:
             shot = 0
+            self._detector.forget()
             for frame in self._captured:
                 if frame.shot != shot:
                     shot = frame.shot
                     self._tracker.forget()
+                    self._detector.forget()
                 faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
                 predictions = self._recogniser.update(frame, faces)
                 self._tracked.put(Scene(frame, faces, predictions, self._tracker.others))

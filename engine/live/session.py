@@ -82,8 +82,7 @@ class LiveSession:
         *, neutral_first_s: float = 0.0,
     ) -> None:  # fmt: skip
         share_one_arena()
-        self._settings = settings
-        self._live = live
+        self._settings, self._live = settings, live
         self._lock = threading.Lock()
         self._capture: Capture | None = None
         self._old: list[Capture] = []
