@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-pyvirtualcam = pytest.importorskip("pyvirtualcam")
+pytest.importorskip("pyvirtualcam")
+
+import pyvirtualcam
 
 from mien.engine.errors import OutputError, SettingsError
 from mien.engine.outputs.pictures import Painter, Picture, PictureLook
