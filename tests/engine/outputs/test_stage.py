@@ -154,8 +154,8 @@ class ToListener(ToTarget):
 
     def show(self, picture: Picture) -> None:
         assert isinstance(self._target, Listener)
-        self._target.shown.append(picture)
         self._target.images.append(picture.image())
+        self._target.shown.append(picture)  # last: the test waits for it, and looks at the image then
 
 
 @pytest.fixture
