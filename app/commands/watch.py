@@ -37,7 +37,7 @@ from mien.engine.settings import Settings
 if TYPE_CHECKING:
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
-    from mien.engine.outputs.stage import OutputStatus
+    from mien.engine.outputs.stage import OutputStage, OutputStatus
     from mien.engine.recording.plan import RecordingPlan
 
 _POLL_S: Final = 0.1
@@ -104,6 +104,8 @@ class _WatchCommand(click.Command):
     is_flag=True,
     help="Markers that other programs send over Lab Streaming Layer become markers of the recording.",
 )
+@click.option("--public", is_flag=True, help="With --ws: also for other machines of the network, not encrypted.")
+@click.option("--with-video", is_flag=True, help="With --ws: also send the picture, as --privacy and --overlay say.")
 @stream_options
 @model_option
 @click.option(
@@ -144,6 +146,7 @@ def watch(
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed.
     """  # fmt: skip
     outputs = [(kind, target) for kind in OUTPUTS for target in chosen.pop(f"to_{kind}")]
+    outputs = _with_wishes(outputs, {"public": chosen.pop("public"), "video": chosen.pop("with_video")})
     for kind in {kind for kind, _ in outputs}:
         if lacks := missing(kind):
             raise SettingsError(lacks)
@@ -189,9 +192,11 @@ def watch(
             session.open(address)
             if plan is not None:
                 session.record(plan)
+            addresses = _Addresses()
+            addresses.look(session.outputs.stages)
             # Standard output belongs to the program behind the pipe.
             with live_lines(quiet or any(target == "-" for _, target in outputs)) as show:
-                _follow(session, seconds, show, interrupts)
+                _follow(session, seconds, show, interrupts, addresses)
         except Abandoned:
             raise
         except BaseException:
@@ -210,6 +215,14 @@ def watch(
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
+def _with_wishes(outputs: list[tuple[str, str]], wished: dict[str, bool]) -> list[tuple[str, str]]:
+    """The outputs, with what other options say of the WebSocket written into its targets."""
+    wishes = "".join(f",{name}" for name, on in wished.items() if on)
+    if wishes and "ws" not in dict(outputs):
+        raise SettingsError("--public and --with-video are about --ws; add it")
+    return [(kind, target + wishes if kind == "ws" else target) for kind, target in outputs]
+
+
 def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     make_output_folder(folder, parents=True)
     from mien.engine.recording.plan import RecordingPlan
@@ -218,7 +231,9 @@ def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
 
 
-def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:
+def _follow(
+    session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts, addresses: _Addresses
+) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
     warned = _Warned()
@@ -282,6 +297,20 @@ class _Warned:
         if key and self._last.get(about) != key:
             _warn(message)
         self._last[about] = key
+
+
+class _Addresses:
+    """Names each address that an output serves, once, as soon as it is there; with its token, so nowhere else."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, stages: Iterable[OutputStage]) -> None:
+        for stage in stages:
+            address = stage.address()
+            if address and address not in self._told:
+                self._told.add(address)
+                echo(f"{OUTPUTS[stage.name[0]].name}: {address}", err=True)
 
 
 def _warn(message: str) -> None:

@@ -78,6 +78,7 @@ class Preferences:
         chart_without: the expressions that the chart leaves out.
         snapshot_folder: where snapshots go.
         jobs_folder: where annotated files go, "" for next to the source.
+        outputs: live outputs, each as "on KIND TARGET" or "off KIND TARGET", without secrets.
         welcomed: the first-run note was read.
     """
 
@@ -113,6 +114,7 @@ class Preferences:
     chart_without: list[str] = field(default_factory=list)
     snapshot_folder: str = field(default_factory=_images)
     jobs_folder: str = ""
+    outputs: list[str] = field(default_factory=list)
     welcomed: bool = False
 
     def remember_source(self, text: str) -> None:

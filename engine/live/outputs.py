@@ -62,11 +62,12 @@ class LiveOutputs:
         """Say how pictures look from now on, also those that wait."""
         self._look = look
 
-    def listen(self, mark: Mark, *, network: bool = False) -> None:
+    def listen(self, mark: Mark, name: str = "", *, network: bool = False) -> None:
         """Have markers that other programs send over Lab Streaming Layer set by `mark`; `status` tells how that goes.
 
         Args:
             mark: `LiveSession.mark`.
+            name: only of streams with this name; "": of all.
             network: also those from other machines.
 
         Raises:
@@ -74,7 +75,7 @@ class LiveOutputs:
         """
         from mien.engine.outputs.lsl.markers import LslMarkers
 
-        before, self._markers = self._markers, LslMarkers(mark, network=network)
+        before, self._markers = self._markers, LslMarkers(mark, name, network=network)
         if before is not None:
             before.close()
 

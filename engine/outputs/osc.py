@@ -170,7 +170,7 @@ class Osc:
             self._socket = self._connected()
             if self._framing == "udp":
                 # A first, empty packet: an address at which nobody listens says so, and each further one would not.
-                self._socket.send(packets_of_nothing())
+                self._socket.send(empty_packet())
                 if select.select([self._socket], [], [], _REFUSED_S)[0]:
                     _discard(self._socket)
         if self._framing != "udp":
@@ -217,7 +217,7 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
     return [*made, bytes(bundle.build().dgram)]
 
 
-def packets_of_nothing() -> bytes:
+def empty_packet() -> bytes:
     """A bundle without messages."""
     return packets([], time.time())[0]
 

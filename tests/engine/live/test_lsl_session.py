@@ -17,7 +17,7 @@ from mien.engine.live.session import LiveSession
 from mien.engine.outputs.lsl.markers import LslMarkers
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
-from tests.engine.outputs.test_lsl import Receiver
+from tests.engine.outputs.test_lsl import NAME, Receiver
 from tests.live_sources import Reel, live_threads, until
 from tests.videos import portrait
 
@@ -59,7 +59,7 @@ class Sender:
 
 
 def test_what_another_process_gets_is_what_is_recorded(session: LiveSession, tmp_path: Path) -> None:
-    session.outputs.add("lsl", "")
+    session.outputs.add("lsl", f"name={NAME}")
     session.play(Reel(portrait(40), rate=15))
     until(lambda: session.outputs.status()[0].sent > 2)
     receiver = Receiver(2)
@@ -76,8 +76,8 @@ def test_what_another_process_gets_is_what_is_recorded(session: LiveSession, tmp
     finally:
         receiver.end()
     assert session.outputs.status()[0].dropped == 0
-    labels = receiver.streams["Mien person 1"]["labels"]
-    samples = {int(values[0]): dict(zip(labels, values, strict=True)) for _, values in got["Mien person 1"]}
+    labels = receiver.streams[f"{NAME} person 1"]["labels"]
+    samples = {int(values[0]): dict(zip(labels, values, strict=True)) for _, values in got[f"{NAME} person 1"]}
     with (tmp_path / "take.csv").open(newline="", encoding="utf-8") as file:
         rows = [row for row in csv.DictReader(file) if row["status"] not in ("marker", "gap")]
     start_s = float(rows[0]["session_s"]) - float(rows[0]["time_s"])
@@ -96,15 +96,15 @@ def test_what_another_process_gets_is_what_is_recorded(session: LiveSession, tmp
                 places = len(row[name].partition(".")[2])
                 value = sample[name] - (start_s if name == "prediction_s" else 0.0)
                 assert f"{value:.{places}f}" == row[name] or abs(value - float(row[name])) < 1.01 * 10**-places, name
-    texts = [values[0] for _, values in got["Mien events"]]
+    texts = [values[0] for _, values in got[f"{NAME} events"]]
     assert "marker/look" in texts
     assert texts[-2:] == ["left/1", "source"]
 
 
 def test_markers_of_another_program_are_recorded_when_they_happened(session: LiveSession, tmp_path: Path) -> None:
-    session.outputs.add("lsl", "")  # whose own events are no markers for this session
-    sender = Sender("stimulus")
-    session.outputs.listen(session.mark)
+    session.outputs.add("lsl", f"name={NAME}")  # whose own events are no markers for this session
+    sender = Sender(f"stimulus {NAME}")
+    session.outputs.listen(session.mark, f"stimulus {NAME}")
     try:
         session.play(Reel(portrait(40), rate=15))
         session.record(RecordingPlan(tmp_path, "take", min_free_bytes=0))
@@ -130,8 +130,8 @@ def test_markers_of_another_program_are_recorded_when_they_happened(session: Liv
 
 def test_a_flood_of_markers_buries_nothing() -> None:
     got: list[str] = []
-    sender = Sender("flood")
-    markers = LslMarkers(lambda text="", *, at_s=None, origin="": got.append(text), "flood")
+    sender = Sender(f"flood {NAME}")
+    markers = LslMarkers(lambda text="", *, at_s=None, origin="": got.append(text), f"flood {NAME}")
     try:
         sender.wait()
         for number in range(400):

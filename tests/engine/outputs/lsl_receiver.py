@@ -1,8 +1,8 @@
 """A receiver of Lab Streaming Layer in a process of its own: prints what it is sent as lines of JSON.
 
-    python lsl_receiver.py STREAMS SECONDS
+    python lsl_receiver.py NAME STREAMS SECONDS
 
-Waits for that many streams, says "ready", and ends when nothing has come for the seconds.
+Waits for that many streams whose name begins so, says "ready", and ends when nothing has come for the seconds.
 """
 
 from __future__ import annotations
@@ -27,14 +27,14 @@ def metadata(inlet: pylsl.StreamInlet) -> dict[str, object]:
 
 
 def main() -> None:
-    expected, patience_s = int(sys.argv[1]), float(sys.argv[2])
+    begin, expected, patience_s = sys.argv[1], int(sys.argv[2]), float(sys.argv[3])
     pylsl.lib.lib.lsl_set_config_content(
         b"[ports]\nIPv6 = disable\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n"
     )
     found: dict[str, pylsl.StreamInfo] = {}
     deadline = time.monotonic() + 30
     while len(found) < expected and time.monotonic() < deadline:
-        for info in pylsl.resolve_bypred("starts-with(source_id,'mien-')", expected, 1.0):
+        for info in pylsl.resolve_bypred(f"starts-with(name,'{begin} ')", expected, 1.0):
             found.setdefault(info.name(), info)
     inlets = {name: pylsl.StreamInlet(info) for name, info in sorted(found.items())}
     for inlet in inlets.values():

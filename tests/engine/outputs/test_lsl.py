@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import random
 import socket
 import stat
 import subprocess
@@ -22,12 +23,16 @@ from mien.engine.errors import SettingsError
 from mien.engine.outputs.base import Event, EventKind
 from mien.engine.outputs.lsl.streams import Lsl, channels, event_text, sample
 from mien.engine.outputs.slots import Slots
+from mien.engine.outputs.stage import OutputStage
 from mien.engine.types import Flaw, SourceInfo
 from tests.engine.outputs.scenes import LABELS, face, live, prediction
+from tests.live_sources import until
 
 pytest.importorskip("pylsl", reason="pylsl is not installed; pip install 'mien[lsl]'")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="streams are kept on the machine on Linux")
 
+NAME = f"Test{os.getpid()}"
+"""Begins the names of streams, as other tests may run on this machine."""
 RECEIVER = Path(__file__).parent / "lsl_receiver.py"
 INFO = SourceInfo("test", 128, 96, Fraction(25), None, None, Fraction(1, 90000))
 HAPPY = prediction(0.75, 0.125, 0.125, time_s=0.5, flaws=(Flaw.DARK, Flaw.NOISY))
@@ -36,10 +41,10 @@ HAPPY = prediction(0.75, 0.125, 0.125, time_s=0.5, flaws=(Flaw.DARK, Flaw.NOISY)
 class Receiver:
     """The other process. What it prints goes to a file, as a pipe that nobody reads fills up."""
 
-    def __init__(self, streams: int, patience_s: float = 2.0) -> None:
+    def __init__(self, streams: int, patience_s: float = 2.0, name: str = NAME) -> None:
         self._told = tempfile.NamedTemporaryFile()  # noqa: SIM115 (closed in `end`)
         self._process = subprocess.Popen(
-            [sys.executable, str(RECEIVER), str(streams), str(patience_s)], stdout=self._told
+            [sys.executable, str(RECEIVER), name, str(streams), str(patience_s)], stdout=self._told
         )
         self.streams: dict[str, dict[str, Any]] = {}
 
@@ -72,7 +77,7 @@ class Receiver:
 
 @pytest.fixture
 def output() -> Iterator[Lsl]:
-    opened = Lsl("people=2,silence=1")
+    opened = Lsl(f"people=2,silence=1,name={NAME}")
     yield opened
     opened.close()
 
@@ -93,24 +98,24 @@ def test_another_process_gets_what_the_scenes_hold(output: Lsl) -> None:
         got = receiver.samples()
     finally:
         receiver.end()
-    about = receiver.streams["Mien person 1"]
+    about = receiver.streams[f"{NAME} person 1"]
     assert about["type"] == "Expression" and about["rate"] == 25 and about["source"] == "test"
     assert list(zip(about["labels"], about["units"], strict=True)) == channels(LABELS, ())
-    assert receiver.streams["Mien events"]["type"] == "Markers"
+    assert receiver.streams[f"{NAME} events"]["type"] == "Markers"
     import pylsl
 
     offset_s = pylsl.local_clock() - time.monotonic()
-    for name, face_at in (("Mien person 1", 0), ("Mien person 2", 1)):
+    for name, face_at in ((f"{NAME} person 1", 0), (f"{NAME} person 2", 1)):
         for (stamp, values), scene in zip(got[name], scenes[1:], strict=True):
             expected = sample(scene, scene.scene.faces[face_at])
             assert [None if math.isnan(x) else x for x in values] == [None if math.isnan(x) else x for x in expected]
             assert stamp == pytest.approx(scene.scene.frame.captured_s + offset_s, abs=1e-3)
-    ((stamp, (text,)),) = got["Mien events"]
+    ((stamp, (text,)),) = got[f"{NAME} events"]
     assert text == "marker/door / größer" and stamp == pytest.approx(captured_s + offset_s, abs=1e-3)
-    values = dict(zip(about["labels"], got["Mien person 1"][0][1], strict=True))
+    values = dict(zip(about["labels"], got[f"{NAME} person 1"][0][1], strict=True))
     assert values["track_id"] == 5 and values["status"] == 1 and values["quality"] == 2 + 16
     assert values["p_happiness"] == 0.75 and values["prediction_s"] == 0.5
-    hidden = dict(zip(about["labels"], got["Mien person 2"][0][1], strict=True))
+    hidden = dict(zip(about["labels"], got[f"{NAME} person 2"][0][1], strict=True))
     assert hidden["track_id"] == 7 and hidden["status"] == 4 and math.isnan(hidden["p_happiness"])
 
 
@@ -146,10 +151,41 @@ def test_all_streams_are_found_by_one_question_and_none_by_another(output: Lsl) 
             except TimeoutError:
                 return found
 
-        everybody = answers(f"LSL:shortinfo\r\nstarts-with(name,'Mien')\r\n{port} 17\r\n")
-        assert {"Mien person 1", "Mien person 2", "Mien events"} <= everybody
+        everybody = answers(f"LSL:shortinfo\r\nstarts-with(name,'{NAME} ')\r\n{port} 17\r\n")
+        assert {f"{NAME} person 1", f"{NAME} person 2", f"{NAME} events"} <= everybody
         assert answers(f"LSL:shortinfo\r\nname='nobody'\r\n{port} 17\r\n") == set()
         assert answers("GET / HTTP/1.1\r\n\r\n") == set()
+
+
+def test_the_port_for_questions_is_taken() -> None:
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as taken:
+        try:
+            taken.bind(("127.0.0.1", 16571))  # without sharing it
+        except OSError:
+            pytest.skip("another program with streams runs on this machine")
+        stage = OutputStage("lsl", f"name={NAME}")
+        stage.offer(live(0, {1: HAPPY}))
+        until(lambda: bool(stage.status().message))
+        assert stage.status().message.startswith("lsl: port 16571, at which streams are looked for, is taken")
+    stage.test()  # at once, not only after a while
+    until(lambda: not stage.status().message)
+    assert stage.close()
+
+
+def test_questions_of_a_fuzzer_change_nothing(output: Lsl) -> None:
+    output.send(live(0, {1: HAPPY}))
+    numbers = random.Random(7)
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as asking:
+        for _ in range(1000):
+            start = numbers.choice([b"", b"LSL:shortinfo\r\n", b"LSL:shortinfo\r\nname='", b"LSL:timedata\r\n"])
+            asking.sendto(start + numbers.randbytes(numbers.randrange(200)), ("127.0.0.1", 16571))
+    receiver = Receiver(3, 0.5)
+    try:
+        receiver.wait()
+        output.send(live(1, {1: HAPPY}))
+        assert len(receiver.samples()[f"{NAME} person 1"]) == 1
+    finally:
+        receiver.end()
 
 
 def test_a_slot_is_given_to_somebody_else_only_after_a_silence() -> None:
