@@ -14,6 +14,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    face_options,
     font_scale_option,
     max_faces_option,
     max_pixels_option,
@@ -23,6 +24,7 @@ from mien.app.commands.options import (
     provider_option,
     quiet_option,
     range_option,
+    resolved_landmarker,
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import chosen_bundle
@@ -93,6 +95,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @max_pixels_option
 @overlay_option
 @font_scale_option
+@face_options
 @quiet_option
 def watch(
     source: str,
@@ -105,6 +108,7 @@ def watch(
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
+    landmarker: Path | None,
     quiet: bool,
     stream: dict[str, Any],
     **chosen: Any,
@@ -133,13 +137,16 @@ def watch(
         raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
+    landmarker_file = resolved_landmarker(settings, landmarker, say)
 
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import wait_for_model
 
     with Interrupts(Console(quiet).interrupted_here) as interrupts:
-        session = LiveSession(bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0)
+        session = LiveSession(
+            bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0, landmarker_file=landmarker_file
+        )
         try:
             wait_for_model(session.status, lambda: interrupts.count > 0)
             if interrupts.count:
@@ -175,7 +182,9 @@ def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     from mien.engine.recording.plan import RecordingPlan
 
     style = settings.overlay_style
-    return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
+    return RecordingPlan(
+        folder, _NAME, annotated=True, crf=settings.crf, style=style, columns=settings.columns, **options
+    )
 
 
 def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:

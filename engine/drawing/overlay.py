@@ -9,6 +9,7 @@ from typing import Final
 import cv2
 
 from mien.engine.drawing.colours import PALETTE, Rgb, track_colour
+from mien.engine.drawing.face_layers import draw_layers
 from mien.engine.drawing.metrics import Metrics, measure, short_name
 from mien.engine.drawing.placement import PanelPlacer, Placed, Wish
 from mien.engine.drawing.shapes import draw_box, draw_panel, fill
@@ -100,7 +101,7 @@ class Overlay:
         if no_signal:
             image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self.places = {}
-        if style.look != "none":
+        if style.look != "none" or style.layers:
             self._draw_faces(image, scene, names, frozenset(hidden), frozenset(selected), bool(no_signal), style)
         if self._note:
             self._draw_note(image)
@@ -145,6 +146,11 @@ class Overlay:
         # Whoever is hidden by choice, or was found but is not followed yet, is not to be covered either.
         faces = [*(face.box for face in scene.faces), *scene.others]
         self.places = places = self._placer.place(image, wishes, faces, self._taken(image, no_signal))
+        for face in shown:
+            measures = scene.measures.get(face.track_id) if style.layers and not no_signal else None
+            if measures is not None:
+                colour = track_colour(face.track_id)
+                draw_layers(image, measures, style.layers, colour, self._metrics.stroke, outlined=style.high_contrast)
         for face in shown:
             dashed = not face.observed or no_signal
             self._draw_box(image, face, dashed=dashed, style=style)

@@ -10,6 +10,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from mien.engine.measures import FaceMeasures
 from mien.engine.types import AudioChunk, Box, Face, Frame, Prediction, RgbImage, Scene
 
 _QUALITY: Final = 92  # of JPEG: the H.264 encoder that follows loses more
@@ -34,6 +35,7 @@ class PackedScene:
     faces: tuple[Face, ...]
     predictions: Mapping[int, Prediction]
     others: tuple[Box, ...]
+    measures: Mapping[int, FaceMeasures]
     jpeg: bytes
 
     @classmethod
@@ -47,7 +49,8 @@ class PackedScene:
             return None
         gap_s = frame.gap_s if gap_s is None else gap_s
         at = (frame.index, frame.pts, frame.duration, frame.time_s, frame.captured_s, gap_s)
-        return cls(*at, scene.faces, scene.predictions, scene.others, encoded.tobytes()) if done else None
+        faces = scene.faces, scene.predictions, scene.others, scene.measures
+        return cls(*at, *faces, encoded.tobytes()) if done else None
 
     def unpacked(self) -> Scene:
         """The scene again; its image has lost a little, its numbers nothing."""
@@ -55,7 +58,7 @@ class PackedScene:
         assert rgb is not None  # made by `of`
         image: RgbImage = np.asarray(rgb, dtype=np.uint8)
         frame = Frame(self.index, self.pts, self.duration, self.time_s, image, self.captured_s, self.gap_s)
-        return Scene(frame, self.faces, self.predictions, self.others)
+        return Scene(frame, self.faces, self.predictions, self.others, self.measures)
 
 
 class PreRoll:
