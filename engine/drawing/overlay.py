@@ -101,7 +101,9 @@ class Overlay:
         if no_signal:
             image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self.places = {}
-        if style.look != "none" or style.layers:
+        if style.layers and not no_signal:
+            self._draw_layers(image, scene, hidden, style)
+        if style.look != "none":
             self._draw_faces(image, scene, names, frozenset(hidden), frozenset(selected), bool(no_signal), style)
         if self._note:
             self._draw_note(image)
@@ -147,15 +149,16 @@ class Overlay:
         faces = [*(face.box for face in scene.faces), *scene.others]
         self.places = places = self._placer.place(image, wishes, faces, self._taken(image, no_signal))
         for face in shown:
-            measures = scene.measures.get(face.track_id) if style.layers and not no_signal else None
-            if measures is not None:
-                colour = track_colour(face.track_id)
-                draw_layers(image, measures, style.layers, colour, self._metrics.stroke, outlined=style.high_contrast)
-        for face in shown:
             dashed = not face.observed or no_signal
             self._draw_box(image, face, dashed=dashed, style=style)
         for face in shown:
             self._draw_panel(image, face, told[face.track_id], rows[face.track_id], places[face.track_id], style)
+
+    def _draw_layers(self, image: RgbImage, scene: Scene, hidden: Collection[int], style: OverlayStyle) -> None:
+        for track_id, measures in scene.measures.items():
+            if track_id not in hidden:
+                colour, stroke = track_colour(track_id), self._metrics.stroke
+                draw_layers(image, measures, style.layers, colour, stroke, outlined=style.high_contrast)
 
     def _sizes(self, said: Said, rows: Sequence[int], style: OverlayStyle) -> tuple[tuple[int, int], ...]:
         """What can be shown of a face, the most first: all bars, then a tag of each shape."""
