@@ -77,10 +77,12 @@ class ModelStage:
         with self._lock:
             return self._landmarker_trouble
 
-    def measure(self, landmarker_file: Path | None) -> None:
-        """Measure faces from now on, or with None no longer; the file is loaded in the background, once."""
+    def measure(self, landmarker_file: Path | None, trouble: str = "") -> None:
+        """Measure faces from now on, or with None no longer, because of `trouble` if that is so; the file is loaded in
+        the background, once.
+        """
         with self._lock:
-            self._landmarker_file, self._landmarker_trouble = landmarker_file, ""
+            self._landmarker_file, self._landmarker_trouble = landmarker_file, trouble
         self._wakes.put(None)
 
     def stop_measuring(self, trouble: str) -> None:

@@ -190,9 +190,9 @@ class LiveSession:
         """
         self._models.load(bundle, provider, self._settings.expect if expect is None else expect)
 
-    def measure(self, landmarker_file: Path | None) -> None:
-        """Measure pose, gaze and the like of the faces from now on, or with None no longer."""
-        self._models.measure(landmarker_file)
+    def measure(self, landmarker_file: Path | None, trouble: str = "") -> None:
+        """Measure pose, gaze and the like from now on, or with None no longer; `trouble`: why not, as a warning."""
+        self._models.measure(landmarker_file, trouble)
 
     # Recording
 
