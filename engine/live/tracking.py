@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mien.engine.errors import explained
-from mien.engine.faces.landmarks.reader import LIVE_FACES, LIVE_HELD_S, FaceMeasurer
+from mien.engine.faces.landmarks.reader import LIVE_FACES, LIVE_HELD_S, LIVE_SHARE, FaceMeasurer
 from mien.engine.faces.recogniser import NOT_MEASURED
 from mien.engine.faces.tracker import Tracker
 from mien.engine.live.baselines import LiveBaselines
@@ -79,7 +79,9 @@ class LiveTracker:
             return NOT_MEASURED
         if self._measurer is None:
             focal_px = self._settings.focal_px(frame.image.shape[1])
-            self._measurer = FaceMeasurer(landmarker, focal_px=focal_px, at_once=LIVE_FACES, hold_s=LIVE_HELD_S)
+            self._measurer = FaceMeasurer(
+                landmarker, focal_px=focal_px, at_once=LIVE_FACES, share=LIVE_SHARE, hold_s=LIVE_HELD_S
+            )
         try:
             return self._measurer.measure(frame, faces)
         except (ValueError, RuntimeError) as error:

@@ -94,7 +94,7 @@ class Timeline(QWidget):
             self.update()
 
     def values_at(self, x: float) -> tuple[float, dict[str, float]]:
-        """Seconds (0 is now) at `x` pixels, and the probabilities there, by label."""
+        """Seconds (0 is now) at `x` pixels, and the probabilities there, by label; valence from -1 to 1."""
         time_s = self._axes().time_at(x)
         if not len(self._times):
             return time_s, {}
@@ -102,9 +102,8 @@ class Timeline(QWidget):
         if abs(self._times[index] - time_s) > 1:
             return time_s, {}
         row = self._values[index]
-        return time_s, {
-            name: float(row[n]) for n, name in enumerate(self._labels[: len(row)]) if name not in self._hidden
-        }
+        shown = {name: float(row[n]) for n, name in enumerate(self._labels[: len(row)]) if name not in self._hidden}
+        return time_s, {name: 2 * value - 1 if name == VALENCE else value for name, value in shown.items()}
 
     def event(self, event: QEvent) -> bool:
         keys = (*PRESS_KEYS, Qt.Key.Key_Left, Qt.Key.Key_Right)
@@ -229,11 +228,13 @@ class Timeline(QWidget):
 
     def _paint_values(self, painter: QPainter, axes: Axes, x: float) -> None:
         time_s, values = self.values_at(x)
+        valence = values.pop(VALENCE, None)
         palette = self.palette()
         painter.setPen(QPen(palette.color(QPalette.ColorRole.Dark), 1))
         painter.drawLine(QPointF(x, axes.area.top()), QPointF(x, axes.area.bottom()))
         lines = [f"{time_s:.1f} s"]
         lines += [f"{name} {value * 100:.0f} %" for name, value in sorted(values.items(), key=lambda one: -one[1])[:4]]
+        lines += [] if valence is None else [self.tr("valence {value:+.2f}").format(value=valence)]
         measure = painter.fontMetrics()
         width = max(measure.horizontalAdvance(text) for text in lines) + 16
         left = x + 8 if x + 8 + width < axes.area.right() else x - 8 - width

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -15,6 +16,8 @@ from mien.engine.types import Box, Face, Frame
 
 LIVE_FACES: Final = 2
 """How many faces of a frame are measured live; more take turns."""
+LIVE_SHARE: Final = 0.6
+"""How much of the time measuring may take live, so that no frame is lost by it."""
 LIVE_HELD_S: Final = 0.15
 """For how long a face that takes turns is shown with what was measured last; never written as if it were new."""
 MOST_YAW_DEG: Final = 40.0
@@ -39,17 +42,26 @@ class FaceMeasurer:
         landmarker: finds the landmarks; not closed by this.
         focal_px: focal length in pixels of the frame, for distances; None: not known.
         at_once: how many faces of a frame are measured at most; more take turns. None: all of them, as for files.
+        share: how much of the time measuring may take; where it took longer, faces wait for later frames.
         hold_s: faces whose turn it is not keep what was measured of them up to so many seconds before, moved along with
             their boxes; its ``time_s`` says when that was.
     """
 
     def __init__(
-        self, landmarker: Landmarker, *, focal_px: float | None = None, at_once: int | None = None, hold_s: float = 0.0
+        self,
+        landmarker: Landmarker,
+        *,
+        focal_px: float | None = None,
+        at_once: int | None = None,
+        share: float = 1.0,
+        hold_s: float = 0.0,
     ) -> None:
         self._landmarker = landmarker
         self._focal_px = focal_px
         self._at_once = at_once
+        self._share = share
         self._hold_s = hold_s
+        self._rest_until = 0.0
         self._tracks: dict[int, _Track] = {}
         self._turn = 0
 
@@ -58,8 +70,9 @@ class FaceMeasurer:
         self._tracks = {face.track_id: self._tracks.get(face.track_id) or _Track() for face in faces}
         due = [(face.track_id, face.detection.box) for face in faces if face.detection is not None]
         due.sort(key=lambda one: self._tracks[one[0]].turn)
-        late = [] if self._at_once is None else due[self._at_once :]
-        due = due[: self._at_once]
+        began = time.monotonic()
+        most = self._at_once if began >= self._rest_until else 0
+        due, late = due[:most], [] if most is None else due[most:]
         found = self._landmarker.find(frame.image, [box for _, box in due])
         measures = {}
         for (track_id, box), face in zip(due, found, strict=True):
@@ -69,6 +82,8 @@ class FaceMeasurer:
             if face is not None:
                 measures[track_id] = self._measured(track, frame, face)
                 track.last = measures[track_id], box
+        if due and self._share < 1:
+            self._rest_until = began + (time.monotonic() - began) / self._share
         for track_id, box in late:
             last = self._tracks[track_id].last
             if last is not None and frame.time_s - last[0].time_s <= self._hold_s:

@@ -46,11 +46,19 @@ def curves_of(session: RecordedSession) -> dict[str, str]:
 
 def curve(session: RecordedSession, track: Track, name: str) -> DoubleArray:
     """(n,) values of one curve of a face as parts of its range, 0 to 1; NaN where nothing was measured."""
-    values = valence_of(track, session.labels) if name == VALENCE else track.face.get(name)
-    if values is None:
-        return np.full(len(track.times_s), np.nan)
+    values = _values(session, track, name)
     low, high = range_of(session, name)
-    return np.asarray(np.clip((np.asarray(values, np.float64) - low) / (high - low), 0.0, 1.0))
+    return np.asarray(np.clip((values - low) / (high - low), 0.0, 1.0))
+
+
+def value_of(session: RecordedSession, track: Track, name: str, row: int) -> float:
+    """The value of a curve in a row of a face, in its own unit; NaN where nothing was measured."""
+    return float(_values(session, track, name)[row])
+
+
+def _values(session: RecordedSession, track: Track, name: str) -> DoubleArray:
+    values = valence_of(track, session.labels) if name == VALENCE else track.face.get(name)
+    return np.full(len(track.times_s), np.nan) if values is None else np.asarray(values, np.float64)
 
 
 def range_of(session: RecordedSession, name: str) -> tuple[float, float]:

@@ -180,6 +180,17 @@ def test_faces_take_turns(landmarker: Landmarker, detector) -> None:
     assert measurer.measure(Frame(3, 3, 1, 0.12, image), [Face(1, detection.box, None)]) == {}  # hidden
 
 
+def test_measuring_leaves_time_for_the_rest(landmarker: Landmarker, detector) -> None:
+    image = demo(0.0)
+    (detection,) = detector.detect(image)
+    measurer = FaceMeasurer(landmarker, at_once=2, share=0.001, hold_s=0.15)
+    measured = [
+        measurer.measure(Frame(index, index, 1, index / 25, image), [Face(1, detection.box, detection)])[1].time_s
+        for index in range(3)
+    ]
+    assert measured == [0.0, 0.0, 0.0]  # the first is held: a thousandth of the time is over long after
+
+
 # The file
 
 
