@@ -8,10 +8,11 @@ between its nose and the line from the face to the camera, so that a face that l
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
-import numpy as np
-import numpy.typing as npt
+if TYPE_CHECKING:  # the names of groups and layers are needed where NumPy is not loaded yet
+    import numpy as np
+    import numpy.typing as npt
 
 ColumnGroup = Literal["expressions", "valence", "pose", "gaze", "eyes", "mouth", "blendshapes", "landmarks"]
 COLUMN_GROUPS: Final[tuple[ColumnGroup, ...]] = (

@@ -10,11 +10,11 @@ from typing import Final, Literal
 from mien.engine.errors import MienError, SettingsError
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLayer
 
-DetectorRange = Literal["short", "full"]
+DetectorRange = Literal["auto", "short", "full", "tiles"]
 Expected = Literal["as-trained", "balanced", "lab", "own"]
 Provider = Literal["auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu"]
 
-DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
+DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("auto", "short", "full", "tiles")
 MAX_PIXELS: Final = 8192 * 4320
 """The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
 A small file can announce frames that fill any memory."""
@@ -116,7 +116,8 @@ class Settings:
     """What can be chosen for a session.
 
     Attributes:
-        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five, "auto"
+            both, "tiles" also very small ones, slowly: see `mien.engine.faces.ranges`.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.
         occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
         max_faces: at most this many faces are followed at once, 1 to 64.
@@ -133,7 +134,7 @@ class Settings:
         SettingsError: a value is out of its range; the message names field, value and range.
     """
 
-    detector_range: DetectorRange = "short"
+    detector_range: DetectorRange = "auto"
     min_score: float = 0.5
     occlusion_s: float = 1.0
     max_faces: int = 16

@@ -142,6 +142,8 @@ class Frame:
         discontinuity: of a file, where its times jump just before this frame.
         shot: another number than that of the frame before: nothing follows from that one, it is another picture or
             another place in a file, and no face in it is known.
+        shift_s: of a file that is played live: what was added to the time that the file gives. Another number than that
+            of the frame before: the file is played from another place, or its own times jump.
     """
 
     index: int
@@ -153,6 +155,7 @@ class Frame:
     gap_s: float = 0.0
     discontinuity: Discontinuity | None = None
     shot: int = 0
+    shift_s: float = 0.0
 
 
 class SourceState(StrEnum):

@@ -53,7 +53,7 @@ def annotate(
     model: str | Path | None = None,
     provider: Provider = "auto",
     detector: str | Path | None = None,
-    detector_range: DetectorRange = "short",
+    detector_range: DetectorRange = "auto",
     neutral: tuple[float, float] | None = None,
     overwrite: bool = False,
     progress: Callable[[float, float | None], None] | None = None,
@@ -123,7 +123,7 @@ def record(
     model: str | Path | None = None,
     provider: Provider = "auto",
     detector: str | Path | None = None,
-    detector_range: DetectorRange = "short",
+    detector_range: DetectorRange = "auto",
     **settings: Any,
 ) -> Recorded:
     """Record a live source with its numbers, until it ends, `seconds` are over, `stop()` is true or Ctrl-C is pressed.

@@ -171,10 +171,12 @@ def _bundle(path: Path) -> Bundle:
 def _detector(explicit: Path | None) -> Path:
     from mien.engine.inference.downloads import DETECTORS, cache_folder, cached, resolve_detector
 
-    path = resolve_detector("short", explicit=explicit, report=lambda text: _line("detector", text))
-    _line("detector", f"short range, {path}")
-    state = "in the cache" if cached(DETECTORS["full"], cache_folder()) else "fetched when first used"
-    _line("detector", f"full range, {state}")
+    path = resolve_detector("auto", explicit=explicit, report=lambda text: _line("detector", text))
+    _line("detector", f"{path}")
+    if explicit is None:
+        for name, file in DETECTORS.items():
+            state = "in the cache, whole" if cached(file, cache_folder()) else "MISSING; connect to the internet once"
+            _line("detector", f"{name} range, {state}")
     return path
 
 

@@ -36,9 +36,10 @@ range_option = click.option(
     "--range",
     "detector_range",
     type=click.Choice(DETECTOR_RANGES),
-    default="short",
+    default="auto",
     show_default=True,
-    help="short: faces within about 2 m of the camera; full: within about 5 m.",
+    help="short: faces within about 2 m of the camera; full: within about 5 m; auto: both, each where it is needed; "
+    "tiles: also very small faces, several times slower.",
 )
 min_score_option = click.option(
     "--min-score", type=float, default=0.5, show_default=True, help="Lowest detector confidence that counts as a face."

@@ -108,7 +108,7 @@ class Preferences:
     record_privacy_scope: _Scope = "all"
     record_pre_roll_s: float = 0.0
     record_crf: int = 20
-    detector_range: DetectorRange = "short"
+    detector_range: DetectorRange = "auto"
     min_score: float = 0.5
     max_faces: int = 16
     occlusion_s: float = 1.0

@@ -120,12 +120,14 @@ class Pipeline:
     def _track(self) -> None:
         try:
             shot = 0
+            self._detector.forget()
             for frame in self._captured:
                 if frame.shot != shot:
                     shot = frame.shot
                     self._tracker.forget()
                     if self._measurer is not None:
                         self._measurer.forget()
+                    self._detector.forget()
                 faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
                 measures = NOT_MEASURED if self._measurer is None else self._measurer.measure(frame, faces)
                 predictions = self._recogniser.update(frame, faces, measures)

@@ -11,12 +11,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.drawing.candidates import Candidates, Key, Size, head
 from mien.engine.types import Box, RgbImage
-
-# A detector's box leaves out hair and chin. By how much, was seen on the sample videos and the group picture.
-_HAIR: Final = 0.55
-_CHIN: Final = 0.15
-_EARS: Final = 0.15
 
 # What it costs to cover things, for each share of the panel. Only what costs nothing of these counts as free.
 _FACE, _PANEL, _OWN_FACE, _HEAD, _OWN_HEAD = 200.0, 120.0, 60.0, 40.0, 10.0
@@ -27,19 +23,7 @@ _BETTER: Final = 1.0  # by how much more it must be worth than the one that is h
 _FAR: Final = 0.8  # for each height of the panel that lies between it and the head
 _NEAR: Final = 2.0  # up to so much a free place is good enough for more than a tag
 
-Size = tuple[int, int]
-Key = tuple[str, int, int]
 Boxes = npt.NDArray[np.float64]
-
-
-def head(box: Box) -> Box:
-    """The whole head whose face is `box`: with hair, ears and chin."""
-    return Box(
-        box.x - _EARS * box.width,
-        box.y - _HAIR * box.height,
-        (1 + 2 * _EARS) * box.width,
-        (1 + _HAIR + _CHIN) * box.height,
-    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,11 +119,11 @@ class PanelPlacer:
             held.age = 0
             return None  # look around, see `_search`
         size = wish.sizes[held.level]
-        spot = _spot(held.key, wish.box, size, self.gap, bounds)
-        x, y = _leashed(held, spot, self.gap)
+        x0, y0, _, _ = Candidates.one(held.key).corners(wish.box, size, self.gap, bounds)[0].tolist()
+        x, y = _leashed(held, (x0, y0), self.gap)
         panel = _inside(x, y, size, bounds)
         if obstacles.cost(_corners(panel))[0] > _FREE:
-            panel = _inside(*spot, size, bounds)
+            panel = _inside(x0, y0, size, bounds)
             if obstacles.cost(_corners(panel))[0] > _FREE:
                 return None
         held.x, held.y = panel.x, panel.y
@@ -154,20 +138,19 @@ class PanelPlacer:
         # First with some room to spare, so that the place is still free when heads have moved a little.
         for spare, (level, size) in product((self.gap / 2, 0.0), enumerate(wish.sizes)):
             anywhere = level >= wish.anywhere
-            keys, dislike = _keys(size, bounds, anywhere=anywhere)
-            panels = [_inside(*_spot(key, wish.box, size, self.gap, bounds), size, bounds) for key in keys]
-            corners = np.array([[p.x, p.y, p.right, p.bottom] for p in panels])
+            places = Candidates.of(size, bounds, anywhere=anywhere)
+            corners = places.corners(wish.box, size, self.gap, bounds)
             covered = obstacles.cost(corners + np.array([-spare, -spare, spare, spare]))
             # Already a little of a face is too much; but where all is brown, the colour says nothing.
             skin = self._skin.shares(corners, own=_neck(wish.box))
-            extra = dislike + _distance(corners, wish.box, size) + _SKIN * (np.sqrt(skin) - np.sqrt(skin.min()))
-            if held is not None and held.level == level and held.key in keys:
-                extra[keys.index(held.key)] -= _BETTER
+            extra = places.dislike + _distance(corners, wish.box, size) + _SKIN * (np.sqrt(skin) - np.sqrt(skin.min()))
+            if held is not None and held.level == level and held.key in places.keys:
+                extra[places.keys.index(held.key)] -= _BETTER
             at = int((covered + extra).argmin())
             if best is None or covered[at] + _FREE < best[0]:
-                best = float(covered[at]), level, keys[at], panels[at]
+                best = float(covered[at]), level, places.keys[at], _box(corners[at])
             if covered[at] <= _FREE and (anywhere or extra[at] <= _NEAR):
-                best = float(covered[at]), level, keys[at], panels[at]
+                best = float(covered[at]), level, places.keys[at], _box(corners[at])
                 break
         assert best is not None
         covered_by, level, key, panel = best
@@ -257,14 +240,6 @@ class SkinMap:
         return np.asarray(count * self._step**2, np.float64)
 
 
-# How little each side of a head is liked. Below it is the person's own body; above it somebody may stand behind.
-_FLAT_SIDES: Final = {"below": 0.0, "right": 0.8, "left": 0.8, "above": 1.2}
-_TALL_SIDES: Final = {"right": 0.0, "left": 0.02, "below": 0.4, "above": 1.2}
-_PLACES: Final = (0, -1, 1, -2, 2, -3, 3, -4, 4)  # along a side, in parts of the way from its middle to its end
-_GRID: Final = 12
-_TALL: Final = 0.35  # height by width of panels that rather stand beside a head than above or below it
-
-
 def _chroma(ycc: RgbImage, face: Box, step: int) -> tuple[int, int]:
     """Median Cr and Cb of the middle of a face, in a frame of which every `step`-th pixel is left."""
     x0, x1 = (int((face.x + part * face.width) / step) for part in (0.3, 0.7))
@@ -276,45 +251,14 @@ def _chroma(ycc: RgbImage, face: Box, step: int) -> tuple[int, int]:
     return int(cr), int(cb)
 
 
-def _keys(size: Size, bounds: Size, *, anywhere: bool) -> tuple[list[Key], npt.NDArray[np.float64]]:
-    """Candidates: beside the head, a little away from it, and anywhere; and how little each is liked."""
-    likings = _TALL_SIDES if size[1] > _TALL * size[0] else _FLAT_SIDES
-    keys: list[Key] = [(side, place, away) for away in (0, 1, 2) for side in likings for place in _PLACES]
-    dislike = [likings[side] + 0.03 * abs(place) for side, place, _ in keys]
-    if anywhere:
-        columns, rows = (min(_GRID, max(1, 2 * bounds[axis] // size[axis])) for axis in (0, 1))
-        keys += (("grid", (x << 8) | y, (columns << 8) | rows) for x in range(columns) for y in range(rows))
-        dislike += [1.0] * (columns * rows)
-    return keys, np.array(dislike)
-
-
 def _neck(box: Box) -> Box:
     """Where below a face its own skin is to be expected."""
     return Box(box.x + 0.2 * box.width, box.bottom, 0.6 * box.width, 1.5 * box.height)
 
 
-def _spot(key: Key, box: Box, size: Size, gap: int, bounds: Size) -> tuple[float, float]:
-    """Top left corner of a panel of `size` at the place `key`."""
-    side, place, away = key
-    width, height = size
-    if side == "grid":
-        columns, rows = away >> 8, away & 255
-        column, row = place >> 8, place & 255
-        return (
-            (bounds[0] - width) * column / max(columns - 1, 1),
-            (bounds[1] - height) * row / max(rows - 1, 1),
-        )
-    around = head(box)
-    if side in ("below", "above"):
-        # A panel wider than the head slides as far as it still touches it.
-        reach = (around.width + width) / 2 - min(around.width, width) / 2
-        x = around.x + (around.width - width) / 2 + place / 4 * reach
-        step = away * (height + gap)
-        return x, around.bottom + gap + step if side == "below" else around.y - gap - height - step
-    reach = (around.height + height) / 2 - min(around.height, height) / 2
-    y = box.y + (box.height - height) / 2 + place / 4 * reach
-    step = away * (width // 2 + gap)
-    return (around.right + gap + step if side == "right" else around.x - gap - width - step), y
+def _box(corners: Boxes) -> Box:
+    left, top, right, bottom = corners.tolist()
+    return Box(left, top, right - left, bottom - top)
 
 
 def _corners(panel: Box) -> Boxes:

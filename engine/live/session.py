@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -30,7 +31,6 @@ from mien.engine.live.signal_watch import SignalWatch
 from mien.engine.live.status import LiveCounts, LiveStatus, Meter
 from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
-from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Expectation, Provider, Settings
 from mien.engine.system import share_one_arena
@@ -74,8 +74,7 @@ class LiveSession:
         *, neutral_first_s: float = 0.0, landmarker_file: Path | None = None,
     ) -> None:  # fmt: skip
         share_one_arena()
-        self._settings = settings
-        self._live = live
+        self._settings, self._live = settings, live
         self._lock = threading.Lock()
         self._capture: Capture | None = None
         self._old: list[Capture] = []
@@ -140,6 +139,7 @@ class LiveSession:
             self._old = [old for old in self._old if not old.join(0)]
             self._old.append(before)
             self._recording.new_source(why)
+            self.outputs.new_source()
         self._capture = self._scene = None
         self.people.forget()
         self._lost_s = 0.0
@@ -167,9 +167,9 @@ class LiveSession:
 
     # What is shown
 
-    def set_view(self, request: ViewRequest | None) -> None:
-        """Say what `view` should be from now on; None: nothing is rendered."""
-        self._views.ask(request)
+    def set_view(self, request: ViewRequest | None, tell: Callable[[], None] | None = None) -> None:
+        """Say what `view` should be from now on (None: nothing is rendered), and what to call after every new one."""
+        self._views.ask(request, tell)
 
     def view(self) -> View | None:
         """The newest view; None without one. The same object until there is a newer one."""
@@ -208,9 +208,10 @@ class LiveSession:
         """End the recording; its files are finished in the background."""
         self._recording.stop()
 
-    def mark(self, text: str = "", *, ago_s: float = 0.0) -> None:
-        """Put a marker on the newest frame of the recording, or `ago_s` seconds before it, while it runs."""
-        self._recording.mark(text, ago_s=ago_s)
+    def mark(self, text: str = "", *, ago_s: float = 0.0, at_s: float | None = None, origin: str = "") -> None:
+        """Put a marker on the newest frame, `ago_s` before it, or at_s (`time.monotonic()`); `origin`: see `Event`."""
+        self._recording.mark(text, ago_s=ago_s, at_s=at_s)
+        self.outputs.mark(text, ago_s=ago_s, at_s=at_s, origin=origin)
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""
@@ -360,13 +361,12 @@ class LiveSession:
                 return
             self._scene = scene
             self._signal.seen()
-            people = self.people.now
-            neutral = self.baselines.as_json()
+            people, neutral = self.people.now, self.baselines.as_json()
             context = SceneContext(model, source.name, source.info, people, neutral, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
-            self.outputs.offer(LiveScene(scene, model.labels, people.names, source.name))
+            self.outputs.offer(scene, context)
             captured_s = scene.frame.captured_s
             self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 
@@ -380,6 +380,7 @@ class LiveSession:
             if loss is not None:
                 self._views.lose_signal(loss.text)
                 self._recording.lose_signal(loss.text, for_good=loss.for_good)
+                self.outputs.lose_signal(loss.text)
 
     def _predict_stage(self) -> None:
         for predictor in self._due:

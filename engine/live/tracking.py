@@ -47,7 +47,10 @@ class LiveTracker:
         Frames of one source come in order of time. Each source begins fresh: its first face has the track id 1.
         """
         model = self._models.model
+        detector = self._models.detector
         if capture is not self._capture:
+            if detector is not None:
+                detector.forget()
             self._capture, self._tracker, self._measurer = capture, self._new_tracker(), None
             self._predictor = self._new_predictor(model)
         elif self._predictor.model is not model:
@@ -56,10 +59,11 @@ class LiveTracker:
             self._shot = frame.shot
             self._tracker.forget()
             self._measurer = None
+            if detector is not None:
+                detector.forget()
         faces: tuple[Face, ...] = ()
         predictions: dict[int, Prediction] = {}
         measures: Mapping[int, FaceMeasures] = NOT_MEASURED
-        detector = self._models.detector
         if detector is not None:
             try:
                 faces = self._tracker.update(detector.detect(frame.image), frame.time_s)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -44,6 +44,7 @@ class ViewStage:
         self._scenes: Latest[Shown] = Latest()
         self._lock = threading.Lock()
         self._request: ViewRequest | None = None
+        self._tell: Callable[[], None] | None = None
         self._newest: Shown | None = None
         self._view: View | None = None
         self._passed_over = 0
@@ -60,10 +61,13 @@ class ViewStage:
         with self._lock:
             return self._passed_over + self._scenes.dropped
 
-    def ask(self, request: ViewRequest | None) -> None:
-        """Say what `view` should be from now on; None: nothing is rendered."""
+    def ask(self, request: ViewRequest | None, tell: Callable[[], None] | None = None) -> None:
+        """Say what `view` should be from now on; None: nothing is rendered.
+
+        `tell` is called after every new view, in the stage's thread: it must not wait.
+        """
         with self._lock:
-            self._request = request
+            self._request, self._tell = request, tell
             if request is None:
                 self._view = None
         self.refresh()
@@ -140,7 +144,9 @@ class ViewStage:
             with self._lock:
                 if self._newest is None or shown.capture is not self._newest.capture or self._request is None:
                     continue
-                self._view = replace(view, ready_s=now)
+                self._view, tell = replace(view, ready_s=now), self._tell
+            if tell is not None:
+                tell()
             if shown.scene is not last:
                 captured_s = shown.scene.frame.captured_s
                 self.meter.add(now - captured_s if captured_s else None)

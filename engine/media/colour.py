@@ -9,6 +9,7 @@ from av.video.format import VideoFormat
 from av.video.frame import VideoFrame
 from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
+from mien.engine.media.frame_pool import FRAMES
 from mien.engine.types import Colour, RgbImage
 
 _MATRICES: Final = {1, 4, 5, 6, 7, 9}  # FFmpeg's numbers of the YUV matrices that swscale knows
@@ -48,7 +49,11 @@ def to_rgb(frame: VideoFrame, colour: Colour, converter: VideoReformatter | None
             src_color_range=ColorRange.JPEG if colour.full_range else ColorRange.MPEG,
             dst_color_range=ColorRange.JPEG,
         )
-    return np.asarray(converted.to_ndarray(), dtype=np.uint8)
+    plane = converted.planes[0]
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
+    image = FRAMES.take(converted.height, converted.width)
+    np.copyto(image.reshape(converted.height, -1), rows[: converted.height, : 3 * converted.width])
+    return image
 
 
 def to_yuv420p(image: RgbImage, colour: Colour, converter: VideoReformatter | None = None) -> VideoFrame:

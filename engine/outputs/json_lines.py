@@ -89,7 +89,7 @@ def as_json(live: LiveScene) -> dict[str, Any]:
         "source": live.source,
         "frame": scene.frame.index,
         "time_s": round(scene.frame.time_s, 6),
-        "gap_s": round(scene.frame.gap_s, 3),
+        "gap_s": round(live.gap_s, 3),
         "faces": faces,
     }
 

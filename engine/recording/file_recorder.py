@@ -11,6 +11,7 @@ from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.recording.face_data.data_files import DataFiles
 from mien.engine.recording.files import Outputs, write_json
+from mien.engine.recording.notes import jump_as_json
 from mien.engine.recording.table import GAP
 from mien.engine.types import RgbImage, Scene, SourceInfo
 
@@ -82,15 +83,7 @@ class Recorder:
         if jump is not None:
             # Nothing is missing: the recording goes on without the jump, so the gap has no length.
             self._table.note(jump.time_s, GAP, "0")
-            self._jumps.append(
-                {
-                    "frame": jump.frame,
-                    "source_pts_s": round(jump.source_s, 6),
-                    "session_s": round(jump.time_s, 6),
-                    "time_s": round(jump.time_s - self._start_s, 6),
-                    "shift_s": round(jump.shift_s, 6),
-                }
-            )
+            self._jumps.append(jump_as_json(jump, self._start_s))
         self._table.write(scene)
         self.frames_written += 1
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
-from contextlib import suppress
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime
 from fractions import Fraction
@@ -106,11 +106,8 @@ class LiveRecorder:
             raise RecordingError("the recording is finished; start another")
         self._hidden = hidden
         self._notes.meet(book)
-        try:
+        with self._failure_noted():
             self._take(scene, names, selected, scene.frame.gap_s if gap_s is None else gap_s)
-        except RecordingError as error:
-            self._failure = str(error)
-            raise
 
     def _take(self, scene: Scene, names: Mapping[int, str], selected: frozenset[int], gap_s: float) -> None:
         try:
@@ -138,13 +135,9 @@ class LiveRecorder:
         Raises:
             RecordingError: the disk is full. `finish` saves what is there.
         """
-        if self._videos is None:
-            return
-        try:
-            self._videos.write_audio(audio)
-        except RecordingError as error:
-            self._failure = str(error)
-            raise
+        with self._failure_noted():
+            if self._videos is not None:
+                self._videos.write_audio(audio)
 
     def lose_signal(self, text: str, time_s: float | None = None) -> None:
         """Show from now on, until the next scene, that there is no signal.
@@ -162,7 +155,7 @@ class LiveRecorder:
         """
         if self._videos is None or self._finished is not None:
             return
-        try:
+        with self._failure_noted():
             if not self._videos.without_signal:
                 for ready, image in self._anonymiser.flush():
                     self._write(ready, image)
@@ -172,9 +165,6 @@ class LiveRecorder:
                 self._videos.lose_signal(self._annotated(scene, image, no_signal=text), np.zeros_like(image))
             if time_s is not None:
                 self._videos.bridge(time_s)
-        except RecordingError as error:
-            self._failure = str(error)
-            raise
         self._set(elapsed_s=self._end_s - self._start_s)
 
     def mark(self, time_s: float, text: str) -> None:
@@ -287,6 +277,8 @@ class LiveRecorder:
             if gap_s > 0:
                 self._lose(max(frame.time_s - gap_s, before_s), frame.time_s)
         self._videos.write(self._annotated(scene, image), image, frame.time_s, frame.duration)
+        if self._notes.follow(frame):
+            self._table.note(frame.time_s, GAP, "0")  # nothing is missing: the recording goes on without the jump
         self._table.write(scene)
         self._last = scene, image
         self._with_face += any(face.observed for face in scene.faces)
@@ -394,6 +386,14 @@ class LiveRecorder:
         """What must survive a kill and is not in the CSV: names, sizes. Seldom, as it rewrites the JSON."""
         if self._files is not None and self._notes.take_changed():
             write_json(Outputs.part(self._files.json), self._document({}, complete=False, files=self._files))
+
+    @contextmanager
+    def _failure_noted(self) -> Iterator[None]:
+        try:
+            yield
+        except RecordingError as error:
+            self._failure = str(error)
+            raise
 
     def _set(self, **changes: Any) -> None:
         with self._lock:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from mien.engine.faces.people import PeopleBook
 from mien.engine.media.mp4 import Chapter
+from mien.engine.types import Discontinuity, Frame
+
+_SAME_S: Final = 1e-3  # shifts are differences of large times: closer ones are one
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +35,9 @@ class Notes:
     def __init__(self) -> None:
         self.markers: list[Marker] = []
         self.gaps: list[Gap] = []
+        self._jumps: list[Discontinuity] = []
+        self._shift_s: float | None = None
+        self._first_shift_s = 0.0
         self._sizes: list[dict[str, float]] = []
         self._names: dict[int, str] = {}
         self._people = PeopleBook()
@@ -55,6 +61,16 @@ class Notes:
         gap = Gap(start_s, end_s - start_s)
         self.gaps.append(gap)
         return gap
+
+    def follow(self, frame: Frame) -> bool:
+        """Take over the next frame's place in its file; True where that is not the place after the frame before."""
+        before_s, self._shift_s = self._shift_s, frame.shift_s
+        if before_s is None:
+            self._first_shift_s = frame.shift_s
+        if before_s is None or abs(frame.shift_s - before_s) < _SAME_S:
+            return False
+        self._jumps.append(Discontinuity(frame.index, frame.time_s - frame.shift_s, frame.time_s, frame.shift_s))
+        return True
 
     def call(self, names: Mapping[int, str]) -> None:
         """Take over names; those of people who are gone are kept."""
@@ -94,8 +110,21 @@ class Notes:
             "gaps": [
                 {"start_s": round(gap.start_s - zero_s, 6), "seconds": round(gap.seconds, 6)} for gap in self.gaps
             ],
+            "source_shift_s": round(self._first_shift_s, 6),  # session_s less this is the time in a file that is played
+            "discontinuities": [jump_as_json(jump, zero_s) for jump in self._jumps],
             "sizes": sizes,
         }
+
+
+def jump_as_json(jump: Discontinuity, start_s: float) -> dict[str, Any]:
+    """For the JSON file of a recording whose time 0 is `start_s` of the session's clock."""
+    return {
+        "frame": jump.frame,
+        "source_pts_s": round(jump.source_s, 6),
+        "session_s": round(jump.time_s, 6),
+        "time_s": round(jump.time_s - start_s, 6),
+        "shift_s": round(jump.shift_s, 6),
+    }
 
 
 def chapters_of(markers: list[Marker], start_s: float, end_s: float) -> list[Chapter]:

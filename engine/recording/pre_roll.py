@@ -32,6 +32,7 @@ class PackedScene:
     time_s: float
     captured_s: float
     gap_s: float
+    shift_s: float
     faces: tuple[Face, ...]
     predictions: Mapping[int, Prediction]
     others: tuple[Box, ...]
@@ -48,7 +49,7 @@ class PackedScene:
         except cv2.error:
             return None
         gap_s = frame.gap_s if gap_s is None else gap_s
-        at = (frame.index, frame.pts, frame.duration, frame.time_s, frame.captured_s, gap_s)
+        at = (frame.index, frame.pts, frame.duration, frame.time_s, frame.captured_s, gap_s, frame.shift_s)
         faces = scene.faces, scene.predictions, scene.others, scene.measures
         return cls(*at, *faces, encoded.tobytes()) if done else None
 
@@ -57,7 +58,8 @@ class PackedScene:
         rgb = cv2.imdecode(np.frombuffer(self.jpeg, np.uint8), cv2.IMREAD_COLOR_RGB)
         assert rgb is not None  # made by `of`
         image: RgbImage = np.asarray(rgb, dtype=np.uint8)
-        frame = Frame(self.index, self.pts, self.duration, self.time_s, image, self.captured_s, self.gap_s)
+        at = (self.index, self.pts, self.duration, self.time_s)
+        frame = Frame(*at, image, self.captured_s, self.gap_s, shift_s=self.shift_s)
         return Scene(frame, self.faces, self.predictions, self.others, self.measures)
 
 

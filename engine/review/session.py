@@ -156,7 +156,9 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
         track_id: _finished(track_id, raw, len(rows.labels), tuple(rows.face), zero_s)
         for track_id, raw in rows.tracks.items()
     }
-    end_s = rows.last_s if rows.last_s is not None else zero_s
+    last_s = rows.last_s - zero_s if rows.last_s is not None else 0.0
+    # The last row, too, stands for as long as a frame.
+    ends = [float((track.times_s + measures.durations(track)).max()) for track in tracks.values() if len(track.times_s)]
     plain = RecordedSession(
         mp4=files.mp4,
         csv=files.csv,
@@ -166,7 +168,7 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
         gaps=tuple(sorted((Gap(gap.start_s - zero_s, gap.seconds) for gap in rows.gaps), key=lambda g: g.start_s)),
         names=document.names,
         start_s=start_s,
-        duration_s=max(end_s - zero_s, document.duration_s or 0.0),
+        duration_s=max(last_s, document.duration_s or 0.0, *ends),
         warnings=tuple(warnings),
         about=document,
         reread=reread,

@@ -75,26 +75,30 @@ class PacedSource(ToldSource):
         around_s = 0.0  # the demo goes round without a jump
         while True:
             place: tuple[float, float] | None = None  # in the file, and in the times that are given
+            jumped_s = 0.0  # the file's own jumps, which its times here are already without
             shot: int | None = None
             for frame in source.frames():
                 self._shot += shot is not None and frame.shot != shot
                 shot = frame.shot
                 place = place or (frame.time_s, self._time_s)
                 time_s = place[1] + frame.time_s - place[0]
+                if frame.discontinuity is not None:
+                    jumped_s = frame.discontinuity.shift_s
                 duration_s = float(frame.duration * info.time_base)
                 if not self._playback.admit(around_s + frame.time_s - info.start_s):
                     return
                 self._condition.live()
                 self._time_s = time_s + duration_s
-                yield self._retimed(frame, time_s, duration_s)
+                shift_s = 0.0 if self._demo else place[1] - place[0] + jumped_s
+                yield self._retimed(frame, time_s, duration_s, shift_s)
             if not self._demo:
                 return
             around_s += info.duration_s or 0.0
 
-    def _retimed(self, frame: Frame, time_s: float, duration_s: float) -> Frame:
+    def _retimed(self, frame: Frame, time_s: float, duration_s: float, shift_s: float) -> Frame:
         pts = max(round(time_s * _RATE), self._next_pts)
         index, self._index, self._next_pts = self._index, self._index + 1, pts + 1
         return Frame(
             index, pts, round(duration_s * _RATE), float(pts * LIVE_TIME_BASE), frame.image, time.monotonic(),
-            shot=self._shot,
+            shot=self._shot, shift_s=shift_s,
         )  # fmt: skip

@@ -2,12 +2,14 @@
 
 For each system and each set of releases a root is bootstrapped, README's two commands run in it, and then what a new
 user does first (`first_use`). About ten minutes and 4 GB for each run; nothing is left behind. Writes
-`docs/tested_versions.md`; with `--keep`, also the logs.
+`docs/tested_versions.md`. With `--keep FOLDER` the logs stay there, and what came of each run, so that `--only` later
+replaces some of the lines and leaves the others.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import re
 import shutil
@@ -17,7 +19,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -34,10 +36,12 @@ USES = {"annotate a file": "annotate", "record a stream": "watch", "open the win
 
 @dataclass
 class Row:
-    """One run: what it ran on, and what came of each step ("works", or why not)."""
+    """One run: of which commit and when, what it ran on, and what came of each step ("works", or why not)."""
 
-    system: str
+    suite: str
     releases: str
+    made: str = ""
+    system: str = ""
     python: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     steps: dict[str, str] = field(default_factory=dict)
@@ -58,15 +62,25 @@ def main() -> int:
         logs = options.keep or Path(folder)
         logs.mkdir(parents=True, exist_ok=True)
         rows = list(pool.map(lambda run: attempt(*run, Path(folder), logs, options.tests), chosen))
+        rows = together(rows, logs / "rows.json")
     options.output.write_text(document(rows), encoding="utf-8")
     return 0 if all(result.startswith("works") for row in rows for result in row.steps.values()) else 1
+
+
+def together(rows: Sequence[Row], kept: Path) -> list[Row]:
+    """These rows and those that were kept of other runs, in the order of `RUNS`."""
+    old = [Row(**fields) for fields in json.loads(kept.read_text(encoding="utf-8"))] if kept.exists() else []
+    found = {(row.suite, row.releases): row for row in [*old, *rows]}
+    everything = [found[run] for run in RUNS if run in found]
+    kept.write_text(json.dumps([asdict(row) for row in everything], indent=1), encoding="utf-8")
+    return everything
 
 
 def attempt(suite: str, releases: str, folder: Path, logs: Path, tests: Sequence[str]) -> Row:
     """One run in a root of its own."""
     bare, log = folder / f"{suite}-{releases}", logs / f"{suite}-{releases}.log"
     log.unlink(missing_ok=True)
-    row = Row(suite, releases)
+    row = Row(suite, releases, f"{time.strftime('%Y-%m-%d')}, {answer(['git', 'describe', '--always', '--dirty'])}")
     try:
         if not step(row, "root", log, [".ci/root", "make", suite, str(bare)]):
             return row
@@ -138,7 +152,7 @@ def document(rows: Sequence[Row]) -> str:
         "*newest*: what pip takes without constraints.txt; *pinned*: README's commands as they are; *oldest*: the",
         "lowest releases that pyproject.toml allows (`uv pip install --resolution lowest-direct`).",
         "",
-        f"Last made on {time.strftime('%Y-%m-%d')} on {os.uname().machine}, {os.cpu_count()} cores.",
+        f"On {os.uname().machine}, {os.cpu_count()} cores.",
         "",
         "## Releases",
         "",
@@ -154,7 +168,7 @@ def document(rows: Sequence[Row]) -> str:
         "",
     ]  # fmt: skip
     for row in rows:
-        lines += [f"**{row.system}, Python {row.python}, {row.releases}**", ""]
+        lines += [f"**{row.system or row.suite}, Python {row.python}, {row.releases}** ({row.made})", ""]
         lines += [f"- {name}: {result}" for name, result in row.steps.items()]
         lines.append("")
     return "\n".join(lines)

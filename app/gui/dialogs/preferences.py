@@ -94,7 +94,12 @@ class PreferencesDialog(QDialog):
         p = self._p
         self.range = _choice(
             p.detector_range,
-            {"short": self.tr("Near: up to two metres"), "full": self.tr("Far: up to five metres")},
+            {
+                "auto": self.tr("Near and far"),
+                "short": self.tr("Near: up to two metres"),
+                "full": self.tr("Far: up to five metres"),
+                "tiles": self.tr("Very small faces (slow)"),
+            },
         )
         self.score = QDoubleSpinBox()
         self.score.setRange(0.05, 1.0)

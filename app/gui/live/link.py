@@ -15,7 +15,7 @@ from mien.app.gui.panel.people import People
 from mien.app.gui.tasks import Task
 
 if TYPE_CHECKING:
-    from mien.engine.drawing.view import Privacy, View
+    from mien.engine.drawing.view import Privacy
     from mien.engine.inference.bundle import Bundle
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from mien.engine.sources.playback import Playback
     from mien.engine.types import Scene
 
-_PULL_MS: Final = 8  # half a period of a 60 Hz display
+_PULL_MS: Final = 8  # half a period of a 60 Hz display; a view comes at once, see `_view_ready`
 _PLAYBACK_EVERY: Final = 4
 _STATUS_EVERY: Final = 25  # pulls between two looks at the status: five a second
 
@@ -71,6 +71,8 @@ class LiveLink(QObject):
     playback_changed = Signal(object)
     """A `PlaybackState` of the file that is played, about thirty times a second; None where the source is no file."""
 
+    _view_ready = Signal()
+
     def __init__(self, parent: QObject) -> None:
         super().__init__(parent)
         self.session: LiveSession | None = None
@@ -89,6 +91,8 @@ class LiveLink(QObject):
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(_PULL_MS)
         self._timer.timeout.connect(self._pull)
+        # Emitted in a thread of the engine: the event waits for the window's own.
+        self._view_ready.connect(self._show, Qt.ConnectionType.QueuedConnection)
         self._task: Task | None = None
 
     def load(self, wanted: Wanted, *, say: Callable[[str], None] = lambda _: None) -> None:
@@ -200,7 +204,11 @@ class LiveLink(QObject):
             return
         from mien.engine.drawing.view import ViewRequest
 
-        self.session.set_view(ViewRequest(**self._look))
+        self.session.set_view(ViewRequest(**self._look), self._announce)
+
+    def _announce(self) -> None:
+        with suppress(RuntimeError):  # the window is gone, and its session about to end
+            self._view_ready.emit()
 
     def _pull(self) -> None:
         if self.session is None:
@@ -211,10 +219,7 @@ class LiveLink(QObject):
                 self._seen = scene
                 self.scene_missed.emit(scene)
         else:
-            view: View | None = self.session.view()
-            if view is not None and view.serial != self._serial:
-                self._serial = view.serial
-                self.view_changed.emit(view)
+            self._show()
         self._pulls += 1
         if self._pulls % _PLAYBACK_EVERY == 0:
             playback = self.session.playback
@@ -222,6 +227,12 @@ class LiveLink(QObject):
         if self._pulls % _STATUS_EVERY == 0:
             self.status = self.session.status()
             self.status_changed.emit(self.status)
+
+    def _show(self) -> None:
+        view = None if self.session is None or self.paused else self.session.view()
+        if view is not None and view.serial != self._serial:
+            self._serial = view.serial
+            self.view_changed.emit(view)
 
 
 def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bundle, Path]:

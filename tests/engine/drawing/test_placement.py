@@ -10,8 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.engine.drawing.candidates import head
 from mien.engine.drawing.overlay import Overlay
-from mien.engine.drawing.placement import SkinMap, head
+from mien.engine.drawing.placement import SkinMap
 from mien.engine.faces.detector import FaceDetector
 from mien.engine.faces.tracker import Tracker
 from mien.engine.settings import OverlayLook, OverlayStyle

@@ -46,6 +46,8 @@ def test_times_shares_segments_and_peaks(tmp_path: Path) -> None:
     text += "".join(row(17 + i / 10, 1, status="occluded", label="", glad="") for i in range(5))
     text += "".join(row(60 + i / 10, 1) for i in range(10))
     session = read_session(session_of(tmp_path, text))
+    # The last row stands for a tenth of a second, too, so that nobody was seen for longer than there is.
+    assert session.duration_s == pytest.approx(51.0)
     shares = session.shares(1)
     assert shares.labels == pytest.approx({"glad": 5.0, "sad": 2.0}, abs=0.01)
     assert (shares.uncertain_s, shares.hidden_s) == pytest.approx((1.0, 0.5), abs=0.01)
