@@ -137,17 +137,18 @@ class PreferencesDialog(QDialog):
         if find_spec("pyarrow") is None:
             self.columns["landmarks"].setEnabled(False)
             self.columns["landmarks"].setToolTip(self.tr("Takes pyarrow: pip install 'mien[parquet]'"))
-        for boxes, chosen in ((self.layers, p.face_layers), (self.columns, p.face_columns)):
-            for name, box in boxes.items():
-                box.setChecked(name in chosen and box.isEnabled())
+        for name, box in self.layers.items():
+            box.setChecked(name in p.face_layers)
+        for group, box in self.columns.items():
+            box.setChecked(group in p.face_columns and box.isEnabled())
         self.columns["pose"].setToolTip(self.tr("Always written where faces are measured"))
         self.valence = QCheckBox(self.tr("Show valence in the chart"))
         self.valence.setChecked(p.chart_valence)
         drawn, written = column(*self.layers.values(), spacing=6), column(*self.columns.values(), spacing=6)
-        boxes = [box for group in (self.layers, self.columns) for box in group.values()]
+        every = [*self.layers.values(), *self.columns.values()]
 
         def switch(on: bool) -> None:
-            for box in boxes:
+            for box in every:
                 box.setEnabled(on and (box is not self.columns["landmarks"] or find_spec("pyarrow") is not None))
 
         self.measure.toggled.connect(switch)

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from mien.engine.errors import ModelError
 from mien.engine.faces.detector import mediapipe_tasks
+from mien.engine.faces.landmarks.pose import head_pose
 from mien.engine.inference.downloads import LANDMARKER
 from mien.engine.measures import BLENDSHAPES, POINTS
 from mien.engine.system import missing_library
@@ -124,9 +125,7 @@ class Landmarker:
         if _marked(points).iou(box) < _SAME_FACE:
             return None
         focal = side / scale / 2 / np.tan(np.radians(_FIELD_OF_VIEW_DEG) / 2)
-        # Without its scale, which is 1 but for rounding.
-        rotation = matrix[:3, :3] / np.cbrt(np.linalg.det(matrix[:3, :3]))
-        return FoundFace(points, shapes, rotation, float(-matrix[2, 3] / focal))
+        return FoundFace(points, shapes, head_pose(points), float(-matrix[2, 3] / focal))
 
 
 def square_around(image: RgbImage, box: Box) -> tuple[RgbImage, float, float, float] | None:

@@ -70,7 +70,7 @@ def range_of(session: RecordedSession, name: str) -> tuple[float, float]:
     if name.startswith("bs_") or name in ("eyes_closed", "gaze_away", "speaking"):
         return 0.0, 1.0
     values = [track.face[name] for track in session.tracks.values() if name in track.face]
-    known = np.concatenate(values or [np.zeros(0)])
+    known = np.concatenate(values or [np.zeros(0, np.float32)])
     known = np.abs(known[np.isfinite(known)])
     largest = float(np.percentile(known, 99)) if len(known) else 1.0
     end = float(next((end for end in _ROUND if end >= largest), largest))
