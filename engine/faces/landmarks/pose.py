@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 # fmt: off
 # Where landmarks that no expression moves much lie in a head that faces the camera: x to the frame's right, y up, z
-# towards the camera, centred, in units of their mean distance from the centre. The mean of 60 faces of FairFace (K.
+# towards the camera, centred, in units of their mean distance from the centre. The mean of 68 faces of FairFace (K.
 # Karkkainen, J. Joo, WACV 2021, CC BY 4.0) within 10 degrees of the camera, each turned back, both halves alike.
 _HEAD: Final = {
     33: (-0.768, 0.067, -0.034),
