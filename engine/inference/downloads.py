@@ -1,8 +1,9 @@
-"""Downloads the face detector's file, which MediaPipe does not ship, and checks that it was not altered.
+"""Downloads the files of face detector and face landmarker, which MediaPipe does not ship, and checks them.
 
 In this order: the file named by the user; the user's cache; Google's published address; the official mediapipe
-0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
-wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
+0.10.21 wheel from the Python package index, which still holds those of the detector. The content is pinned by SHA-256
+wherever it came from. BlazeFace, the Face Landmarker and MediaPipe are under the
+Apache licence 2.0.
 """
 
 from __future__ import annotations
@@ -60,6 +61,15 @@ DETECTORS: Final[dict[DetectorRange, ModelFile]] = {
         "mediapipe/modules/face_detection/face_detection_full_range_sparse.tflite",
     ),
 }
+
+LANDMARKER: Final = ModelFile(
+    "face_landmarker.task",
+    "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    3_758_596,
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+    "",
+)
+"""MediaPipe's Face Landmarker, release float16/1. No wheel holds it."""
 
 WHEEL_NAME: Final = "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl"
 WHEEL_SHA256: Final = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
@@ -154,6 +164,42 @@ def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path
         return _store(content, path)
     except OSError as error:
         raise _not_written(path, error) from None
+
+
+def resolve_landmarker(
+    *, explicit: Path | None = None, cache: Path | None = None, report: Callable[[str], None] = lambda _: None
+) -> Path:
+    """The path of the face landmarker's file, downloaded on first use. Whoever runs it checks its content again.
+
+    Args:
+        explicit: a file named by the user.
+        cache: folder of downloaded files; default `cache_folder()`.
+        report: called with one line when a download begins.
+
+    Raises:
+        ModelError: `explicit` does not exist, or the file could not be downloaded.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ModelError(f"{explicit}: no such file; give the path of MediaPipe's face_landmarker.task")
+        return explicit
+    folder = cache if cache is not None else cache_folder()
+    path = folder / LANDMARKER.name
+    if cached(LANDMARKER, folder):
+        return path
+    report(f"downloading the face landmarker ({LANDMARKER.size / 1e6:.1f} MB, once)")
+    try:
+        return _store(_from_url(LANDMARKER), path)
+    except _Unavailable as error:
+        raise ModelError(
+            f"the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: {error}. "
+            "Connect to the internet once, or copy the file from another machine and name it with --landmarker FILE"
+        ) from None
+    except OSError as error:
+        raise ModelError(
+            f"{path}: the face landmarker cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may "
+            "write to"
+        ) from None
 
 
 def cached(wanted: ModelFile, folder: Path) -> bool:
