@@ -37,12 +37,18 @@ _AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is clo
 @click.command(short_help="Check whether everything works here.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Check this detector file instead.")
-def doctor(model: Path | None, detector: Path | None) -> None:
+@click.option("--updates", is_flag=True, help="Only ask PyPI whether there is a newer Mien. Never asked by itself.")
+def doctor(model: Path | None, detector: Path | None, updates: bool) -> None:
     """Print versions, providers, detector and model state, and take a short video through the whole program.
 
     Exit code 0: all is well; 1: all works, but a GPU is there and not used; 2: something does not work. The last line
     says what to do.
     """
+    if updates:
+        from mien.app.updates import look_for_update
+
+        echo(look_for_update())
+        return
     _line("Mien", version())
     _line("Python", f"{platform.python_version()} on {platform.platform()}")
     for name in LIBRARIES:
