@@ -1,8 +1,8 @@
 """Downloads the face detector's file, which MediaPipe does not ship, and checks that it was not altered.
 
-In this order: the file named by the user; the one that an installer brought along; the user's cache; Google's published
-address; the official mediapipe 0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
-wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
+In this order: the file named by the user; the one that an installer brought along; the user's cache; Google's
+published address; the official mediapipe 0.10.21 wheel from the Python package index, which still holds the files. The
+content is pinned by SHA-256 wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
 """
 
 from __future__ import annotations
