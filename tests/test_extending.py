@@ -66,7 +66,7 @@ def test_a_detector(example: Example, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setitem(detection.DETECTORS, ".png", f"{example('detector')}:Template")
     with pytest.raises(ModelError, match="not an image"):
         open_detector(tmp_path / "missing.png")
-    with pytest.raises(ModelError, match=r"ends in \.tflite, \.png"):
+    with pytest.raises(ModelError, match=r"ends in \.tflite, \.toml, \.png"):
         open_detector(tmp_path / "other.bin")
     image = portrait(1)[0]
     height, width = image.shape[:2]

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from mien.engine.outputs.base import OUTPUTS
+from mien.engine.outputs.base import OUTPUTS, EventKind
 from mien.engine.outputs.json_lines import as_json
 from mien.engine.outputs.stage import OutputStage
 from tests.engine.outputs.mosquitto import Broker, free_port, needs_mosquitto
@@ -63,7 +63,7 @@ def first_line(process: subprocess.Popen[str], stage: OutputStage) -> str:
 def test_receivers_are_short_and_there_is_one_for_each_output() -> None:
     for kind, code in RECEIVERS.items():
         assert len([line for line in code.splitlines() if line.strip()]) <= 12, kind
-    assert {"json", "lsl", "osc", "mqtt"} <= RECEIVERS.keys()
+    assert {"json", "lsl", "osc", "mqtt", "ws"} <= RECEIVERS.keys()
     for kind in OUTPUTS:
         assert f"`--{kind}" in PAGE, f"docs/outputs.md does not name --{kind}"
 
@@ -97,3 +97,19 @@ def test_json(tmp_path: Path) -> None:
         process.stdin.close()
         assert process.stdout.read() == "2.00 person 3: happiness\n"
         process.stdin = None
+
+
+def test_ws(tmp_path: Path) -> None:
+    stage = OutputStage("ws", str(free_port()))
+    code = f"import sys\nsys.argv[1:] = [{stage.address()!r}]\n" + RECEIVERS["ws"]
+    with receiver(tmp_path, code) as process:
+        assert re.fullmatch(r"\d+\.\d\d person 3: happiness\n", first_line(process, stage))
+
+
+def test_the_page_names_all_that_is_sent_by_websocket() -> None:
+    section = PAGE[PAGE.index("## WebSocket") : PAGE.index("## Virtual camera")]
+    scene = as_json(live(50, {3: prediction(0.9, 0.05, 0.05, values={"valence": 0.1})}))
+    for name in (*scene, *scene["faces"][0]):
+        assert f"`{name}`" in section, name
+    for kind in EventKind:
+        assert f"`{kind}`" in section, kind

@@ -15,6 +15,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    face_options,
     font_scale_option,
     max_faces_option,
     max_pixels_option,
@@ -24,6 +25,7 @@ from mien.app.commands.options import (
     provider_option,
     quiet_option,
     range_option,
+    resolved_landmarker,
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import chosen_bundle
@@ -37,7 +39,7 @@ from mien.engine.settings import Settings
 if TYPE_CHECKING:
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
-    from mien.engine.outputs.stage import OutputStatus
+    from mien.engine.outputs.stage import OutputStage, OutputStatus
     from mien.engine.recording.plan import RecordingPlan
 
 _POLL_S: Final = 0.1
@@ -104,6 +106,8 @@ class _WatchCommand(click.Command):
     is_flag=True,
     help="Markers that other programs send over Lab Streaming Layer become markers of the recording.",
 )
+@click.option("--public", is_flag=True, help="With --ws: also for other machines of the network, not encrypted.")
+@click.option("--with-video", is_flag=True, help="With --ws: also send the picture, as --privacy and --overlay say.")
 @stream_options
 @model_option
 @click.option(
@@ -122,6 +126,7 @@ class _WatchCommand(click.Command):
 @max_pixels_option
 @overlay_option
 @font_scale_option
+@face_options
 @quiet_option
 def watch(
     source: str,
@@ -135,6 +140,7 @@ def watch(
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
+    landmarker: Path | None,
     quiet: bool,
     stream: dict[str, Any],
     **chosen: Any,
@@ -144,6 +150,7 @@ def watch(
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed.
     """  # fmt: skip
     outputs = [(kind, target) for kind in OUTPUTS for target in chosen.pop(f"to_{kind}")]
+    outputs = _with_wishes(outputs, {"public": chosen.pop("public"), "video": chosen.pop("with_video")})
     for kind in {kind for kind, _ in outputs}:
         if lacks := missing(kind):
             raise SettingsError(lacks)
@@ -169,6 +176,7 @@ def watch(
         raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
+    landmarker_file = resolved_landmarker(settings, landmarker, say)
 
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
@@ -176,7 +184,9 @@ def watch(
     from mien.engine.outputs.pictures import PictureLook
 
     with Interrupts(Console(quiet).interrupted_here) as interrupts:
-        session = LiveSession(bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0)
+        session = LiveSession(
+            bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0, landmarker_file=landmarker_file
+        )
         try:
             wait_for_model(session.status, lambda: interrupts.count > 0)
             if interrupts.count:
@@ -189,9 +199,11 @@ def watch(
             session.open(address)
             if plan is not None:
                 session.record(plan)
+            addresses = _Addresses()
+            addresses.look(session.outputs.stages)
             # Standard output belongs to the program behind the pipe.
             with live_lines(quiet or any(target == "-" for _, target in outputs)) as show:
-                _follow(session, seconds, show, interrupts)
+                _follow(session, seconds, show, interrupts, addresses)
         except Abandoned:
             raise
         except BaseException:
@@ -210,15 +222,27 @@ def watch(
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
+def _with_wishes(outputs: list[tuple[str, str]], wished: dict[str, bool]) -> list[tuple[str, str]]:
+    """The outputs, with what other options say of the WebSocket written into its targets."""
+    wishes = "".join(f",{name}" for name, on in wished.items() if on)
+    if wishes and "ws" not in dict(outputs):
+        raise SettingsError("--public and --with-video are about --ws; add it")
+    return [(kind, target + wishes if kind == "ws" else target) for kind, target in outputs]
+
+
 def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     make_output_folder(folder, parents=True)
     from mien.engine.recording.plan import RecordingPlan
 
     style = settings.overlay_style
-    return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
+    return RecordingPlan(
+        folder, _NAME, annotated=True, crf=settings.crf, style=style, columns=settings.columns, **options
+    )
 
 
-def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:
+def _follow(
+    session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts, addresses: _Addresses
+) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
     warned = _Warned()
@@ -282,6 +306,20 @@ class _Warned:
         if key and self._last.get(about) != key:
             _warn(message)
         self._last[about] = key
+
+
+class _Addresses:
+    """Names each address that an output serves, once, as soon as it is there; with its token, so nowhere else."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, stages: Iterable[OutputStage]) -> None:
+        for stage in stages:
+            address = stage.address()
+            if address and address not in self._told:
+                self._told.add(address)
+                echo(f"{OUTPUTS[stage.name[0]].name}: {address}", err=True)
 
 
 def _warn(message: str) -> None:

@@ -87,6 +87,37 @@ OUTPUTS: Final = {
         package="paho-mqtt",
         extra="mqtt",
     ),
+    "ws": OutputKind(
+        "mien.engine.outputs.web.output:WebSocketOutput",
+        "[[HOST:]PORT]",
+        "Serve JSON by WebSocket, a dashboard and an overlay for OBS, to whoever has the token.",
+        "WebSocket and web pages",
+        requires=("websockets",),
+        package="websockets",
+        extra="web",
+        bare="8765",
+        given=r"\d{1,5}(,.*)?",
+        pictures=True,
+    ),
+    "virtualcam": OutputKind(
+        "mien.engine.outputs.video.virtual_camera:VirtualCamera",
+        "[DEVICE]",
+        "Show the drawn picture in a virtual camera, for calls.",
+        "Virtual camera",
+        requires=("pyvirtualcam",),
+        package="pyvirtualcam",
+        extra="virtualcam",
+        bare="auto",
+        given=r"/dev/video\d+(,.*)?",
+        pictures=True,
+    ),
+    "publish": OutputKind(
+        "mien.engine.outputs.video.publish:Publish",
+        "URL",
+        "Publish the drawn picture as a video stream: rtmp(s)://, rtsp(s):// or srt://.",
+        "Video stream",
+        pictures=True,
+    ),
 }
 """Kinds of output. A new one is a file with a class and a line here; `mien watch` then has an option of that name."""
 
@@ -227,7 +258,9 @@ class Output(Protocol):
         def tell(self, event: Event) -> None: ...  # before `send` of the scene that it follows from
         def show(self, picture: Picture) -> None: ...  # with `OutputKind.pictures`, after `send`
 
-    and where it has an attribute ``detail`` (a str), `OutputStatus.detail` shows it: "2 clients".
+    and these attributes are looked at where it has them: ``detail`` (a str), shown as `OutputStatus.detail`, such as
+    "2 clients"; ``address`` (a str), where a person can open what it serves, for `OutputStage.address`;
+    ``wants_pictures`` (a bool), False where this target is one without.
     """
 
     def send(self, live: LiveScene) -> None:

@@ -9,7 +9,8 @@ import struct
 import time
 from collections.abc import Iterable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Final, Literal
+from functools import partial
+from typing import TYPE_CHECKING, Final, Literal
 
 from pythonosc import slip
 from pythonosc.osc_bundle_builder import OscBundleBuilder
@@ -200,7 +201,9 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
     """Bundles that hold `messages`, all with the time tag of `wall_s` (seconds of `time.time()`): one, or more where it
     would be too large for a datagram."""
     made: list[bytes] = []
-    bundle, size = _bundle(wall_s), 0
+    # Annotated as int, and meant as seconds since 1970.
+    begin = partial(OscBundleBuilder, wall_s)  # type: ignore[arg-type]
+    bundle, size = begin(), 0
     for address, arguments in messages:
         message = OscMessageBuilder(address)
         for argument in arguments:
@@ -208,7 +211,7 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
         built = message.build()
         if size and size + built.size + 4 > _LARGEST:
             made.append(bytes(bundle.build().dgram))
-            bundle, size = _bundle(wall_s), 0
+            bundle, size = begin(), 0
         bundle.add_content(built)
         size += built.size + 4
     return [*made, bytes(bundle.build().dgram)]
@@ -216,12 +219,7 @@ def packets(messages: list[Message], wall_s: float) -> list[bytes]:
 
 def empty_packet() -> bytes:
     """A bundle without messages."""
-    return bytes(_bundle(time.time()).build().dgram)
-
-
-def _bundle(wall_s: float) -> OscBundleBuilder:
-    timestamp: Any = wall_s  # its annotation says int, its description seconds with a fraction
-    return OscBundleBuilder(timestamp)
+    return packets([], time.time())[0]
 
 
 def address_part(name: str) -> str:

@@ -30,7 +30,7 @@ class OutputStatus:
     """How one output goes.
 
     Attributes:
-        kind, target: as it was asked for; a target holds no secret, those come from elsewhere.
+        kind, target: as it was asked for; what is secret in an address is left out of the target.
         sent: scenes passed on.
         dropped: scenes that newer ones replaced because the target was slow or away.
         message: why nothing gets through at the moment; "" while all is well.
@@ -62,7 +62,7 @@ class OutputStage:
     def __init__(self, kind: str, target: str, look: Callable[[], PictureLook] | None = None) -> None:
         self._kind, self._target, self._look = kind, target, look
         self._type = output_type(kind)
-        self._pictures = OUTPUTS[kind].pictures and look is not None
+        self._pictures = False
         self._waiting = _Waiting()
         self._lock = threading.Lock()
         self._sent = self._lost = self._told = 0
@@ -71,7 +71,7 @@ class OutputStage:
         self._output: Output | None = None
         try:
             # Made here for the first time: what cannot work at all is said at once.
-            self._output = self._type(target)
+            self._take(self._type(target))
         except SettingsError:
             raise
         except Exception as error:  # the target may come later
@@ -86,8 +86,8 @@ class OutputStage:
 
     @property
     def name(self) -> tuple[str, str]:
-        """Kind and target."""
-        return self._kind, self._target
+        """Kind and target, the latter as it may be shown."""
+        return self._kind, without_known_secrets(self._target)
 
     def offer(self, live: LiveScene) -> None:
         """Hand over a scene; any thread, never waits."""
@@ -106,9 +106,17 @@ class OutputStage:
         with self._lock:
             dropped = self._lost + self._waiting.dropped
             output = self._output
-            status = OutputStatus(self._kind, self._target, self._sent, dropped, self._message, self._told)
+            status = OutputStatus(*self.name, self._sent, dropped, self._message, self._told)
         detail = getattr(output, "detail", "")
         return replace(status, detail=detail) if detail else status
+
+    def address(self) -> str:
+        """Where a person can open what this output serves; "" where there is nothing to open, or not yet. May hold a
+        token: for whoever asked for this output, never for a log.
+        """
+        with self._lock:
+            output = self._output
+        return str(getattr(output, "address", ""))
 
     def finish(self) -> None:
         """Take nothing more, send what waits and let go; does not wait for that."""
@@ -213,9 +221,13 @@ class OutputStage:
                 self._fail(error)
                 self._wait_longer()
             else:
-                with self._lock:
-                    self._output = made
+                self._take(made)
         return self._output
+
+    def _take(self, made: Output) -> None:
+        wanted = OUTPUTS[self._kind].pictures and getattr(made, "wants_pictures", True)
+        with self._lock:
+            self._output, self._pictures = made, wanted and self._look is not None
 
     def _all_is_well(self) -> None:
         self._retry_s = _RETRY_FIRST_S
@@ -245,7 +257,7 @@ class OutputStage:
             self._lost += lost
 
     def _fail(self, error: Exception, what: str = "cannot be reached") -> None:
-        name = f"{self._kind} {self._target}".strip()
+        name = " ".join(self.name).strip()
         self._say(without_known_secrets(explained(error, f"{name}: {what}")))
 
     def _say(self, message: str) -> None:

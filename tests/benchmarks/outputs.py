@@ -3,7 +3,8 @@
     python -m tests.benchmarks.outputs [--seconds 6] [--rounds 2] [--json FILE]
 
 A session on moving portraits, in turn without outputs and with all of them: LSL, OSC by UDP, OSC by TCP to a peer that
-takes nothing any more, MQTT to a broker that never answers, and where mosquitto is installed to one that does. Printed
+takes nothing any more, MQTT to a broker that never answers, and where mosquitto is installed to one that does, a
+WebSocket with a client that never reads, and a video stream to a server that never answers. Printed
 are median and 95th percentile of the latency from capture to the finished scene, and of the distance between a sample's
 stamp, as another process receives it, and the capture of its frame, both in milliseconds.
 """
@@ -65,12 +66,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2)
     parser.add_argument("--json", type=Path)
     chosen = parser.parse_args()
+    from websockets.sync.client import connect
+
     from tests.engine.outputs.mosquitto import PROGRAM, Broker
     from tests.engine.outputs.test_lsl import NAME, Receiver
 
     settings = Settings(provider="cpu")
     bundle = chosen_bundle(None, None, "cpu", lambda line: print(line, file=sys.stderr))
-    latency: dict[str, list[float]] = {"without outputs": [], "with all, two of them stuck": []}
+    latency: dict[str, list[float]] = {"without outputs": [], "with all, four of them stuck": []}
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         deaf = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(2)]
@@ -81,6 +84,10 @@ def main() -> None:
             ("lsl", ""), ("osc", f"127.0.0.1:{ports[2]}"), ("osc", f"127.0.0.1:{ports[0]},tcp"),
             ("mqtt", f"mqtt://127.0.0.1:{ports[1]}"),
         ]  # fmt: skip
+        ws = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+        web_port = ws.getsockname()[1]
+        ws.close()
+        targets += [("ws", str(web_port)), ("publish", f"rtmp://127.0.0.1:{ports[1]}/live")]
         if PROGRAM is not None:
             broker = stack.enter_context(Broker(folder))
             targets.append(("mqtt", f"mqtt://127.0.0.1:{broker.port}"))
@@ -97,7 +104,9 @@ def main() -> None:
         for _ in range(chosen.rounds):
             latency["without outputs"] += latency_ms(session, chosen.seconds)
             stages = [session.outputs.add(*target) for target in targets]
-            latency["with all, two of them stuck"] += latency_ms(session, chosen.seconds)
+            (web,) = [stage for stage in stages if stage.name[0] == "ws"]
+            stack.enter_context(connect(web.address().replace("http", "ws").replace("/?", "/ws?"), max_queue=1))
+            latency["with all, four of them stuck"] += latency_ms(session, chosen.seconds)
             told = session.outputs.status()
             for stage in stages:
                 session.outputs.remove(stage)
