@@ -11,9 +11,13 @@ from typing import Final
 from mien.engine import version
 
 LIBRARIES: Final = (
-    "numpy", "mediapipe", "opencv-contrib-python", "onnxruntime-gpu", "onnxruntime", "av", "PySide6-Essentials",
+    "numpy", "mediapipe", "opencv-contrib-python", "opencv-python-headless", "onnxruntime-gpu", "onnxruntime", "av",
+    "PySide6-Essentials",
 )  # fmt: skip
-"""Those with native code, which need each other's releases; only one of the two ONNX Runtimes is on one machine."""
+"""Those with native code, which need each other's releases; of OpenCV and ONNX Runtime one build is on one machine."""
+
+BUILDS: Final = {"opencv-python-headless": "opencv-contrib-python", "onnxruntime": "onnxruntime-gpu"}
+"""Smaller builds of the same release, which pip (ONNX Runtime) or the installers (both) put in the other's place."""
 
 
 def installed(name: str) -> str | None:
@@ -41,7 +45,7 @@ def untested(found: Mapping[str, str | None], table: Mapping[str, list[str]]) ->
     """A line for each of the libraries `found` (name to release) whose release is not in `table`."""
     lines = []
     for name, release in found.items():
-        known = table.get(name.lower(), [])
+        known = table.get(name.lower()) or table.get(BUILDS.get(name, ""), [])
         # A build for one kind of processor, such as 2.13.0+cpu, is the same release.
         if release is not None and release.partition("+")[0] not in known:
             lines.append(f"no test has seen {name} {release}" + (f" (but {', '.join(known)})" if known else ""))

@@ -15,7 +15,7 @@ from mien.app.commands.doctor_gpu import describe_gpu, gpu_left_out
 from mien.app.crash import report
 from mien.app.embedded import embedded_bundle
 from mien.app.terminal import echo
-from mien.app.versions import LIBRARIES, installed, releases_seen, untested
+from mien.app.versions import BUILDS, LIBRARIES, installed, releases_seen, untested
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.system import missing_library, outside_connections, telemetry_silenced
@@ -37,18 +37,25 @@ _AFTERWARDS_S: Final = 1.0  # MediaPipe's uploader begins when a detector is clo
 @click.command(short_help="Check whether everything works here.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Check this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Check this detector file instead.")
-def doctor(model: Path | None, detector: Path | None) -> None:
+@click.option("--updates", is_flag=True, help="Only ask PyPI whether there is a newer Mien. Never asked by itself.")
+def doctor(model: Path | None, detector: Path | None, updates: bool) -> None:
     """Print versions, providers, detector and model state, and take a short video through the whole program.
 
     Exit code 0: all is well; 1: all works, but a GPU is there and not used; 2: something does not work. The last line
     says what to do.
     """
+    if updates:
+        from mien.app.updates import look_for_update
+
+        echo(look_for_update())
+        return
     _line("Mien", version())
     _line("Python", f"{platform.python_version()} on {platform.platform()}")
     for name in LIBRARIES:
         release = installed(name)
-        # Only one of the two builds of ONNX Runtime belongs on one machine.
-        if release is not None or not name.startswith("onnxruntime"):
+        # Only one of the builds of ONNX Runtime and of OpenCV belongs on one machine.
+        builds = {*BUILDS, *(other for build, other in BUILDS.items() if installed(build))}
+        if release is not None or name not in builds:
             _line(name, release or "not installed")
     table = releases_seen()
     others = [name for name in table if name not in map(str.lower, LIBRARIES)]
@@ -169,14 +176,14 @@ def _bundle(path: Path) -> Bundle:
 
 
 def _detector(explicit: Path | None) -> Path:
-    from mien.engine.inference.downloads import DETECTORS, cache_folder, cached, resolve_detector
+    from mien.engine.inference.downloads import DETECTORS, cache_folder, cached, resolve_detector, shipped
 
     path = resolve_detector("auto", explicit=explicit, report=lambda text: _line("detector", text))
     _line("detector", f"{path}")
     if explicit is None:
         for name, file in DETECTORS.items():
-            state = "in the cache, whole" if cached(file, cache_folder()) else "MISSING; connect to the internet once"
-            _line("detector", f"{name} range, {state}")
+            there = shipped(file) is not None or cached(file, cache_folder())
+            _line("detector", f"{name} range, {'there, whole' if there else 'MISSING; connect to the internet once'}")
     return path
 
 

@@ -15,6 +15,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    face_options,
     font_scale_option,
     max_faces_option,
     max_pixels_option,
@@ -24,6 +25,7 @@ from mien.app.commands.options import (
     provider_option,
     quiet_option,
     range_option,
+    resolved_landmarker,
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import chosen_bundle
@@ -124,6 +126,7 @@ class _WatchCommand(click.Command):
 @max_pixels_option
 @overlay_option
 @font_scale_option
+@face_options
 @quiet_option
 def watch(
     source: str,
@@ -137,6 +140,7 @@ def watch(
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
+    landmarker: Path | None,
     quiet: bool,
     stream: dict[str, Any],
     **chosen: Any,
@@ -172,6 +176,7 @@ def watch(
         raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
+    landmarker_file = resolved_landmarker(settings, landmarker, say)
 
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
@@ -179,7 +184,9 @@ def watch(
     from mien.engine.outputs.pictures import PictureLook
 
     with Interrupts(Console(quiet).interrupted_here) as interrupts:
-        session = LiveSession(bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0)
+        session = LiveSession(
+            bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0, landmarker_file=landmarker_file
+        )
         try:
             wait_for_model(session.status, lambda: interrupts.count > 0)
             if interrupts.count:
@@ -228,7 +235,9 @@ def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     from mien.engine.recording.plan import RecordingPlan
 
     style = settings.overlay_style
-    return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
+    return RecordingPlan(
+        folder, _NAME, annotated=True, crf=settings.crf, style=style, columns=settings.columns, **options
+    )
 
 
 def _follow(

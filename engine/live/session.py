@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.baselines import LiveBaselines
-from mien.engine.live.capture import Capture
+from mien.engine.live.capture import Capture, Taken
 from mien.engine.live.models import ModelStage
 from mien.engine.live.outputs import LiveOutputs
 from mien.engine.live.people import LivePeople
@@ -51,15 +51,6 @@ FINISH_S: Final = 60.0
 """How long it waits for a recording to be finished, or to come nearer to it: what waits must still be encoded."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Taken:
-    """A frame on its way to the tracker."""
-
-    capture: Capture
-    frame: Frame
-    lost_s: float  # seconds without signal that its source has told of so far, with frames that are left out, too
-
-
 class LiveSession:
     """Opens sources, follows and reads faces, renders views, records. A context manager: leaving it joins all threads.
 
@@ -71,6 +62,7 @@ class LiveSession:
         detector_file: BlazeFace as a .tflite file.
         settings: as for files.
         live: how sources are opened; with its `stay`, files wait at their end for what `playback` is told.
+        landmarker_file: measure faces, too: see `measure`.
         neutral_first_s: everybody's first seconds in sight are their neutral face; see `LiveBaselines`.
 
     Attributes:
@@ -79,7 +71,7 @@ class LiveSession:
 
     def __init__(
         self, bundle: Bundle, detector_file: Path, settings: Settings, live: LiveSettings | None = None,
-        *, neutral_first_s: float = 0.0,
+        *, neutral_first_s: float = 0.0, landmarker_file: Path | None = None,
     ) -> None:  # fmt: skip
         share_one_arena()
         self._settings, self._live = settings, live
@@ -95,13 +87,13 @@ class LiveSession:
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
         self._signal = SignalWatch()
-        self._frames: Latest[_Taken] = Latest(_FRAMES)
+        self._frames: Latest[Taken] = Latest(_FRAMES)
         self._due: Latest[LivePredictor] = Latest()
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
         changed = partial(self._recording.stop, "the model was changed")
-        self._models = ModelStage(bundle, detector_file, settings, changed)
+        self._models = ModelStage(bundle, detector_file, settings, changed, landmarker_file)
         stages = {"load": self._models.run, "track": self._track_stage, "read": self._predict_stage}
         stages["view"] = self._views.run
         self.outputs = LiveOutputs()
@@ -166,7 +158,7 @@ class LiveSession:
                 return  # it was left
             self._captured.add()
             self._lost_s += frame.gap_s
-            self._frames.put(_Taken(capture, frame, self._lost_s), room=room)
+            self._frames.put(Taken(capture, frame, self._lost_s), room=room)
 
     def _hear(self, capture: Capture, audio: AudioChunk) -> None:
         with self._lock:
@@ -197,6 +189,10 @@ class LiveSession:
         go together. `expect` None: what the session began with.
         """
         self._models.load(bundle, provider, self._settings.expect if expect is None else expect)
+
+    def measure(self, landmarker_file: Path | None, trouble: str = "") -> None:
+        """Measure pose, gaze and the like from now on, or with None no longer; `trouble`: why not, as a warning."""
+        self._models.measure(landmarker_file, trouble)
 
     # Recording
 
@@ -247,7 +243,9 @@ class LiveSession:
             selected=people.selected,
             no_signal_since=no_signal_since,
             recording=self._recording.status(),
-            warning=explained(self.error, "the session stopped; open it again") if self.error else model.warning,
+            warning=explained(self.error, "the session stopped; open it again")
+            if self.error
+            else model.warning or self._models.landmarker_trouble,
         )
         if capture is None:
             return status
