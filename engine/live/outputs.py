@@ -91,7 +91,7 @@ class LiveOutputs:
         if not self._stages:
             return
         people, model = context.people, context.model
-        # Whose face is concealed is settled by each view and recording; what was measured on landmarks goes to no target.
+        # Views and recordings know whose face is concealed, targets do not: nothing that landmarks say goes to them.
         plain = scene.without_measures([face.track_id for face in scene.faces])
         live = LiveScene(
             plain, model.labels, people.names, context.source_name, model.bundle.manifest, context.info, context.gap_s,
