@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from mien.engine.errors import MienError, SettingsError
 from mien.engine.outputs import base
-from mien.engine.outputs.base import OUTPUTS, Event, EventKind, output_type
+from mien.engine.outputs.base import Event, EventKind, output_type
+from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
 from tests.engine.outputs.mosquitto import free_port, until
 from tests.engine.outputs.scenes import live, prediction
