@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from mien.engine.errors import MienError, SettingsError
-from mien.engine.outputs import base
+from mien.engine.outputs import kinds
 from mien.engine.outputs.base import Event, EventKind, output_type
 from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
@@ -58,7 +58,7 @@ def test_none_is_imported_before_it_is_used() -> None:
 
 @pytest.mark.parametrize("kind", [kind for kind in OUTPUTS if OUTPUTS[kind].requires])
 def test_what_is_missing_is_said_in_one_line(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(base, "find_spec", lambda name: None)
+    monkeypatch.setattr(kinds, "find_spec", lambda name: None)
     known = OUTPUTS[kind]
     with pytest.raises(SettingsError) as error:
         OutputStage(kind, "")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.engine.errors import SettingsError
-from mien.engine.outputs import base, kinds, stage
+from mien.engine.outputs import kinds, stage
 from mien.engine.outputs.base import Event, EventKind, LiveScene, Picture
 from mien.engine.outputs.pictures import PictureLook
 from mien.engine.outputs.stage import OutputStage
