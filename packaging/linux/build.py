@@ -38,14 +38,12 @@ def main() -> None:
     work, out = chosen.work.resolve(), chosen.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     program = work / "dist" / "mien"
-    if not chosen.frozen:
-        given = [("--environment", chosen.environment), ("--manual", chosen.manual)]
-        options = [str(part) for option, value in given if value is not None for part in (option, value.absolute())]
-        _run(sys.executable, ROOT / "packaging/freeze/freeze.py", work, *options)
-        _run(sys.executable, HERE / "without_ffmpeg.py", program / "lib")
-        # Others are not: the linker refuses those that auditwheel has rewritten and strip has shortened.
-        _run("strip", "--strip-unneeded", program / "lib/mediapipe/tasks/c/libmediapipe.so")
-        remove_copies(program / "lib")
+    given = [("--environment", chosen.environment), ("--manual", chosen.manual)]
+    options = [str(part) for option, value in given if value is not None for part in (option, value.absolute())]
+    _run(sys.executable, ROOT / "packaging/freeze/freeze.py", work, *options, *(["--frozen"] if chosen.frozen else []))
+    # Others are not: the linker refuses those that auditwheel has rewritten and strip has shortened.
+    _run("strip", "--strip-unneeded", program / "lib/mediapipe/tasks/c/libmediapipe.so")
+    remove_copies(program / "lib")
     share(program, work / "icons")
     made = [archive(program, out), package(program, work / "deb", out)]
     bill = out / f"mien-{VERSION}-linux-{platform.machine()}.cdx.json"
@@ -101,7 +99,7 @@ def archive(program: Path, out: Path) -> Path:
         member.uname = member.gname = "root"
         return member
 
-    with tarfile.open(path, "w:gz", compresslevel=9) as tar:
+    with tarfile.open(path, "w:gz", compresslevel=6) as tar:
         tar.add(program, name, filter=as_root)
         for script in ("install", "uninstall"):
             tar.add(HERE / script, f"{name}/{script}", filter=as_root)
@@ -139,7 +137,7 @@ def package(program: Path, work: Path, out: Path) -> Path:
         " read, drawn over the video and written down frame by frame. Nothing leaves the machine.\n"
     )
     path = out / f"mien_{VERSION}_{machine}.deb"
-    _run("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", work, path)
+    _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z12", "--build", work, path)
     return path
 
 
