@@ -141,6 +141,8 @@ class _Signals:
                 stream.flush()
         for number in self._numbers:
             signal.signal(number, lambda *_: leave(code))
+        if "ray" in sys.modules:
+            leave(code)  # Ray's threads outlive `ray.shutdown`, and now and then crash Python as it takes itself down
 
     def _interrupt(self, number: int, frame: FrameType | None) -> None:
         survive_hang_up(number)

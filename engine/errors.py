@@ -23,6 +23,10 @@ class RecordingError(MienError):
     """The recording cannot be created or written."""
 
 
+class OutputError(MienError):
+    """A live output cannot reach its target now."""
+
+
 class ReviewError(MienError):
     """A recorded session is damaged or cannot be exported."""
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from mien.engine.errors import MienError, SettingsError
+from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLayer
 
-DetectorRange = Literal["short", "full"]
+DetectorRange = Literal["auto", "short", "full", "tiles"]
 Expected = Literal["as-trained", "balanced", "lab", "own"]
 Provider = Literal["auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu"]
 
-DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("short", "full")
+DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("auto", "short", "full", "tiles")
 MAX_PIXELS: Final = 8192 * 4320
 """The largest frame that is decoded, where nothing else is chosen: 8K, and what level 6 of H.265 allows (35 651 584).
 A small file can announce frames that fill any memory."""
@@ -87,6 +88,8 @@ class OverlayStyle:
             name and label; "none", nothing at all.
         font_scale: how large the letters are, of the size that follows from the frame's, 0.5 to 3.
         high_contrast: white on black with outlines, for themes of high contrast.
+        layers: what is drawn on the faces themselves: "mesh", the landmarks as a net; "contours" of eyes, brows, lips
+            and face; "axes" of the head; "gaze", a ray from each eye.
 
     Raises:
         SettingsError: a value is out of its range.
@@ -95,10 +98,13 @@ class OverlayStyle:
     look: OverlayLook = "compact"
     font_scale: float = 1.0
     high_contrast: bool = False
+    layers: tuple[FaceLayer, ...] = ()
 
     def __post_init__(self) -> None:
         require_one_of("overlay", self.look, OVERLAY_LOOKS)
         require_between("font_scale", self.font_scale, 0.5, 3.0)
+        for layer in self.layers:
+            require_one_of("layers", layer, FACE_LAYERS)
 
 
 COMPACT: Final = OverlayStyle()
@@ -110,7 +116,8 @@ class Settings:
     """What can be chosen for a session.
 
     Attributes:
-        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five, "auto"
+            both, "tiles" also very small ones, slowly: see `mien.engine.faces.ranges`.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.
         occlusion_s: how long a hidden face keeps its id, in seconds, 0 to 10.
         max_faces: at most this many faces are followed at once, 1 to 64.
@@ -119,13 +126,15 @@ class Settings:
         threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
         max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
         expect: how often each expression is to be expected.
-        overlay, font_scale: how annotated videos are drawn: see `OverlayStyle`.
+        overlay, font_scale, layers: how annotated videos are drawn: see `OverlayStyle`.
+        columns: what is written of each face; the expressions always are.
+        camera_angle: the angle that the camera sees across, in degrees, 10 to 170; 0: not known, and so are distances.
 
     Raises:
         SettingsError: a value is out of its range; the message names field, value and range.
     """
 
-    detector_range: DetectorRange = "short"
+    detector_range: DetectorRange = "auto"
     min_score: float = 0.5
     occlusion_s: float = 1.0
     max_faces: int = 16
@@ -136,6 +145,9 @@ class Settings:
     expect: Expectation = BALANCED
     overlay: OverlayLook = "compact"
     font_scale: float = 1.0
+    layers: tuple[FaceLayer, ...] = ()
+    columns: tuple[ColumnGroup, ...] = ("expressions",)
+    camera_angle: float = 0.0
 
     def __post_init__(self) -> None:
         require_one_of("detector_range", self.detector_range, DETECTOR_RANGES)
@@ -146,9 +158,22 @@ class Settings:
         require_between("crf", self.crf, 0, 51)
         require_between("threads", self.threads, 0, 256)
         require_between("max_pixels", self.max_pixels, 256, 2**30)
+        for group in self.columns:
+            require_one_of("columns", group, COLUMN_GROUPS)
+        if self.camera_angle:
+            require_between("camera_angle", self.camera_angle, 10, 170)
         self.overlay_style  # noqa: B018 (checks itself)
 
     @property
     def overlay_style(self) -> OverlayStyle:
         """How annotated videos are drawn."""
-        return OverlayStyle(self.overlay, self.font_scale)
+        return OverlayStyle(self.overlay, self.font_scale, layers=self.layers)
+
+    @property
+    def needs_landmarks(self) -> bool:
+        """Whether anything was chosen that takes the landmarks of the faces."""
+        return bool(self.layers or set(self.columns) - {"expressions", "valence"})
+
+    def focal_px(self, width: int) -> float | None:
+        """Focal length in pixels of a camera whose frames are `width` pixels wide; None where it is not known."""
+        return width / 2 / math.tan(math.radians(self.camera_angle) / 2) if self.camera_angle else None

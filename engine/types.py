@@ -6,13 +6,16 @@ Times are seconds of the source's own clock (its PTS), not of the wall clock.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+
+from mien.engine.measures import FaceMeasures
 
 RgbImage = npt.NDArray[np.uint8]
 FloatArray = npt.NDArray[np.float32]
@@ -281,6 +284,13 @@ class Flaw(StrEnum):
     BLURRED = "blurred"
     NOISY = "noisy"
     TURNED_AWAY = "turned away"
+    EYES_CLOSED = "eyes closed"
+    """Measured on landmarks, as is the next; neither makes the numbers less certain."""
+    SPEAKING = "speaking"
+
+
+REMARKS: Final = frozenset({Flaw.EYES_CLOSED, Flaw.SPEAKING})
+"""What is said of a face beside its numbers, but does not make them less certain."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -326,12 +336,28 @@ class Scene:
         faces: the tracked faces, by track id.
         predictions: the newest prediction of each face that has one, by track id.
         others: boxes of what was found but is not followed: faces that are not sure yet, or one too many.
+        measures: pose, gaze and the like, by track id, of each face that was measured in this frame or, where faces
+            take turns, just before: `FaceMeasures.time_s` says when.
     """
 
     frame: Frame
     faces: tuple[Face, ...]
     predictions: Mapping[int, Prediction]
     others: tuple[Box, ...] = ()
+    measures: Mapping[int, FaceMeasures] = field(default_factory=dict)
+
+    def without_measures(self, tracks: Collection[int]) -> Scene:
+        """The same, with nothing that was measured on the landmarks of these faces."""
+        if not self.measures.keys() & tracks and not any(
+            REMARKS.intersection(self.predictions[key].flaws) for key in tracks if key in self.predictions
+        ):
+            return self
+        predictions = {
+            key: replace(one, flaws=tuple(flaw for flaw in one.flaws if flaw not in REMARKS)) if key in tracks else one
+            for key, one in self.predictions.items()
+        }
+        measures = {key: one for key, one in self.measures.items() if key not in tracks}
+        return replace(self, predictions=predictions, measures=measures)
 
     def status(self, face: Face) -> Status:
         """How far the numbers of `face` can be trusted in this frame."""

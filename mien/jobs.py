@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mien.engine.errors import RecordingError, SettingsError, SourceError
 from mien.engine.settings import DetectorRange, Provider
-from mien.loading import bundle_of, detector_file, settings_of
+from mien.loading import bundle_of, detector_file, landmarker_file, settings_of
 
 if TYPE_CHECKING:
     from mien.engine.live.session import LiveSession
@@ -53,7 +53,7 @@ def annotate(
     model: str | Path | None = None,
     provider: Provider = "auto",
     detector: str | Path | None = None,
-    detector_range: DetectorRange = "short",
+    detector_range: DetectorRange = "auto",
     neutral: tuple[float, float] | None = None,
     overwrite: bool = False,
     progress: Callable[[float, float | None], None] | None = None,
@@ -72,8 +72,8 @@ def annotate(
         overwrite: replace what is there.
         progress: called about ten times a second with the seconds done and the seconds there are (None: unknown).
         **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces, crf,
-            threads, overlay, font_scale, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each
-            label.
+            threads, overlay, font_scale, columns and layers (tuples; pose, gaze and the like: see docs/face.md), and
+            expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
 
     Raises:
         SourceError: the video cannot be read.
@@ -90,7 +90,8 @@ def annotate(
 
     chosen = settings_of(provider, detector_range, settings)
     period = None if neutral is None else NeutralPeriod(*neutral)
-    with Annotator(bundle_of(model), detector_file(detector, detector_range), chosen, neutral=period) as annotator:
+    files_of = bundle_of(model), detector_file(detector, detector_range)
+    with Annotator(*files_of, chosen, neutral=period, landmarker_file=landmarker_file(chosen)) as annotator:
         report = annotator.annotate(
             str(source),
             Path(output),
@@ -123,7 +124,7 @@ def record(
     model: str | Path | None = None,
     provider: Provider = "auto",
     detector: str | Path | None = None,
-    detector_range: DetectorRange = "short",
+    detector_range: DetectorRange = "auto",
     **settings: Any,
 ) -> Recorded:
     """Record a live source with its numbers, until it ends, `seconds` are over, `stop()` is true or Ctrl-C is pressed.
@@ -162,10 +163,19 @@ def record(
     chosen = settings_of(provider, detector_range, settings)
     address = SourceAddress.parse(source)
     style = chosen.overlay_style
-    plan = RecordingPlan(Path(folder), name, clean=clean, privacy=privacy, audio=audio, crf=chosen.crf, style=style)
+    plan = RecordingPlan(
+        Path(folder),
+        name,
+        clean=clean,
+        privacy=privacy,
+        audio=audio,
+        crf=chosen.crf,
+        style=style,
+        columns=chosen.columns,
+    )
     make_output_folder(plan.folder, parents=True)
     bundle, file = bundle_of(model), detector_file(detector, detector_range)
-    with LiveSession(bundle, file, chosen) as session:
+    with LiveSession(bundle, file, chosen, landmarker_file=landmarker_file(chosen)) as session:
         wait_for_model(session.status)
         session.open(address)
         session.record(plan)

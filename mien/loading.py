@@ -59,3 +59,20 @@ def settings_of(provider: Provider, detector_range: DetectorRange, others: dict[
     if "expect" in others:
         others = {**others, "expect": expectation_of(others["expect"])}
     return Settings(provider=provider, detector_range=detector_range, **others)
+
+
+def landmarker_file(settings: Settings) -> Path | None:
+    """The face landmarker's file where `settings` need it, downloaded once.
+
+    Raises:
+        ModelError: it could not be downloaded.
+        SettingsError: landmarks are to be written, and pyarrow is not installed.
+    """
+    if not settings.needs_landmarks:
+        return None
+    from mien.engine.inference.downloads import resolve_landmarker
+    from mien.engine.recording.face_data.landmarks_file import require_parquet
+
+    if "landmarks" in settings.columns:
+        require_parquet()
+    return resolve_landmarker()

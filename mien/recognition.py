@@ -29,7 +29,8 @@ class Recogniser:
         model: folder of a bundle; None: the model that ships with Mien.
         provider: what runs it: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once, when whole images are first read.
-        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five,
+            "auto" both, "tiles" also very small ones, slowly.
         min_score: smallest detector confidence that counts as a face, 0.05 to 1.
         threads: CPU threads of one run; 0: half of the machine's.
         expect: how often each expression is to be expected: "balanced", "as-trained", "lab", a TOML file with
@@ -58,7 +59,7 @@ class Recogniser:
         *,
         provider: Provider = "auto",
         detector: str | Path | None = None,
-        detector_range: DetectorRange = "short",
+        detector_range: DetectorRange = "auto",
         min_score: float = 0.5,
         threads: int = 0,
         expect: str | Path | Mapping[str, float] = "balanced",
@@ -199,6 +200,7 @@ class Recogniser:
         if self._detector is None:
             file = detector_file(self._detector_file, self._settings.detector_range)
             self._detector = open_detector(file, min_score=self._settings.min_score)
+        self._detector.forget()  # pictures of different people, perhaps, in any order
         return self._detector.detect(image)
 
     def _align(self, image: RgbImage, detection: Detection) -> RgbImage:

@@ -29,7 +29,8 @@ class Recording:
             ``time_s`` (float64, seconds from the beginning of the video), ``id`` (int64), ``name`` (str), ``status``
             (str), ``label`` (str, "" where nothing was measured), ``x``, ``y``, ``width``, ``height`` (float32, pixels
             of the video, origin top left), and for each label ``p_LABEL``, as it was shown, and ``raw_LABEL``, by the
-            newest window alone (float32, NaN where nothing was measured).
+            newest window alone (float32, NaN where nothing was measured). Where pose, gaze and the like were
+            recorded, a column of float32 for each of them, under its name in the CSV.
     """
 
     session: RecordedSession
@@ -122,6 +123,7 @@ def _columns(session: RecordedSession) -> dict[str, npt.NDArray[Any]]:
     shares = np.concatenate([t.probabilities for t in tracks] or [np.empty((0, count), np.float32)])[order]
     raw = np.concatenate([t.raw for t in tracks] or [np.empty((0, count), np.float32)])[order]
     status = np.concatenate([t.status.astype(np.str_) for t in tracks] or [np.empty(0, np.str_)])[order]
+    face = list(tracks[0].face) if tracks else []
     # A label of -1, for none, picks the empty one at the end.
     label_names = np.array([*session.labels, ""])
     names = {track.track_id: session.name_of(track.track_id) for track in tracks}
@@ -135,4 +137,5 @@ def _columns(session: RecordedSession) -> dict[str, npt.NDArray[Any]]:
         **{column: boxes[:, at] for at, column in enumerate(("x", "y", "width", "height"))},
         **{f"p_{label}": shares[:, at] for at, label in enumerate(session.labels)},
         **{f"raw_{label}": raw[:, at] for at, label in enumerate(session.labels)},
+        **{name: np.concatenate([track.face[name] for track in tracks])[order] for name in face},
     }

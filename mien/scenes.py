@@ -144,6 +144,7 @@ class SceneReader:
         if frame.shot != self._shot:
             self._shot = frame.shot
             self._tracker.forget()
+            self._detector.forget()
         faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
         return _scene(EngineScene(frame, faces, self._recogniser.update(frame, faces)), self.labels)
 
@@ -174,7 +175,7 @@ def read(
     model: str | Path | None = None,
     provider: Provider = "auto",
     detector: str | Path | None = None,
-    detector_range: DetectorRange = "short",
+    detector_range: DetectorRange = "auto",
     **settings: Any,
 ) -> SceneReader:
     """Iterate over the scenes of a source.
@@ -189,7 +190,8 @@ def read(
         model: folder of a bundle; None: the model that ships with Mien.
         provider: what runs the model: one of `mien.engine.settings.PROVIDERS`.
         detector: face detector file; None: MediaPipe's, which is downloaded once.
-        detector_range: "short" finds faces within about two metres of the camera, "full" within about five.
+        detector_range: "short" finds faces within about two metres of the camera, "full" within about five,
+            "auto" both, "tiles" also very small ones, slowly.
         **settings: others of `mien.engine.settings.Settings`: min_score, occlusion_s, max_faces,
             threads, and expect: "balanced", "as-trained", "lab", a TOML file, or a share for each label.
 

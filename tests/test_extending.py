@@ -20,7 +20,8 @@ from mien.engine.errors import ModelError, SettingsError
 from mien.engine.faces import detection
 from mien.engine.faces.detection import open_detector
 from mien.engine.outputs import base as outputs
-from mien.engine.outputs.base import LiveScene, OutputStage
+from mien.engine.outputs.base import LiveScene
+from mien.engine.outputs.stage import OutputStage
 from mien.engine.review import exports
 from mien.engine.sources import address as sources
 from mien.engine.types import Frame, Scene
@@ -65,7 +66,7 @@ def test_a_detector(example: Example, monkeypatch: pytest.MonkeyPatch, tmp_path:
     monkeypatch.setitem(detection.DETECTORS, ".png", f"{example('detector')}:Template")
     with pytest.raises(ModelError, match="not an image"):
         open_detector(tmp_path / "missing.png")
-    with pytest.raises(ModelError, match=r"ends in \.tflite, \.png"):
+    with pytest.raises(ModelError, match=r"ends in \.tflite, \.toml, \.png"):
         open_detector(tmp_path / "other.bin")
     image = portrait(1)[0]
     height, width = image.shape[:2]

@@ -13,6 +13,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    face_options,
     font_scale_option,
     max_faces_option,
     max_pixels_option,
@@ -22,6 +23,7 @@ from mien.app.commands.options import (
     provider_option,
     quiet_option,
     range_option,
+    resolved_landmarker,
 )
 from mien.app.embedded import chosen_bundle
 from mien.engine.batch.inputs import plan
@@ -77,6 +79,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
 @max_pixels_option
 @overlay_option
 @font_scale_option
+@face_options
 @click.option(
     "--jobs",
     type=click.IntRange(1, 256),
@@ -99,6 +102,7 @@ def annotate(
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
+    landmarker: Path | None,
     neutral: NeutralPeriod | None,
     jobs: int | None,
     resume: bool,
@@ -128,10 +132,20 @@ def annotate(
         spec, mp4 = planned[0]
         if spec != DEMO and not Path(spec).exists():
             raise SourceError(f"{spec}: no such file")
-        Outputs.checked(mp4, overwrite=overwrite, source=Path(spec))
+        landmarks = "landmarks" in settings.columns
+        Outputs.checked(mp4, overwrite=overwrite, source=Path(spec), landmarks=landmarks)
     bundle = chosen_bundle(model, labels, settings.provider, console.warn)
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=console.say)
-    work = Work(bundle, detector_file, settings, neutral, overwrite=overwrite, resume=resume or cluster is not None)
+    landmarker_file = resolved_landmarker(settings, landmarker, console.say)
+    work = Work(
+        bundle,
+        detector_file,
+        settings,
+        neutral,
+        overwrite=overwrite,
+        resume=resume or cluster is not None,
+        landmarker_file=landmarker_file,
+    )
     if cluster is None and len(planned) == 1 and not resume:
         run_one(Job(*planned[0]), work, console)
     else:

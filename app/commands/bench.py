@@ -20,7 +20,7 @@ from mien.engine.system import printable
 @click.command(short_help="Measure how fast this machine is.")
 @click.option("--model", type=click.Path(path_type=Path), metavar="BUNDLE", help="Measure this model instead.")
 @click.option("--detector", type=click.Path(path_type=Path), metavar="FILE", help="Use this detector file instead.")
-@click.option("--range", "detector_range", type=click.Choice(DETECTOR_RANGES), default="short", show_default=True)
+@click.option("--range", "detector_range", type=click.Choice(DETECTOR_RANGES), default="auto", show_default=True)
 @click.option("--provider", type=click.Choice(PROVIDERS), default="auto", show_default=True, help="For the pipeline.")
 @click.option("--json", "file", type=click.Path(path_type=Path), metavar="FILE", help="Write the figures there, too.")
 def bench(model: Path | None, detector: Path | None, detector_range: str, provider: str, file: Path | None) -> None:

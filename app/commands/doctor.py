@@ -178,11 +178,12 @@ def _bundle(path: Path) -> Bundle:
 def _detector(explicit: Path | None) -> Path:
     from mien.engine.inference.downloads import DETECTORS, cache_folder, cached, resolve_detector, shipped
 
-    path = resolve_detector("short", explicit=explicit, report=lambda text: _line("detector", text))
-    _line("detector", f"short range, {path}")
-    there = shipped(DETECTORS["full"]) is not None or cached(DETECTORS["full"], cache_folder())
-    state = "there, too" if there else "fetched when first used"
-    _line("detector", f"full range, {state}")
+    path = resolve_detector("auto", explicit=explicit, report=lambda text: _line("detector", text))
+    _line("detector", f"{path}")
+    if explicit is None:
+        for name, file in DETECTORS.items():
+            there = shipped(file) is not None or cached(file, cache_folder())
+            _line("detector", f"{name} range, {'there, whole' if there else 'MISSING; connect to the internet once'}")
     return path
 
 

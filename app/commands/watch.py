@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,6 +15,7 @@ from mien.app.commands.options import (
     crf_option,
     detector_option,
     expect_option,
+    face_options,
     font_scale_option,
     max_faces_option,
     max_pixels_option,
@@ -23,6 +25,7 @@ from mien.app.commands.options import (
     provider_option,
     quiet_option,
     range_option,
+    resolved_landmarker,
 )
 from mien.app.commands.stream import stream_address, stream_options
 from mien.app.embedded import chosen_bundle
@@ -30,12 +33,13 @@ from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
-from mien.engine.outputs.base import OUTPUTS
+from mien.engine.outputs.base import OUTPUTS, missing
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import LiveStatus
+    from mien.engine.outputs.stage import OutputStage, OutputStatus
     from mien.engine.recording.plan import RecordingPlan
 
 _POLL_S: Final = 0.1
@@ -43,13 +47,35 @@ _NAME: Final = "{source} {time}"
 
 
 def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """An option for each kind of live output, gathered under the name `outputs`."""
+    """An option for each kind of live output, which may be given several times."""
     for kind, output in reversed(OUTPUTS.items()):
-        command = click.option(f"--{kind}", f"to_{kind}", metavar=output.target, help=output.help)(command)
+        option = click.option(
+            f"--{kind}", f"to_{kind}", metavar=output.target, multiple=True, help=output.help,
+            is_flag=False, flag_value=output.bare,
+        )  # fmt: skip
+        command = option(command)
     return command
 
 
-@click.command(short_help="Watch a camera, a stream or a file without a window.")
+class _WatchCommand(click.Command):
+    """Takes what follows an option such as --lsl for its target only where it looks like one: it may be SOURCE."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        told: list[str] = []
+        for number, argument in enumerate(args):
+            output = OUTPUTS.get(argument.removeprefix("--")) if argument.startswith("--") else None
+            if argument == "--":
+                told += args[number:]
+                break
+            if output is not None and output.bare is not None:
+                behind = args[number + 1] if number + 1 < len(args) else ""
+                if not (output.given and re.fullmatch(output.given, behind)):
+                    argument = f"{argument}={output.bare}"
+            told.append(argument)
+        return super().parse_args(ctx, told)
+
+
+@click.command(cls=_WatchCommand, short_help="Watch a camera, a stream or a file without a window.")
 @click.argument("source")
 @click.option(
     "--record",
@@ -75,6 +101,13 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
 @_output_options
+@click.option(
+    "--lsl-markers",
+    is_flag=True,
+    help="Markers that other programs send over Lab Streaming Layer become markers of the recording.",
+)
+@click.option("--public", is_flag=True, help="With --ws: also for other machines of the network, not encrypted.")
+@click.option("--with-video", is_flag=True, help="With --ws: also send the picture, as --privacy and --overlay say.")
 @stream_options
 @model_option
 @click.option(
@@ -93,6 +126,7 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @max_pixels_option
 @overlay_option
 @font_scale_option
+@face_options
 @quiet_option
 def watch(
     source: str,
@@ -102,9 +136,11 @@ def watch(
     privacy: Any,
     neutral_first: float | None,
     seconds: float | None,
+    lsl_markers: bool,
     model: Path | None,
     labels: Path | None,
     detector: Path | None,
+    landmarker: Path | None,
     quiet: bool,
     stream: dict[str, Any],
     **chosen: Any,
@@ -113,13 +149,20 @@ def watch(
 
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed.
     """  # fmt: skip
-    outputs = {kind: chosen.pop(f"to_{kind}") for kind in OUTPUTS}
-    outputs = {kind: target for kind, target in outputs.items() if target is not None}
+    outputs = [(kind, target) for kind in OUTPUTS for target in chosen.pop(f"to_{kind}")]
+    outputs = _with_wishes(outputs, {"public": chosen.pop("public"), "video": chosen.pop("with_video")})
+    for kind in {kind for kind, _ in outputs}:
+        if lacks := missing(kind):
+            raise SettingsError(lacks)
+    if lsl_markers and (lacks := missing("lsl")):
+        raise SettingsError(lacks)
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
         raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
-    if record is None and (clean or no_audio or privacy != "none"):
-        raise SettingsError("--clean, --no-audio and --privacy are about recordings; add --record FOLDER")
+    if record is None and (clean or no_audio):
+        raise SettingsError("--clean and --no-audio are about recordings; add --record FOLDER")
+    if record is None and privacy != "none" and not any(OUTPUTS[kind].pictures for kind, _ in outputs):
+        raise SettingsError("--privacy is about pictures that are recorded or sent; add --record FOLDER")
 
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.downloads import resolve_detector
@@ -133,25 +176,34 @@ def watch(
         raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
+    landmarker_file = resolved_landmarker(settings, landmarker, say)
 
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
     from mien.engine.live.status import wait_for_model
+    from mien.engine.outputs.pictures import PictureLook
 
     with Interrupts(Console(quiet).interrupted_here) as interrupts:
-        session = LiveSession(bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0)
+        session = LiveSession(
+            bundle, detector_file, settings, neutral_first_s=neutral_first or 0.0, landmarker_file=landmarker_file
+        )
         try:
             wait_for_model(session.status, lambda: interrupts.count > 0)
             if interrupts.count:
                 raise KeyboardInterrupt
-            for kind, target in outputs.items():
+            session.outputs.set_look(PictureLook(privacy, style=settings.overlay_style))
+            for kind, target in outputs:
                 session.outputs.add(kind, target)
+            if lsl_markers:
+                session.outputs.listen(session.mark, network=("lsl", "network") in outputs)
             session.open(address)
             if plan is not None:
                 session.record(plan)
+            addresses = _Addresses()
+            addresses.look(session.outputs.stages)
             # Standard output belongs to the program behind the pipe.
-            with live_lines(quiet or "-" in outputs.values()) as show:
-                _follow(session, seconds, show, interrupts)
+            with live_lines(quiet or any(target == "-" for _, target in outputs)) as show:
+                _follow(session, seconds, show, interrupts, addresses)
         except Abandoned:
             raise
         except BaseException:
@@ -170,25 +222,38 @@ def watch(
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
 
 
+def _with_wishes(outputs: list[tuple[str, str]], wished: dict[str, bool]) -> list[tuple[str, str]]:
+    """The outputs, with what other options say of the WebSocket written into its targets."""
+    wishes = "".join(f",{name}" for name, on in wished.items() if on)
+    if wishes and "ws" not in dict(outputs):
+        raise SettingsError("--public and --with-video are about --ws; add it")
+    return [(kind, target + wishes if kind == "ws" else target) for kind, target in outputs]
+
+
 def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
     make_output_folder(folder, parents=True)
     from mien.engine.recording.plan import RecordingPlan
 
     style = settings.overlay_style
-    return RecordingPlan(folder, _NAME, annotated=True, crf=settings.crf, style=style, **options)
+    return RecordingPlan(
+        folder, _NAME, annotated=True, crf=settings.crf, style=style, columns=settings.columns, **options
+    )
 
 
-def _follow(session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts) -> None:
+def _follow(
+    session: LiveSession, seconds: float | None, show: Any, interrupts: Interrupts, addresses: _Addresses
+) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
     warned = _Warned()
     while not interrupts.count and (seconds is None or time.monotonic() - began < seconds):
         status, scene = session.status(), session.scene()
-        warned.look(status)
+        outputs = session.outputs.status()
+        if any(output.target == "-" and output.message for output in outputs):
+            return  # the program behind the pipe has ended
+        warned.look(status, outputs)
         if session.error is not None:
             raise session.error
-        if any(output.target == "-" and output.message for output in session.outputs.status()):
-            return  # the program behind the pipe has ended
         if session.source_ended:
             show(session.status(), scene, last=True)
             if status.condition is not None and status.condition.state == "failed":
@@ -223,7 +288,7 @@ class _Warned:
     def __init__(self) -> None:
         self._last: dict[str, str] = {}
 
-    def look(self, status: LiveStatus) -> None:
+    def look(self, status: LiveStatus, outputs: Iterable[OutputStatus]) -> None:
         condition = status.condition
         quiet_states = ("connecting", "live", "ended", "failed")
         self._tell("source", "" if condition is None or condition.state in quiet_states else condition.message)
@@ -231,6 +296,8 @@ class _Warned:
         self._tell("model", status.model_message if status.model_state == "failed" else "")
         recording = status.recording
         dropped = recording is not None and recording.dropped
+        for output in outputs:
+            self._tell(f"{output.kind} {output.target}", output.message)
         self._tell("dropped", "the disk or this machine is too slow to record every frame" if dropped else "")
 
     def _tell(self, about: str, message: str) -> None:
@@ -239,6 +306,20 @@ class _Warned:
         if key and self._last.get(about) != key:
             _warn(message)
         self._last[about] = key
+
+
+class _Addresses:
+    """Names each address that an output serves, once, as soon as it is there; with its token, so nowhere else."""
+
+    def __init__(self) -> None:
+        self._told: set[str] = set()
+
+    def look(self, stages: Iterable[OutputStage]) -> None:
+        for stage in stages:
+            address = stage.address()
+            if address and address not in self._told:
+                self._told.add(address)
+                echo(f"{OUTPUTS[stage.name[0]].name}: {address}", err=True)
 
 
 def _warn(message: str) -> None:

@@ -67,6 +67,7 @@ def make_actions(owner: QWidget) -> dict[str, QAction]:
     add("snapshot", _tr("&Snapshot"), "S", "snapshot")
     add("options", _tr("Recording &options…"), "Ctrl+Shift+R", "settings")
     add("open_folder", _tr("Open recordings &folder"), "Ctrl+Shift+O", "folder")
+    add("outputs", _tr("Live &outputs…"), "Ctrl+Shift+L", "network")
     add("model", _tr("&Model…"), "Ctrl+E", "model")
     add("preferences", _tr("&Preferences…"), "Ctrl+,", "settings").setMenuRole(QAction.MenuRole.PreferencesRole)
     add("rename", _tr("Re&name…"), "F2", "pencil")
@@ -155,6 +156,9 @@ class Menus(QObject):
         _fill(people, a, "neutral", "neutral_undo")
         record = bar.addMenu(_tr("&Record"))
         _fill(record, a, "record", "mark", "mark_text", "snapshot", "", "options", "open_folder", "", "review")
+        self.outputs = bar.addMenu(_tr("&Outputs"))
+        """As `source`."""
+        _fill(self.outputs, a, "outputs")
         tools = bar.addMenu(_tr("&Tools"))
         _fill(tools, a, "model", "annotate", "", "preferences")
         help_menu = bar.addMenu(_tr("&Help"))

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QInputDialog, QMainWindow, QMessageBox, QWidget
 
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.live.model import Model
+from mien.app.gui.live.outputs import Outputs
 from mien.app.gui.live.sources import Sources
 from mien.app.gui.look.file_dialogs import ask_folder, ask_recording, ask_video
 from mien.app.gui.preferences import Preferences
@@ -76,6 +77,14 @@ class Dialogs(QObject):
         if dialog.exec():
             self.preferences_changed.emit(dialog.engine_changed)
         dialog.deleteLater()
+
+    def show_outputs(self, outputs: Outputs) -> None:
+        """Show the live outputs, and how they go."""
+        from mien.app.gui.dialogs.outputs import OutputsDialog
+
+        dialog = OutputsDialog(self._over, outputs)
+        dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.open()
 
     def choose_review(self) -> None:
         path = ask_recording(self._over, self._preferences.record_folder)

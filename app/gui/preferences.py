@@ -12,6 +12,7 @@ import platformdirs
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import SettingsError, SourceError
+from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLayer
 from mien.engine.settings import (
     BALANCED,
     DETECTOR_RANGES,
@@ -74,10 +75,13 @@ class Preferences:
         labels_file: file of the zero-shot labels in use, "" for none.
         record_*: the options of recording.
         detector_range, min_score, max_faces, occlusion_s: as in `mien.engine.settings.Settings`.
+        measure_faces: measure pose, gaze and the like; face_layers: what of it is drawn; face_columns: what is written.
+        chart_valence: valence is among the curves of the chart.
         microphone: what is heard with a camera, as `mien.engine.sources.microphone` calls it; "" for nothing.
         chart_without: the expressions that the chart leaves out.
         snapshot_folder: where snapshots go.
         jobs_folder: where annotated files go, "" for next to the source.
+        outputs: live outputs, each as "on KIND TARGET" or "off KIND TARGET", without secrets.
         welcomed: the first-run note was read.
     """
 
@@ -105,14 +109,19 @@ class Preferences:
     record_privacy_scope: _Scope = "all"
     record_pre_roll_s: float = 0.0
     record_crf: int = 20
-    detector_range: DetectorRange = "short"
+    detector_range: DetectorRange = "auto"
     min_score: float = 0.5
     max_faces: int = 16
     occlusion_s: float = 1.0
+    measure_faces: bool = False
+    face_layers: list[str] = field(default_factory=lambda: ["contours", "axes", "gaze"])
+    face_columns: list[str] = field(default_factory=lambda: ["valence", "pose", "gaze", "eyes", "mouth", "blendshapes"])
+    chart_valence: bool = False
     microphone: str = ""
     chart_without: list[str] = field(default_factory=list)
     snapshot_folder: str = field(default_factory=_images)
     jobs_folder: str = ""
+    outputs: list[str] = field(default_factory=list)
     welcomed: bool = False
 
     def remember_source(self, text: str) -> None:
@@ -133,6 +142,7 @@ class Preferences:
             return Settings(
                 provider=self.provider, expect=self.expectation(), detector_range=self.detector_range,
                 min_score=self.min_score, max_faces=self.max_faces, occlusion_s=self.occlusion_s,
+                layers=self.layers, columns=self.columns,
             )  # fmt: skip
         except SettingsError:  # a file that somebody edited
             return Settings(provider=self.provider, expect=self.expectation())
@@ -147,7 +157,18 @@ class Preferences:
     def style(self, *, high_contrast: bool = False) -> OverlayStyle:
         """How the overlay is drawn, on screen and in recordings."""
         font = min(max(self.overlay_font, 0.5), 3.0)
-        return OverlayStyle(self.overlay_look, font, high_contrast)
+        return OverlayStyle(self.overlay_look, font, high_contrast, self.layers)
+
+    @property
+    def layers(self) -> tuple[FaceLayer, ...]:
+        """What is drawn on faces."""
+        return tuple(layer for layer in FACE_LAYERS if self.measure_faces and layer in self.face_layers)
+
+    @property
+    def columns(self) -> tuple[ColumnGroup, ...]:
+        """What is written of faces; with faces measured always their pose, so that the engine measures them."""
+        chosen = {"expressions", *(("pose", *self.face_columns) if self.measure_faces else ())}
+        return tuple(group for group in COLUMN_GROUPS if group in chosen)
 
     def expectation(self) -> Expectation:
         """How often each expression is to be expected; "balanced" where the user's file is gone or damaged."""

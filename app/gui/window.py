@@ -20,6 +20,7 @@ from mien.app.gui.live.header import Header
 from mien.app.gui.live.link import LiveLink, Wanted
 from mien.app.gui.live.model import Model
 from mien.app.gui.live.neutral import Baselines
+from mien.app.gui.live.outputs import Outputs
 from mien.app.gui.live.player import STEP_S, Player
 from mien.app.gui.live.recording import Recording
 from mien.app.gui.live.snapshot import Snapshots
@@ -59,6 +60,7 @@ class MainWindow(QMainWindow):
         self.model = Model(self, self.link, preferences, self.notice)
         self.recording = Recording(self, self.link, preferences, self.notice)
         self.snapshots = Snapshots(self, self.link, preferences, self.notice)
+        self.outputs = Outputs(self, self.link, preferences, self.notice)
         self.baselines = Baselines(self, self.link, self.people, self.notice)
         self.dialogs = Dialogs(self, self.link, preferences, self.sources, self.model)
         self.actions_by_name = make_actions(self)
@@ -67,10 +69,8 @@ class MainWindow(QMainWindow):
         self.panel = SidePanel(self.people, preferences)
         self.status_line = StatusBar()
         self.jobs = JobsPanel(self, self.link, preferences)
-        self._closing = False
-        self._refreshed = 0.0
+        self._closing, self._refreshed, self._warned = False, 0.0, ""
         self._told: object = None
-        self._warned = ""
         self._build()
         self._connect_actions()
         self._connect()
@@ -125,6 +125,7 @@ class MainWindow(QMainWindow):
                 "mark": self.recording.mark, "mark_text": self.mark_with_text,
                 "snapshot": lambda: self.snapshots.save(self.canvas.view), "options": dialogs.choose_record_options,
                 "open_folder": self.open_recordings, "model": dialogs.choose_model,
+                "outputs": lambda: dialogs.show_outputs(self.outputs),
                 "preferences": dialogs.change_preferences, "rename": self.panel.rename_selected,
                 "hide_person": self.panel.hide_selected, "person_menu": self.panel.open_menu,
                 "agree": self.panel.question.agree, "decline": people.decline, "split": self.panel.split_selected,
@@ -147,6 +148,7 @@ class MainWindow(QMainWindow):
         self.menus.privacy_chosen.connect(self.set_screen_privacy)
         self.menus.look_chosen.connect(self.set_look)
         self.menus.theme_chosen.connect(self.set_theme)
+        self.menus.outputs.aboutToShow.connect(lambda: self.outputs.fill_menu(self.menus.outputs, a["outputs"]))
         for menu in (self.menus.source, self.header.source_menu):
             menu.aboutToShow.connect(lambda menu=menu: self.sources.fill_menu(menu, a))
             self.sources.fill_menu(menu, a)
@@ -255,7 +257,6 @@ class MainWindow(QMainWindow):
             self.actions_by_name[name].setEnabled(state is not None and state.length_s is not None)
 
     def _show_source(self, address: SourceAddress | None) -> None:
-        self._warned = ""
         self.people.reset()
         self.canvas.clear()
         self.header.show_source(address)

@@ -13,6 +13,8 @@ from mien.engine.batch.pipeline import Pipeline
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.faces.detection import open_detector
+from mien.engine.faces.landmarks.landmarker import Landmarker
+from mien.engine.faces.landmarks.reader import FaceMeasurer
 from mien.engine.faces.neutral import NeutralCalibration, NeutralPeriod
 from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
@@ -54,14 +56,21 @@ class Report:
 class Annotator:
     """The loaded networks, ready for any number of videos, one after the other.
 
-    With `neutral`, every face that is seen in that period of a video is calibrated on it.
+    With `neutral`, every face that is seen in that period of a video is calibrated on it. With `landmarker_file`, faces
+    are measured, too, as the settings choose; without, what needs it stays empty.
 
     Raises:
         ModelError: detector or bundle cannot be used.
     """
 
     def __init__(
-        self, bundle: Bundle, detector_file: Path, settings: Settings, *, neutral: NeutralPeriod | None = None
+        self,
+        bundle: Bundle,
+        detector_file: Path,
+        settings: Settings,
+        *,
+        neutral: NeutralPeriod | None = None,
+        landmarker_file: Path | None = None,
     ) -> None:
         self._settings = settings
         self._neutral = neutral
@@ -70,6 +79,7 @@ class Annotator:
             bundle, provider=settings.provider, threads=settings.threads or None, expect=settings.expect
         )
         self._detector = open_detector(detector_file, min_score=settings.min_score * KEEP_SCORE_RATIO)
+        self._landmarker = None if landmarker_file is None else Landmarker(landmarker_file)
         self._warned = 0
 
     @property
@@ -124,7 +134,8 @@ class Annotator:
         interrupted: Interrupted = lambda count: None,
     ) -> Report:
         """As `annotate`, for a source that is already open; `path` is its file, which must not be overwritten."""
-        outputs = Outputs(mp4)
+        groups = self._settings.columns
+        outputs = Outputs(mp4, "landmarks" in groups)
         manifest = self._predictor.bundle.manifest
         neutral = None
         if self._neutral is not None:
@@ -141,6 +152,7 @@ class Annotator:
                 threads=self._settings.threads,
                 overwrite=overwrite,
                 values=manifest.values,
+                groups=groups,
             )
             session: Pipeline | None = None
             try:
@@ -156,6 +168,8 @@ class Annotator:
     def close(self) -> None:
         """Free the networks."""
         self._detector.close()
+        if self._landmarker is not None:
+            self._landmarker.close()
 
     def __enter__(self) -> Self:
         return self
@@ -166,6 +180,9 @@ class Annotator:
 
     def _pipeline(self, source: Source, recorder: Recorder, neutral: NeutralCalibration | None) -> Pipeline:
         settings, manifest = self._settings, self._predictor.bundle.manifest
+        measurer = None
+        if self._landmarker is not None:
+            measurer = FaceMeasurer(self._landmarker, focal_px=settings.focal_px(source.info.width))
         return Pipeline(
             source,
             self._detector,
@@ -179,6 +196,7 @@ class Annotator:
                 style=settings.overlay_style,
             ),
             recorder,
+            measurer,
         )
 
     def _run(self, session: Pipeline, source: Source, progress: ProgressCallback, interrupts: Interrupts) -> None:

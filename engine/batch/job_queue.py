@@ -13,6 +13,7 @@ from typing import Final, Self
 from mien.engine.batch.annotator import Annotator
 from mien.engine.errors import MienError
 from mien.engine.inference.bundle import Bundle
+from mien.engine.inference.downloads import resolve_landmarker
 from mien.engine.settings import Settings
 from mien.engine.threads import Latest, Stages
 from mien.engine.types import SourceInfo, Stats
@@ -136,7 +137,7 @@ class JobQueue:
                     if annotator is None or loaded is not choice:
                         if annotator is not None:
                             annotator.close()
-                        annotator, loaded = Annotator(*choice), choice
+                        annotator, loaded = Annotator(*choice, landmarker_file=_landmarker(choice[2])), choice
                     self._annotate(annotator, job)
                 except _Cancelled:
                     pass
@@ -189,3 +190,7 @@ class JobQueue:
 
 class _Cancelled(Exception):
     """Raised into the annotator, which then leaves nothing behind."""
+
+
+def _landmarker(settings: Settings) -> Path | None:
+    return resolve_landmarker() if settings.needs_landmarks else None

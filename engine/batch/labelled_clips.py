@@ -194,6 +194,7 @@ class ClipReader:
         if image is None:
             raise SourceError(f"{file.path}: is not an image that can be read")
         rgb: RgbImage = np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
+        self._detector.forget()
         found = [item for item in self._detector.detect(rgb) if item.score >= self._settings.min_score]
         if not found:
             return Answer(file)
@@ -223,6 +224,7 @@ class ClipReader:
         s = self._settings
         tracker = Tracker(min_score=s.min_score, occlusion_s=s.occlusion_s, max_faces=s.max_faces)
         recogniser = Recogniser(self._predictor)
+        self._detector.forget()
         with open_source(str(file.path), threads=s.threads, max_pixels=s.max_pixels) as source:
             for frame in source.frames():
                 faces = tracker.update(self._detector.detect(frame.image), frame.time_s)

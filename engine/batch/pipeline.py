@@ -15,7 +15,8 @@ from typing import Final, Self
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.faces.detection import Detector
-from mien.engine.faces.recogniser import Recogniser
+from mien.engine.faces.landmarks.reader import FaceMeasurer
+from mien.engine.faces.recogniser import NOT_MEASURED, Recogniser
 from mien.engine.faces.tracker import Tracker
 from mien.engine.interrupts import Abandoned
 from mien.engine.recording.file_recorder import Recorder
@@ -40,6 +41,7 @@ class Pipeline:
         recogniser: Recogniser,
         overlay: Overlay,
         recorder: Recorder,
+        measurer: FaceMeasurer | None = None,
     ) -> None:
         self._source = source
         self._detector = detector
@@ -47,6 +49,7 @@ class Pipeline:
         self._recogniser = recogniser
         self._overlay = overlay
         self._recorder = recorder
+        self._measurer = measurer
         self._captured: BoundedQueue[Frame] = BoundedQueue(_BELT)
         self._tracked: BoundedQueue[Scene] = BoundedQueue(_BELT)
         self._stopping = threading.Event()
@@ -117,13 +120,18 @@ class Pipeline:
     def _track(self) -> None:
         try:
             shot = 0
+            self._detector.forget()
             for frame in self._captured:
                 if frame.shot != shot:
                     shot = frame.shot
                     self._tracker.forget()
+                    if self._measurer is not None:
+                        self._measurer.forget()
+                    self._detector.forget()
                 faces = self._tracker.update(self._detector.detect(frame.image), frame.time_s)
-                predictions = self._recogniser.update(frame, faces)
-                self._tracked.put(Scene(frame, faces, predictions, self._tracker.others))
+                measures = NOT_MEASURED if self._measurer is None else self._measurer.measure(frame, faces)
+                predictions = self._recogniser.update(frame, faces, measures)
+                self._tracked.put(Scene(frame, faces, predictions, self._tracker.others, measures))
         finally:
             # After an error nobody takes frames any more: wake the stage before. After the end this changes nothing.
             self._captured.close(discard=True)

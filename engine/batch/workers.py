@@ -51,12 +51,15 @@ class Work:
     neutral: NeutralPeriod | None = None
     overwrite: bool = False
     resume: bool = False
+    landmarker_file: Path | None = None
 
     def annotator(self) -> Annotator:
         """The networks, loaded."""
         from mien.engine.batch.annotator import Annotator
 
-        return Annotator(self.bundle, self.detector_file, self.settings, neutral=self.neutral)
+        return Annotator(
+            self.bundle, self.detector_file, self.settings, neutral=self.neutral, landmarker_file=self.landmarker_file
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +104,19 @@ def threads_per_job(jobs: int) -> int:
 
 
 def is_finished(job: Job, work: Work) -> bool:
-    """Whether an earlier run has annotated the whole video with the same model, and expected the same.
+    """Whether an earlier run has annotated the whole video with the same model and columns, and expected the same.
 
     What was stopped or killed in the middle is not finished; nor is what another model has made.
     """
-    outputs = Outputs(job.mp4)
+    groups = set(work.settings.columns) - {"expressions"}
+    outputs = Outputs(job.mp4, "landmarks" in groups)
     about = read_json(outputs.json)
     if about is None or not all(path.is_file() for path in outputs.all()):
+        return False
+    written = about.get("columns", [])
+    if not isinstance(written, list) or set(map(str, written)) - {"expressions"} != groups:
+        return False
+    if outputs.landmarks and not outputs.parquet.is_file():
         return False
     model = about.get("model")
     same = isinstance(model, dict) and model.get("sha256") == work.bundle.sha256

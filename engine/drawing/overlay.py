@@ -9,6 +9,7 @@ from typing import Final
 import cv2
 
 from mien.engine.drawing.colours import PALETTE, Rgb, track_colour
+from mien.engine.drawing.face_layers import draw_layers
 from mien.engine.drawing.metrics import Metrics, measure, short_name
 from mien.engine.drawing.placement import PanelPlacer, Placed, Wish
 from mien.engine.drawing.shapes import draw_box, draw_panel, fill
@@ -100,6 +101,8 @@ class Overlay:
         if no_signal:
             image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self.places = {}
+        if style.layers and not no_signal:
+            self._draw_layers(image, scene, hidden, style)
         if style.look != "none":
             self._draw_faces(image, scene, names, frozenset(hidden), frozenset(selected), bool(no_signal), style)
         if self._note:
@@ -150,6 +153,12 @@ class Overlay:
             self._draw_box(image, face, dashed=dashed, style=style)
         for face in shown:
             self._draw_panel(image, face, told[face.track_id], rows[face.track_id], places[face.track_id], style)
+
+    def _draw_layers(self, image: RgbImage, scene: Scene, hidden: Collection[int], style: OverlayStyle) -> None:
+        for track_id, measures in scene.measures.items():
+            if track_id not in hidden:
+                colour, stroke = track_colour(track_id), self._metrics.stroke
+                draw_layers(image, measures, style.layers, colour, stroke, outlined=style.high_contrast)
 
     def _sizes(self, said: Said, rows: Sequence[int], style: OverlayStyle) -> tuple[tuple[int, int], ...]:
         """What can be shown of a face, the most first: all bars, then a tag of each shape."""

@@ -127,6 +127,9 @@ class Anonymiser:
             else:
                 self._known[face.track_id] = _Known(before.box, time_s, covered)
         present = {face.track_id for face in scene.faces}
+        # Nothing that was measured on the landmarks of a face that is covered leaves the program.
+        concealed = [face.track_id for face in scene.faces if self._scope == "all" or face.track_id not in selected]
+        scene = scene.without_measures(concealed)
         boxes += [grown(known.box) for key, known in self._known.items() if key not in present and known.covered]
         self._known = {key: known for key, known in self._known.items() if time_s - known.time_s <= _AFTER_S}
         self._held.append(_Held(scene, boxes))

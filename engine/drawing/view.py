@@ -128,11 +128,13 @@ def render(
         tuple(map(placement.face, scene.faces)),
         scene.predictions,
         tuple(map(placement.box, scene.others)),
+        {key: placement.measures(one) for key, one in scene.measures.items()} if request.style.layers else {},
     )
     if request.privacy != "none":
         spared = selected if request.privacy_scope == "unselected" else frozenset[int]()
         boxes = [*(face.box for face in turned.faces if face.track_id not in spared), *turned.others]
         conceal(image, boxes, request.privacy)
+        turned = turned.without_measures([face.track_id for face in turned.faces if face.track_id not in spared])
     if request.overlay:
         overlay.draw_over(
             image,

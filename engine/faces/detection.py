@@ -11,16 +11,21 @@ from mien.engine.types import Detection, RgbImage
 
 DETECTORS: Final = {
     ".tflite": "mien.engine.faces.detector:FaceDetector",
+    ".toml": "mien.engine.faces.ranges:SeveralRanges",
 }
 """Which class, as "module:class", runs a detector file, by the ending of its name. A new detector is a file with that
 class and a line here; `--detector FILE` then takes its files."""
 
 
 class Detector(Protocol):
-    """Finds faces in single frames. For one thread at a time."""
+    """Finds faces in frame after frame. For one thread at a time."""
 
     def detect(self, image: RgbImage) -> list[Detection]:
         """Faces in `image` ((H,W,3) uint8 RGB, C-contiguous), best first, with all six key points, in pixels."""
+        ...
+
+    def forget(self) -> None:
+        """Another picture or another video follows: what was seen before says nothing of it."""
         ...
 
     def close(self) -> None:

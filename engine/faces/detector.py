@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType, TracebackType
-from typing import Any, Final, Self
+from typing import Any, Final, NamedTuple, Self
 
 import numpy as np
 
@@ -19,6 +19,35 @@ _NOT_NEEDED: Final = ("matplotlib", "matplotlib.pyplot", "sounddevice")
 """What mediapipe imports for functions that draw charts and record audio; it makes up four fifths of the import."""
 
 
+class MediaPipe(NamedTuple):
+    """The parts of MediaPipe that run networks: the package, its vision tasks, and the options of a network's file."""
+
+    package: Any
+    vision: Any
+    base_options: Any
+
+
+def mediapipe_tasks() -> MediaPipe:
+    """MediaPipe, imported without what it does not need and kept from talking to anybody."""
+    silence_telemetry()
+    # Imported here, not above: it takes most of a second, and a command that fails early need not pay it.
+    with _left_out(_NOT_NEEDED):
+        import mediapipe
+        from mediapipe.tasks.python import BaseOptions, vision
+
+    class Options(BaseOptions):  # type: ignore[misc]
+        """Gives the uploader a file of trusted authorities that does not exist: should it get past the proxy that
+        `silence_telemetry` has set, it still can talk to nobody.
+        """
+
+        def to_ctypes(self) -> Any:
+            options = super().to_ctypes()
+            options.ca_bundle_path = b"/nonexistent"
+            return options
+
+    return MediaPipe(mediapipe, vision, Options)
+
+
 class FaceDetector:
     """MediaPipe's BlazeFace over single frames.
 
@@ -27,23 +56,7 @@ class FaceDetector:
     """
 
     def __init__(self, model: Path, *, min_score: float = 0.5) -> None:
-        silence_telemetry()
-        # Imported here, not above: it takes most of a second, and a command that fails early need not pay it.
-        with _left_out(_NOT_NEEDED):
-            import mediapipe
-            from mediapipe.tasks.python import BaseOptions, vision
-
-        class Options(BaseOptions):  # type: ignore[misc]
-            """Gives the uploader a file of trusted authorities that does not exist: should it get past the proxy that
-            `silence_telemetry` has set, it still can talk to nobody.
-            """
-
-            def to_ctypes(self) -> Any:
-                options = super().to_ctypes()
-                options.ca_bundle_path = b"/nonexistent"
-                return options
-
-        self._mediapipe = mediapipe
+        self._mediapipe, vision, base_options = mediapipe_tasks()
         try:
             content = model.read_bytes()
         except OSError as error:
@@ -52,7 +65,7 @@ class FaceDetector:
             self._detector = vision.FaceDetector.create_from_options(
                 vision.FaceDetectorOptions(
                     # As bytes: MediaPipe resolves relative and non-ASCII paths differently per platform.
-                    base_options=Options(model_asset_buffer=content),
+                    base_options=base_options(model_asset_buffer=content),
                     running_mode=vision.RunningMode.IMAGE,
                     min_detection_confidence=min_score,
                 )
@@ -80,6 +93,9 @@ class FaceDetector:
                 )
             )
         return sorted(found, key=lambda detection: -detection.score)
+
+    def forget(self) -> None:
+        """Nothing is remembered from frame to frame."""
 
     def close(self) -> None:
         """Free the native detector."""

@@ -10,6 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.measures import FaceMeasures
 from mien.engine.types import KEYPOINTS, Detection, Flaw, RgbImage
 
 # Interpupillary distance of 62 mm (mean of adults: N. A. Dodgson, "Variation and extrema of human interpupillary
@@ -37,12 +38,13 @@ _MOST_NOISE: Final = 0.25
 _NOISE_KERNEL: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
-def flaws(detection: Detection, crop: RgbImage) -> tuple[Flaw, ...]:
+def flaws(detection: Detection, crop: RgbImage, measures: FaceMeasures | None = None) -> tuple[Flaw, ...]:
     """What is wrong with this face; nothing, where it can be read well.
 
     Args:
         detection: the face in its frame.
         crop: the aligned face as the model sees it, (S,S,3) uint8 RGB.
+        measures: of the face in that frame, where it was measured; then nothing of it is guessed from key points.
     """
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     checks = (
@@ -51,7 +53,9 @@ def flaws(detection: Detection, crop: RgbImage) -> tuple[Flaw, ...]:
         (Flaw.OVEREXPOSED, burnt_out(grey) > _MOST_BURNT_OUT),
         (Flaw.BLURRED, sharpness(grey) < _MIN_SHARPNESS),
         (Flaw.NOISY, noise(grey) > _MOST_NOISE),
-        (Flaw.TURNED_AWAY, abs(yaw_deg(detection)) > _MAX_YAW_DEG),
+        (Flaw.TURNED_AWAY, abs(yaw_deg(detection)) > _MAX_YAW_DEG if measures is None else measures.turned_away),
+        (Flaw.EYES_CLOSED, measures is not None and measures.eyes_closed),
+        (Flaw.SPEAKING, measures is not None and measures.speaking),
     )
     return tuple(flaw for flaw, found in checks if found)
 

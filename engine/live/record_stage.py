@@ -144,15 +144,20 @@ class RecordStage:
             end_s = self._now_s() if self._lost else None
         self._queue.put(_Stop(why, end_s, refused))
 
-    def mark(self, text: str, *, ago_s: float = 0.0) -> None:
+    def mark(self, text: str, *, ago_s: float = 0.0, at_s: float | None = None) -> None:
         """Put a marker on the newest scene, or, where the signal is lost, at this moment; if a recording runs.
 
-        `ago_s`: so many seconds before that.
+        Args:
+            text: what it says.
+            ago_s: so many seconds before that.
+            at_s: the `time.monotonic()` of the moment that is marked, where it is known.
         """
         with self._lock:
             if not self._wanted:
                 return
             time_s = self._now_s() - ago_s
+            if at_s is not None and self._clock is not None and self._clock[1]:
+                time_s = self._clock[0] + at_s - self._clock[1]
         self._queue.put(_Mark(time_s, text))
 
     def keep_pre_roll(self, seconds: float) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,7 @@ def make_recorder(
         name=context.source_name,
         provider=model.provider,
         detector=detector_file,
-        settings=settings,
+        settings=replace(settings, columns=plan.columns),
         expect=model.expect,
     )
     return LiveRecorder(

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import TracebackType
@@ -20,7 +20,7 @@ from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.baselines import LiveBaselines
-from mien.engine.live.capture import Capture
+from mien.engine.live.capture import Capture, Taken
 from mien.engine.live.models import ModelStage
 from mien.engine.live.outputs import LiveOutputs
 from mien.engine.live.people import LivePeople
@@ -31,7 +31,6 @@ from mien.engine.live.signal_watch import SignalWatch
 from mien.engine.live.status import LiveCounts, LiveStatus, Meter
 from mien.engine.live.tracking import LiveTracker
 from mien.engine.live.view_stage import Shown, ViewStage
-from mien.engine.outputs.base import LiveScene
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Expectation, Provider, Settings
 from mien.engine.system import share_one_arena
@@ -52,15 +51,6 @@ FINISH_S: Final = 60.0
 """How long it waits for a recording to be finished, or to come nearer to it: what waits must still be encoded."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _Taken:
-    """A frame on its way to the tracker."""
-
-    capture: Capture
-    frame: Frame
-    lost_s: float  # seconds without signal that its source has told of so far, with frames that are left out, too
-
-
 class LiveSession:
     """Opens sources, follows and reads faces, renders views, records. A context manager: leaving it joins all threads.
 
@@ -72,6 +62,7 @@ class LiveSession:
         detector_file: BlazeFace as a .tflite file.
         settings: as for files.
         live: how sources are opened; with its `stay`, files wait at their end for what `playback` is told.
+        landmarker_file: measure faces, too: see `measure`.
         neutral_first_s: everybody's first seconds in sight are their neutral face; see `LiveBaselines`.
 
     Attributes:
@@ -80,11 +71,10 @@ class LiveSession:
 
     def __init__(
         self, bundle: Bundle, detector_file: Path, settings: Settings, live: LiveSettings | None = None,
-        *, neutral_first_s: float = 0.0,
+        *, neutral_first_s: float = 0.0, landmarker_file: Path | None = None,
     ) -> None:  # fmt: skip
         share_one_arena()
-        self._settings = settings
-        self._live = live
+        self._settings, self._live = settings, live
         self._lock = threading.Lock()
         self._capture: Capture | None = None
         self._old: list[Capture] = []
@@ -97,13 +87,13 @@ class LiveSession:
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
         self._signal = SignalWatch()
-        self._frames: Latest[_Taken] = Latest(_FRAMES)
+        self._frames: Latest[Taken] = Latest(_FRAMES)
         self._due: Latest[LivePredictor] = Latest()
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
         changed = partial(self._recording.stop, "the model was changed")
-        self._models = ModelStage(bundle, detector_file, settings, changed)
+        self._models = ModelStage(bundle, detector_file, settings, changed, landmarker_file)
         stages = {"load": self._models.run, "track": self._track_stage, "read": self._predict_stage}
         stages["view"] = self._views.run
         self.outputs = LiveOutputs()
@@ -149,6 +139,7 @@ class LiveSession:
             self._old = [old for old in self._old if not old.join(0)]
             self._old.append(before)
             self._recording.new_source(why)
+            self.outputs.new_source()
         self._capture = self._scene = None
         self.people.forget()
         self._lost_s = 0.0
@@ -167,7 +158,7 @@ class LiveSession:
                 return  # it was left
             self._captured.add()
             self._lost_s += frame.gap_s
-            self._frames.put(_Taken(capture, frame, self._lost_s), room=room)
+            self._frames.put(Taken(capture, frame, self._lost_s), room=room)
 
     def _hear(self, capture: Capture, audio: AudioChunk) -> None:
         with self._lock:
@@ -199,6 +190,10 @@ class LiveSession:
         """
         self._models.load(bundle, provider, self._settings.expect if expect is None else expect)
 
+    def measure(self, landmarker_file: Path | None, trouble: str = "") -> None:
+        """Measure pose, gaze and the like from now on, or with None no longer; `trouble`: why not, as a warning."""
+        self._models.measure(landmarker_file, trouble)
+
     # Recording
 
     def record(self, plan: RecordingPlan) -> None:
@@ -213,9 +208,10 @@ class LiveSession:
         """End the recording; its files are finished in the background."""
         self._recording.stop()
 
-    def mark(self, text: str = "", *, ago_s: float = 0.0) -> None:
-        """Put a marker on the newest frame of the recording, or `ago_s` seconds before it, while it runs."""
-        self._recording.mark(text, ago_s=ago_s)
+    def mark(self, text: str = "", *, ago_s: float = 0.0, at_s: float | None = None, origin: str = "") -> None:
+        """Put a marker on the newest frame, `ago_s` before it, or at_s (`time.monotonic()`); `origin`: see `Event`."""
+        self._recording.mark(text, ago_s=ago_s, at_s=at_s)
+        self.outputs.mark(text, ago_s=ago_s, at_s=at_s, origin=origin)
 
     def keep_pre_roll(self, seconds: float) -> None:
         """Keep the last `seconds` at hand, for recordings whose plan asks for what came before their start."""
@@ -247,7 +243,9 @@ class LiveSession:
             selected=people.selected,
             no_signal_since=no_signal_since,
             recording=self._recording.status(),
-            warning=explained(self.error, "the session stopped; open it again") if self.error else model.warning,
+            warning=explained(self.error, "the session stopped; open it again")
+            if self.error
+            else model.warning or self._models.landmarker_trouble,
         )
         if capture is None:
             return status
@@ -363,13 +361,12 @@ class LiveSession:
                 return
             self._scene = scene
             self._signal.seen()
-            people = self.people.now
-            neutral = self.baselines.as_json()
+            people, neutral = self.people.now, self.baselines.as_json()
             context = SceneContext(model, source.name, source.info, people, neutral, gap_s, counts, reconnects)
             # Within the lock, so that a source that was left meanwhile cannot come back into view.
             self._views.show(Shown(scene, capture, model))
             self._recording.offer(scene, context)
-            self.outputs.offer(LiveScene(scene, model.labels, people.names, source.name))
+            self.outputs.offer(scene, context)
             captured_s = scene.frame.captured_s
             self._tracked.add(time.monotonic() - captured_s if captured_s else None)
 
@@ -383,6 +380,7 @@ class LiveSession:
             if loss is not None:
                 self._views.lose_signal(loss.text)
                 self._recording.lose_signal(loss.text, for_good=loss.for_good)
+                self.outputs.lose_signal(loss.text)
 
     def _predict_stage(self) -> None:
         for predictor in self._due:

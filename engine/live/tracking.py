@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from mien.engine.errors import explained
+from mien.engine.faces.landmarks.reader import LIVE_FACES, LIVE_HELD_S, LIVE_SHARE, FaceMeasurer
+from mien.engine.faces.recogniser import NOT_MEASURED
 from mien.engine.faces.tracker import Tracker
 from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
 from mien.engine.live.prediction import LivePredictor, Model
+from mien.engine.measures import FaceMeasures
 from mien.engine.settings import Settings
 from mien.engine.threads import Latest
 from mien.engine.types import Face, Frame, Prediction, Scene
@@ -34,6 +39,7 @@ class LiveTracker:
         self._tracker = self._new_tracker()
         self._predictor = self._new_predictor(models.model)
         self._shot = 0
+        self._measurer: FaceMeasurer | None = None
 
     def look(self, capture: Capture, frame: Frame) -> tuple[Scene, Model]:
         """The scene that `frame` of `capture` shows, and the model whose predictions it holds.
@@ -41,26 +47,50 @@ class LiveTracker:
         Frames of one source come in order of time. Each source begins fresh: its first face has the track id 1.
         """
         model = self._models.model
+        detector = self._models.detector
         if capture is not self._capture:
-            self._capture, self._tracker = capture, self._new_tracker()
+            if detector is not None:
+                detector.forget()
+            self._capture, self._tracker, self._measurer = capture, self._new_tracker(), None
             self._predictor = self._new_predictor(model)
         elif self._predictor.model is not model:
             self._predictor = self._new_predictor(model)
         if frame.shot != self._shot:
             self._shot = frame.shot
             self._tracker.forget()
+            self._measurer = None
+            if detector is not None:
+                detector.forget()
         faces: tuple[Face, ...] = ()
         predictions: dict[int, Prediction] = {}
-        detector = self._models.detector
+        measures: Mapping[int, FaceMeasures] = NOT_MEASURED
         if detector is not None:
             try:
                 faces = self._tracker.update(detector.detect(frame.image), frame.time_s)
             except (ValueError, RuntimeError) as error:
                 self._models.failed(explained(error, "the face detector failed on a frame"))
-            if self._predictor.cut(frame, faces):
+            measures = self._measure(frame, faces)
+            if self._predictor.cut(frame, faces, measures):
                 self._due.put(self._predictor)
             predictions = self._predictor.predictions(faces)
-        return Scene(frame, faces, predictions, self._tracker.others if detector is not None else ()), model
+        others = self._tracker.others if detector is not None else ()
+        return Scene(frame, faces, predictions, others, measures), model
+
+    def _measure(self, frame: Frame, faces: tuple[Face, ...]) -> Mapping[int, FaceMeasures]:
+        landmarker = self._models.landmarker
+        if landmarker is None:
+            self._measurer = None
+            return NOT_MEASURED
+        if self._measurer is None:
+            focal_px = self._settings.focal_px(frame.image.shape[1])
+            self._measurer = FaceMeasurer(
+                landmarker, focal_px=focal_px, at_once=LIVE_FACES, share=LIVE_SHARE, hold_s=LIVE_HELD_S
+            )
+        try:
+            return self._measurer.measure(frame, faces)
+        except (ValueError, RuntimeError) as error:
+            self._models.stop_measuring(explained(error, "the face landmarker failed on a frame"))
+            return NOT_MEASURED
 
     def _new_predictor(self, model: Model) -> LivePredictor:
         self._baselines.use(model.bundle.manifest)

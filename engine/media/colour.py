@@ -50,7 +50,7 @@ def to_rgb(frame: VideoFrame, colour: Colour, converter: VideoReformatter | None
             dst_color_range=ColorRange.JPEG,
         )
     plane = converted.planes[0]
-    rows = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    rows = np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
     image = FRAMES.take(converted.height, converted.width)
     np.copyto(image.reshape(converted.height, -1), rows[: converted.height, : 3 * converted.width])
     return image

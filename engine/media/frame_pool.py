@@ -52,7 +52,7 @@ class FramePool:
         # An object of ctypes, since it can be watched: every array that looks into it keeps it alive.
         memory = (ctypes.c_uint8 * size).from_buffer(block)
         weakref.finalize(memory, _give_back, blocks, block).atexit = False
-        return np.frombuffer(memory, np.uint8).reshape(height, width, 3)
+        return np.frombuffer(memoryview(memory), np.uint8).reshape(height, width, 3)
 
     def _let_go(self) -> None:
         limit_s = time.monotonic() - self._idle_s

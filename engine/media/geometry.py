@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from mien.engine.measures import INDEX, FaceMeasures, FaceNumbers
 from mien.engine.types import Box, Face, FloatArray, RgbImage, Scene
 
 _TURNS: Final = {90: cv2.ROTATE_90_COUNTERCLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_CLOCKWISE}
@@ -67,6 +68,25 @@ class Placement:
             detection = replace(detection, box=box, keypoints=keypoints)
         return replace(face, box=self.box(face.box), detection=detection)
 
+    def measures(self, measures: FaceMeasures) -> FaceMeasures:
+        """`measures` of a face of the frame in the image; in a mirror, angles to the side have the other sign."""
+        points = measures.points * np.float32(self.scale[0])
+        points[:, :2] = self.points(measures.points[:, :2])
+        if self.mirrored_width is None:
+            return replace(measures, points=points)
+        return replace(
+            measures, points=points, raw=_in_a_mirror(measures.raw), smoothed=_in_a_mirror(measures.smoothed)
+        )
+
+
+_SIDEWAYS: Final = [index for name, index in INDEX.items() if name.endswith(("yaw_deg", "roll_deg"))]
+
+
+def _in_a_mirror(numbers: FaceNumbers) -> FaceNumbers:
+    values = numbers.values.copy()
+    values[_SIDEWAYS] *= -1
+    return FaceNumbers(values)
+
 
 def fitted(scene: Scene, width: int, height: int) -> Scene:
     """`scene` with frame, boxes and keypoints scaled into `width` x `height` pixels, aspect kept, black around."""
@@ -77,7 +97,9 @@ def fitted(scene: Scene, width: int, height: int) -> Scene:
     placement = Placement((scale, scale), offset)
     frame = replace(scene.frame, image=letterbox(scene.frame.image, width, height))
     others = tuple(map(placement.box, scene.others))
-    return replace(scene, frame=frame, faces=tuple(map(placement.face, scene.faces)), others=others)
+    measures = {key: placement.measures(one) for key, one in scene.measures.items()}
+    faces = tuple(map(placement.face, scene.faces))
+    return replace(scene, frame=frame, faces=faces, others=others, measures=measures)
 
 
 def _inside(

@@ -1,19 +1,25 @@
-"""The contract of live outputs, the table of those there are, and what keeps a slow one from making a session wait."""
+"""The contract of live outputs, the table of those there are, and what they are given."""
 
 from __future__ import annotations
 
-import threading
-import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from fractions import Fraction
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
-from mien.engine.errors import SettingsError, explained
-from mien.engine.threads import Latest, Stages
+import numpy as np
+
+from mien.engine.errors import SettingsError
+from mien.engine.faces.people import PeopleBook
+from mien.engine.settings import COMPACT, OverlayStyle
 
 if TYPE_CHECKING:
-    from mien.engine.types import Scene
+    from mien.engine.drawing.overlay import Overlay
+    from mien.engine.inference.bundle import Manifest
+    from mien.engine.types import RgbImage, Scene, SourceInfo
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,27 +27,142 @@ class OutputKind:
     """One kind of output.
 
     Attributes:
-        type: its class, as "module:class".
+        type: its class, as "module:class". The module is imported only where such an output is used.
         target: what a target looks like, for help.
         help: one sentence on what it does.
+        name: for menus.
+        requires: modules that do not come with Mien, as they are imported; looked for before the class is imported.
+        package: what brings them, as pip knows it.
+        extra: the extra of Mien that brings it.
+        bare: the target that is meant where the option is given alone; None: a target must be given.
+        given: with `bare`, what a target that follows the option looks like, as a regular expression; what looks
+            different is the next argument. With ``=`` any target can be given.
+        pictures: it has `show`, and is given drawn pictures.
     """
 
     type: str
     target: str
     help: str
+    name: str = ""
+    requires: tuple[str, ...] = ()
+    package: str = ""
+    extra: str = ""
+    bare: str | None = None
+    given: str = ""
+    pictures: bool = False
 
 
 OUTPUTS: Final = {
     "json": OutputKind(
-        "mien.engine.outputs.json_lines:JsonLines", "FILE", "Write a line of JSON for each frame; - is standard output."
+        "mien.engine.outputs.json_lines:JsonLines",
+        "FILE",
+        "Write a line of JSON for each frame; - is standard output.",
+        "JSON lines",
+    ),
+    "lsl": OutputKind(
+        "mien.engine.outputs.lsl.streams:Lsl",
+        "[=WISHES]",
+        "Open streams of Lab Streaming Layer on this machine; --lsl=network: for other machines, too.",
+        "Lab Streaming Layer",
+        requires=("pylsl",),
+        package="pylsl",
+        extra="lsl",
+        bare="",
+    ),
+    "osc": OutputKind(
+        "mien.engine.outputs.osc:Osc",
+        "HOST:PORT",
+        "Send Open Sound Control; add ,tcp ,slip ,rate=N or ,vrchat.",
+        "OSC",
+        requires=("pythonosc",),
+        package="python-osc",
+        extra="osc",
+    ),
+    "mqtt": OutputKind(
+        "mien.engine.outputs.mqtt:Mqtt",
+        "URL",
+        "Publish at an MQTT broker (mqtts://HOST/PREFIX); add ,login=FILE ,ca=FILE ,rate=N or ,homeassistant.",
+        "MQTT",
+        requires=("paho",),
+        package="paho-mqtt",
+        extra="mqtt",
+    ),
+    "ws": OutputKind(
+        "mien.engine.outputs.web.output:WebSocketOutput",
+        "[[HOST:]PORT]",
+        "Serve JSON by WebSocket, a dashboard and an overlay for OBS, to whoever has the token.",
+        "WebSocket and web pages",
+        requires=("websockets",),
+        package="websockets",
+        extra="web",
+        bare="8765",
+        given=r"\d{1,5}(,.*)?",
+        pictures=True,
+    ),
+    "virtualcam": OutputKind(
+        "mien.engine.outputs.video.virtual_camera:VirtualCamera",
+        "[DEVICE]",
+        "Show the drawn picture in a virtual camera, for calls.",
+        "Virtual camera",
+        requires=("pyvirtualcam",),
+        package="pyvirtualcam",
+        extra="virtualcam",
+        bare="auto",
+        given=r"/dev/video\d+(,.*)?",
+        pictures=True,
+    ),
+    "publish": OutputKind(
+        "mien.engine.outputs.video.publish:Publish",
+        "URL",
+        "Publish the drawn picture as a video stream: rtmp(s)://, rtsp(s):// or srt://.",
+        "Video stream",
+        pictures=True,
     ),
 }
 """Kinds of output. A new one is a file with a class and a line here; `mien watch` then has an option of that name."""
 
-_ROOM: Final = 30  # scenes that may wait: one second, so that a target that stutters loses nothing
-_RETRY_FIRST_S: Final = 0.5
-_RETRY_LAST_S: Final = 10.0
-_CLOSE_S: Final = 3.0  # a target that blocks longer is left behind
+
+class EventKind(StrEnum):
+    """What can happen beside the numbers."""
+
+    MARKER = "marker"
+    """Somebody set a marker; `Event.text` says what."""
+    APPEARED = "appeared"
+    """A person came; `Event.text` is the name, where there is one."""
+    LEFT = "left"
+    """A person is no longer followed."""
+    LABEL = "label"
+    """What a person shows has changed; `Event.text` is the new label, or "uncertain"."""
+    NO_SIGNAL = "no signal"
+    """No frames come any more; `Event.text` is a line for people."""
+    GAP = "gap"
+    """Frames come again; `Event.text` is the length of the gap in seconds, "2.500"."""
+    SOURCE = "source"
+    """Another source was opened, or none: nobody who was there is there any more."""
+    TEST = "test"
+    """A user wants to see whether anything arrives."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened at one moment.
+
+    Attributes:
+        kind: what.
+        time_s: when, in seconds of the source; 0 before its first frame.
+        captured_s: the same moment as `time.monotonic()`: of what follows from a frame, that of its capture.
+        text: see `EventKind`; one line.
+        track_id: whom it is about; 0: nobody.
+        origin: kind of the output through which it came in, such as "lsl"; "" where it began here. An output does not
+            send out again what came in through its kind, or two sessions would send it to and fro for ever.
+    """
+
+    kind: EventKind
+    time_s: float
+    captured_s: float
+    text: str = ""
+    track_id: int = 0
+    origin: str = ""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -49,27 +170,105 @@ class LiveScene:
     """What an output is given.
 
     Attributes:
-        scene: a frame with its faces and predictions; `scene.frame.time_s` counts seconds of the source.
+        scene: a frame with its faces and predictions; `scene.frame.time_s` counts seconds of the source, and
+            `scene.frame.captured_s` is the moment of capture (`time.monotonic()`). Of the frame's image only the shape
+            is true: it is black. Pictures come through `Output.show`, drawn, and made unrecognisable where that is
+            wanted.
         labels: class names of the model, in the order of `Prediction.probabilities`.
         names: what people are called, by track id, where somebody named them.
         source: name of the source; holds no login.
+        manifest: of the model; None in tests alone.
+        info: what the source says of itself; None where it does not.
+        gap_s: seconds without signal since the scene that this output was given before.
+        book: which track ids are one person.
+        selected: track ids of the selected people.
+        hidden: track ids of people of whom nothing is drawn.
     """
 
     scene: Scene
     labels: tuple[str, ...]
     names: Mapping[int, str]
     source: str
+    manifest: Manifest | None = None
+    info: SourceInfo | None = None
+    gap_s: float = 0.0
+    book: PeopleBook = field(default_factory=PeopleBook)
+    selected: frozenset[int] = frozenset()
+    hidden: frozenset[int] = frozenset()
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of the numbers that the model predicts beside the classes, such as valence."""
+        return () if self.manifest is None else self.manifest.values
+
+    def without_pixels(self) -> LiveScene:
+        """The same with a black image of the same shape, which takes no memory."""
+        frame = self.scene.frame
+        # One byte, seen as a whole image: an output that is stuck holds no frames back, and can leak none.
+        black = np.broadcast_to(np.uint8(0), frame.image.shape)
+        return replace(self, scene=replace(self.scene, frame=replace(frame, image=black)))
+
+
+@dataclass(slots=True, eq=False)
+class Picture:
+    """A frame that may be shown to others.
+
+    Attributes:
+        live: the scene, without pixels; `live.scene.frame.time_s` and `captured_s` are the picture's times.
+        no_signal: where the signal was lost after this frame, the line that is written on it; else "".
+    """
+
+    live: LiveScene
+    no_signal: str
+    _overlay: Overlay = field(repr=False)
+    _bare: RgbImage = field(repr=False)  # in which faces are covered already
+    _drawn: RgbImage | None = field(default=None, repr=False)
+    _style: OverlayStyle = COMPACT
+
+    @property
+    def pixel_aspect(self) -> Fraction:
+        """Width : height of one pixel."""
+        return Fraction(1) if self.live.info is None else self.live.info.sample_aspect
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Width and height in pixels; may change from picture to picture."""
+        height, width = self._bare.shape[:2]
+        return width, height
+
+    def image(self) -> RgbImage:
+        """(H,W,3) uint8 RGB, not to be changed. Drawn when asked for first; for the output's own thread."""
+        if self._drawn is None:
+            live = self.live
+            scene = replace(live.scene, frame=replace(live.scene.frame, image=self._bare))
+            image = self._bare.copy()  # the screen shows the same array
+            self._overlay.draw_over(
+                image, scene, names=live.names, hidden=live.hidden, selected=live.selected, no_signal=self.no_signal,
+                style=self._style,
+            )  # fmt: skip
+            self._drawn = image
+        return self._drawn
 
 
 class Output(Protocol):
-    """One target. `send` and `close` are called in a thread of the output's own, so they may wait."""
+    """One target. All methods are called in one thread of the output's own, so they may wait.
+
+    Two more methods are called where a class has them::
+
+        def tell(self, event: Event) -> None: ...  # before `send` of the scene that it follows from
+        def show(self, picture: Picture) -> None: ...  # with `OutputKind.pictures`, after `send`
+
+    and these attributes are looked at where it has them: ``detail`` (a str), shown as `OutputStatus.detail`, such as
+    "2 clients"; ``address`` (a str), where a person can open what it serves, for `OutputStage.address`;
+    ``wants_pictures`` (a bool), False where this target is one without.
+    """
 
     def send(self, live: LiveScene) -> None:
         """Pass one scene on.
 
         Raises:
             Exception: the target cannot be reached. The output is then closed, made anew after a while, and goes on
-                with the newest scene.
+                with the newest scene. The same holds for `tell` and `show`.
         """
         ...
 
@@ -78,147 +277,56 @@ class Output(Protocol):
         ...
 
 
+class TakesEvents(Output, Protocol):
+    """An output that wants to know of events, too."""
+
+    def tell(self, event: Event) -> None:
+        """Pass one event on."""
+        ...
+
+
+class TakesPictures(Output, Protocol):
+    """An output that wants pictures, too."""
+
+    def show(self, picture: Picture) -> None:
+        """Pass one picture on; that it is drawn only when its `image` is called saves work where nobody looks."""
+        ...
+
+
 class OutputType(Protocol):
     """What a class in `OUTPUTS` is called with."""
 
     def __call__(self, target: str) -> Output:
-        """An output to `target`, as the user wrote it.
+        """An output to `target`, as the user wrote it; see `mien.engine.outputs.targets` for how to read it.
+
+        The first is made where the user asked for it, be it in the window's thread: it must not wait. What takes time,
+        such as connecting, belongs into the first `send` or `tell`.
 
         Raises:
-            SettingsError: `target` cannot be understood.
+            SettingsError: `target` cannot be understood, or can never work.
             Exception: it cannot be reached now.
         """
         ...
+
+
+def missing(kind: str) -> str:
+    """One line that says what an output of this kind lacks, and how to get it; "" where nothing does."""
+    known = OUTPUTS[kind]
+    if all(find_spec(module) is not None for module in known.requires):
+        return ""
+    return f"{kind}: {known.package} is not installed; pip install 'mien[{known.extra}]'"
 
 
 def output_type(kind: str) -> OutputType:
     """The class for a kind of output.
 
     Raises:
-        SettingsError: there is no such kind.
+        SettingsError: there is no such kind, or a package that it needs is not installed.
     """
     if kind not in OUTPUTS:
         raise SettingsError(f"output {kind!r} is not known; choose one of {', '.join(OUTPUTS)}")
+    lacks = missing(kind)
+    if lacks:
+        raise SettingsError(lacks)
     module, _, name = OUTPUTS[kind].type.partition(":")
     return cast("OutputType", getattr(import_module(module), name))
-
-
-@dataclass(frozen=True, slots=True)
-class OutputStatus:
-    """How one output goes.
-
-    Attributes:
-        kind, target: as it was asked for; a target holds no secret, those come from elsewhere.
-        sent: scenes passed on.
-        dropped: scenes that newer ones replaced because the target was slow or away.
-        message: why nothing gets through at the moment; "" while all is well.
-    """
-
-    kind: str
-    target: str
-    sent: int
-    dropped: int
-    message: str
-
-
-class OutputStage:
-    """Feeds one output from a thread of its own: `offer` never waits, and a target that fails is tried again.
-
-    Args:
-        kind: one of `OUTPUTS`.
-        target: where to.
-
-    Raises:
-        SettingsError: kind or target cannot be understood.
-    """
-
-    def __init__(self, kind: str, target: str) -> None:
-        self._kind, self._target = kind, target
-        self._type = output_type(kind)
-        self._waiting: Latest[LiveScene] = Latest(_ROOM)
-        self._lock = threading.Lock()
-        self._closing = threading.Event()
-        self._sent = self._lost = 0
-        self._message = ""
-        self._output: Output | None = None
-        try:
-            # Made here for the first time: what cannot work at all is said at once.
-            self._output = self._type(target)
-        except SettingsError:
-            raise
-        except Exception as error:  # the target may come later
-            self._message = explained(error, f"{kind} {target}: cannot be reached")
-        self._stages = Stages({f"output-{kind}": self._run}, on_error=self._waiting.close)
-        self._stages.start()
-
-    def offer(self, live: LiveScene) -> None:
-        """Hand over a scene; any thread, never waits."""
-        self._waiting.put(live)
-
-    def status(self) -> OutputStatus:
-        """How it goes. Any thread."""
-        with self._lock:
-            dropped = self._lost + self._waiting.dropped
-            return OutputStatus(self._kind, self._target, self._sent, dropped, self._message)
-
-    def close(self) -> bool:
-        """Send what waits and let go; True when that was done within some seconds."""
-        self._closing.set()
-        self._waiting.close()
-        return self._stages.join(_CLOSE_S)
-
-    def _run(self) -> None:
-        wait_s = _RETRY_FIRST_S
-        retry_at = 0.0
-        try:
-            for live in self._waiting:
-                if self._output is None:
-                    if time.monotonic() < retry_at:
-                        self._count(lost=1)
-                        continue
-                    self._open()
-                if self._send(live):
-                    wait_s = _RETRY_FIRST_S
-                else:
-                    retry_at = time.monotonic() + wait_s
-                    wait_s = min(2 * wait_s, _RETRY_LAST_S)
-        finally:
-            self._drop_output()
-
-    def _open(self) -> None:
-        try:
-            self._output = self._type(self._target)
-        except Exception as error:
-            self._say(explained(error, f"{self._kind} {self._target}: cannot be reached"))
-
-    def _send(self, live: LiveScene) -> bool:
-        if self._output is None:
-            self._count(lost=1)
-            return False
-        try:
-            self._output.send(live)
-        except Exception as error:  # nothing that happens to a target may disturb the session
-            self._count(lost=1)
-            self._say(explained(error, f"{self._kind} {self._target}: cannot be reached"))
-            self._drop_output()
-            return False
-        self._say("")
-        self._count(sent=1)
-        return True
-
-    def _drop_output(self) -> None:
-        output, self._output = self._output, None
-        if output is not None:
-            try:
-                output.close()
-            except Exception as error:
-                self._say(explained(error, f"{self._kind} {self._target}: was not closed in order"))
-
-    def _count(self, *, sent: int = 0, lost: int = 0) -> None:
-        with self._lock:
-            self._sent += sent
-            self._lost += lost
-
-    def _say(self, message: str) -> None:
-        with self._lock:
-            self._message = message

@@ -57,9 +57,10 @@ class JsonLines:
 def as_json(live: LiveScene) -> dict[str, Any]:
     """A scene as plain lists, tables, texts and numbers: the format of all outputs that send JSON.
 
-    Times are seconds of the source, boxes pixels of its frames with their origin top left, probabilities 0 to 1. The
-    label is the one with the largest of the ``probabilities``, which are steadied over time; ``raw`` are not.
-    ``values`` are there only of models that predict numbers beside the classes, such as valence.
+    Times are seconds of the source, boxes pixels of its frames (``size``: width and height) with their origin top left,
+    probabilities 0 to 1. ``person`` is the lowest of the ids that somebody merged into one person. The label is the one
+    with the largest of the ``probabilities``, which are steadied over time; ``raw`` are not. ``values`` are there only
+    of models that predict numbers beside the classes, such as valence.
     """
     scene = live.scene
     faces: list[dict[str, Any]] = []
@@ -69,6 +70,7 @@ def as_json(live: LiveScene) -> dict[str, Any]:
         box = face.box
         entry: dict[str, Any] = {
             "id": face.track_id,
+            "person": live.book.person(face.track_id),
             "name": live.names.get(face.track_id, ""),
             "box": [round(float(value), 1) for value in (box.x, box.y, box.width, box.height)],
             "status": str(scene.status(face)),
@@ -88,8 +90,9 @@ def as_json(live: LiveScene) -> dict[str, Any]:
         "format": FORMAT,
         "source": live.source,
         "frame": scene.frame.index,
+        "size": [scene.frame.image.shape[1], scene.frame.image.shape[0]],
         "time_s": round(scene.frame.time_s, 6),
-        "gap_s": round(scene.frame.gap_s, 3),
+        "gap_s": round(live.gap_s, 3),
         "faces": faces,
     }
 

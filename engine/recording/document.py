@@ -13,6 +13,7 @@ from mien.engine.faces.steadying import smoothing
 from mien.engine.inference.bundle import Bundle, sha256_of
 from mien.engine.inference.priors import Prior
 from mien.engine.inference.typed_labels import is_unvalidated
+from mien.engine.recording.face_data.columns import columns_document
 from mien.engine.settings import Expectation, Settings
 from mien.engine.types import SourceInfo
 
@@ -89,6 +90,7 @@ def session_about(
         "prior": Prior.of(manifest).document(settings.expect if expect is None else expect),
         "provider": provider,
         "detector": {"name": detector.name, "sha256": sha256_of(detector)},
+        **columns_document(settings.columns),
         "settings": {name: value for name, value in asdict(settings).items() if name != "expect"},
         "started": now(),
     }

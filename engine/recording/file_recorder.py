@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Mp4Writer
+from mien.engine.recording.face_data.data_files import DataFiles
 from mien.engine.recording.files import Outputs, write_json
 from mien.engine.recording.notes import jump_as_json
-from mien.engine.recording.table import GAP, TableWriter
+from mien.engine.recording.table import GAP
 from mien.engine.types import RgbImage, Scene, SourceInfo
 
 
@@ -30,6 +31,7 @@ class Recorder:
         threads: of the encoder; 0: as it likes.
         overwrite: files under the final names are replaced at the end.
         values: names of what the model predicts beside the classes.
+        groups: of what was measured of a face, those to write; the landmarks go into a file of their own.
 
     Raises:
         RecordingError: a file cannot be created; nothing is left behind.
@@ -47,18 +49,19 @@ class Recorder:
         threads: int = 0,
         overwrite: bool = False,
         values: tuple[str, ...] = (),
+        groups: Sequence[str] = (),
     ) -> None:
         self._outputs = outputs
         self._overwrite = overwrite
         self._about = dict(about)
         self._video: Mp4Writer | None = None
-        self._table: TableWriter | None = None
+        self._table: DataFiles | None = None
         self.frames_written = 0
         self._jumps: list[dict[str, Any]] = []
         self._start_s = info.start_s
         try:
             self._write_json({"complete": False})
-            self._table = TableWriter(Outputs.part(outputs.csv), labels, values, start_s=info.start_s)
+            self._table = DataFiles(outputs.csv, labels, values, start_s=info.start_s, groups=groups)
             self._video = Mp4Writer(
                 Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads
             )
@@ -101,21 +104,20 @@ class Recorder:
             self._table.close()
         self._write_json({**results, "discontinuities": self._jumps})
         self._outputs.publish(overwrite=self._overwrite)
+        self._table.publish_landmarks(overwrite=self._overwrite)
 
     def leave(self) -> None:
         """Leave the ``.part`` files as they are, for `mien repair`: the disk may be full."""
-        with suppress(RecordingError):
-            if self._table is not None:
-                self._table.close()
+        if self._table is not None:
+            self._table.leave()
 
     def discard(self) -> None:
         """Close and remove everything."""
-        for writer in (self._video, self._table):
-            with suppress(RecordingError):
-                if isinstance(writer, Mp4Writer):
-                    writer.close(rest_of_audio=False)
-                elif writer is not None:
-                    writer.close()
+        with suppress(RecordingError):
+            if self._video is not None:
+                self._video.close(rest_of_audio=False)
+        if self._table is not None:
+            self._table.discard()
         for path in self._outputs.all():
             Outputs.part(path).unlink(missing_ok=True)
 

@@ -30,6 +30,13 @@ class Outputs:
     """
 
     mp4: Path
+    landmarks: bool = False
+    """Whether the landmarks of faces are written beside the others; that file has its own way from part to whole: see
+    `mien.engine.recording.face_data.landmarks_file`."""
+
+    @property
+    def parquet(self) -> Path:
+        return self.mp4.with_suffix(".parquet")
 
     @property
     def csv(self) -> Path:
@@ -48,7 +55,9 @@ class Outputs:
         return path.with_suffix(f"{PART}{path.suffix}")
 
     @classmethod
-    def checked(cls, mp4: Path, *, overwrite: bool, source: Path | None, redo: bool = False) -> Self:
+    def checked(
+        cls, mp4: Path, *, overwrite: bool, source: Path | None, redo: bool = False, landmarks: bool = False
+    ) -> Self:
         """The outputs for `mp4`, after making sure that they can be written and nothing is lost by it.
 
         Args:
@@ -56,12 +65,13 @@ class Outputs:
             overwrite: files under the final names may be replaced.
             source: what is annotated; an unfinished recording made of the same may be replaced with `overwrite`.
             redo: it may be replaced without, too.
+            landmarks: their file is written, too.
 
         Raises:
             RecordingError: wrong ending, no such folder, not writable, being written, already there, an unfinished
                 recording, or the source itself.
         """
-        outputs = cls(mp4)
+        outputs = cls(mp4, landmarks)
         with outputs._locked():
             outputs._check(overwrite, source, redo)
         return outputs
@@ -116,6 +126,8 @@ class Outputs:
                     raise RecordingError(f"{taken}: is the source itself; give another name")
             if is_there(path) and not overwrite:
                 raise RecordingError(f"{path}: already exists; give another name, or --overwrite to replace it")
+        if self.landmarks and is_there(self.parquet) and not overwrite:
+            raise RecordingError(f"{self.parquet}: already exists; give another name, or --overwrite to replace it")
         left = [part for part in map(self.part, self.all()) if is_there(part)]
         if not left or self._nothing_in(left):
             return

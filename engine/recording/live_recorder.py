@@ -21,11 +21,12 @@ from mien.engine.faces.people import PeopleBook
 from mien.engine.media.geometry import fitted
 from mien.engine.recording.disk_watch import DiskWatch
 from mien.engine.recording.document import Ended
+from mien.engine.recording.face_data.data_files import DataFiles
 from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
 from mien.engine.recording.live_video import TIME_BASE, LiveVideos, live_format
 from mien.engine.recording.notes import Notes
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
-from mien.engine.recording.table import GAP, MARKER, TableWriter, one_line
+from mien.engine.recording.table import GAP, MARKER, one_line
 from mien.engine.types import AudioChunk, RgbImage, Scene
 
 _NOBODY: Final = PeopleBook()
@@ -59,22 +60,21 @@ class LiveRecorder:
     ) -> None:
         self._plan = plan
         self._audio = audio
-        self._columns = tuple(labels), overlay.values
+        self._heads = tuple(labels), overlay.values
         self._overlay = overlay
         self._about = dict(about)
         self._sample_aspect = sample_aspect
         self._anonymiser = Anonymiser(plan.privacy, plan.privacy_scope)
         self._notes = Notes()
         self._files: RecordingFiles | None = None
-        self._table: TableWriter | None = None
+        self._table: DataFiles | None = None
         self._videos: LiveVideos | None = None
         self._size = (0, 0)
         self._newest_size = (0, 0)
         self._start_s = 0.0
         self._last: tuple[Scene, RgbImage] | None = None  # the newest scene written, and its image as written
         self._gaps: dict[int, float] = {}  # seconds without signal before a scene, by the index of its frame
-        self._first_index = 0
-        self._taken = 0
+        self._first_index = self._taken = 0
         self._failure = ""
         self._names: Mapping[int, str] = {}
         self._hidden: frozenset[int] = frozenset()
@@ -245,7 +245,7 @@ class LiveRecorder:
         rate = self._about.get("source", {}).get("frame_rate")
         try:
             write_json(Outputs.part(files.json), self._document({}, complete=False, files=files))
-            self._table = TableWriter(Outputs.part(files.csv), *self._columns, start_s=self._start_s, notes=True)
+            self._table = DataFiles(files.csv, *self._heads, start_s=self._start_s, groups=plan.columns, notes=True)
             for marker in self._notes.markers:
                 self._table.note(marker.time_s, MARKER, marker.text)
             video = live_format(self._size, self._start_s, rate=rate, sample_aspect=self._sample_aspect)
@@ -258,10 +258,10 @@ class LiveRecorder:
         self._set(files=files.all())
 
     def _discard(self, files: RecordingFiles) -> None:
-        for writer in (self._videos, self._table):
-            with suppress(RecordingError):
-                if writer is not None:
-                    writer.close()
+        if self._table is not None:
+            self._table.discard()
+        if self._videos is not None:
+            self._videos.close()
         self._videos, self._table = None, None
         files.remove()
 
@@ -330,7 +330,7 @@ class LiveRecorder:
         return trouble
 
     def _rename(self, trouble: list[str]) -> tuple[Path, ...]:
-        assert self._files is not None
+        assert self._files is not None and self._table is not None
         done: list[Path] = []
         for path in self._files.all():
             part = Outputs.part(path)
@@ -345,7 +345,7 @@ class LiveRecorder:
             except OSError as error:
                 trouble.append(f"{path}: cannot be given its name ({error.strerror}); the result is {part}")
                 done.append(part)
-        return tuple(done)
+        return *done, *self._table.publish_landmarks(trouble=trouble)
 
     @property
     def _end_s(self) -> float:

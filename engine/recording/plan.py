@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mien.engine.errors import RecordingError
+from mien.engine.measures import COLUMN_GROUPS, ColumnGroup
 from mien.engine.recording.files import file_name
 from mien.engine.settings import COMPACT, OverlayStyle, require_between, require_one_of
 
@@ -28,6 +29,7 @@ class RecordingPlan:
         audio: record the source's audio, where it has one.
         pre_roll_s: seconds before the start that go along, 0 to 60.
         crf: constant rate factor of H.264, 0 to 51.
+        columns: what is written of each face; the expressions always are.
         style: how the annotated video is drawn.
         min_free_bytes: the recording ends when less space than this is left.
 
@@ -45,6 +47,7 @@ class RecordingPlan:
     pre_roll_s: float = 0.0
     crf: int = 20
     style: OverlayStyle = COMPACT
+    columns: tuple[ColumnGroup, ...] = ("expressions",)
     min_free_bytes: int = 200_000_000
 
     def __post_init__(self) -> None:
@@ -55,6 +58,8 @@ class RecordingPlan:
         require_between("pre_roll_s", self.pre_roll_s, 0, _LONGEST_PRE_ROLL_S, RecordingError)
         require_between("crf", self.crf, 0, 51, RecordingError)
         require_between("min_free_bytes", self.min_free_bytes, 0, error=RecordingError)
+        for group in self.columns:
+            require_one_of("columns", group, COLUMN_GROUPS, RecordingError)
         file_name(self.name, now=datetime.min)
 
 

@@ -10,6 +10,7 @@ from typing import Final, Self
 import cv2
 import numpy as np
 
+from mien.engine.measures import FaceMeasures
 from mien.engine.types import AudioChunk, Box, Face, Frame, Prediction, RgbImage, Scene
 
 _QUALITY: Final = 92  # of JPEG: the H.264 encoder that follows loses more
@@ -35,6 +36,7 @@ class PackedScene:
     faces: tuple[Face, ...]
     predictions: Mapping[int, Prediction]
     others: tuple[Box, ...]
+    measures: Mapping[int, FaceMeasures]
     jpeg: bytes
 
     @classmethod
@@ -48,7 +50,8 @@ class PackedScene:
             return None
         gap_s = frame.gap_s if gap_s is None else gap_s
         at = (frame.index, frame.pts, frame.duration, frame.time_s, frame.captured_s, gap_s, frame.shift_s)
-        return cls(*at, scene.faces, scene.predictions, scene.others, encoded.tobytes()) if done else None
+        faces = scene.faces, scene.predictions, scene.others, scene.measures
+        return cls(*at, *faces, encoded.tobytes()) if done else None
 
     def unpacked(self) -> Scene:
         """The scene again; its image has lost a little, its numbers nothing."""
@@ -57,7 +60,7 @@ class PackedScene:
         image: RgbImage = np.asarray(rgb, dtype=np.uint8)
         at = (self.index, self.pts, self.duration, self.time_s)
         frame = Frame(*at, image, self.captured_s, self.gap_s, shift_s=self.shift_s)
-        return Scene(frame, self.faces, self.predictions, self.others)
+        return Scene(frame, self.faces, self.predictions, self.others, self.measures)
 
 
 class PreRoll:

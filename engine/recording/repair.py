@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,6 +15,7 @@ from mien.engine.disk import create_new, is_there, lock_file
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4 import Chapter, set_chapters
 from mien.engine.recording.document import Ended
+from mien.engine.recording.face_data.landmarks_file import finish_stream, landmarks_path
 from mien.engine.recording.files import CLEAN, PART, Outputs, RecordingFiles, locked, publish, read_json, write_json
 from mien.engine.recording.notes import chapters_of
 from mien.engine.recording.remains import Content, Rows, content_of, opened, packets_of, rows_of
@@ -74,7 +75,11 @@ def repair(path: Path) -> Repaired:
     name = unfinished_name(path)
     clean = name.with_name(f"{name.name}{CLEAN}{PART}.mp4")
     with locked(name.parent, name.name, *([name.name + CLEAN] if is_there(clean) else [])):
-        return _Repair(path, name).run()
+        done = _Repair(path, name).run()
+        landmarks = landmarks_path(name.with_name(f"{name.name}.csv"))
+        note = finish_stream(landmarks)
+        files = (*done.files, landmarks) if note and is_there(landmarks) else done.files
+        return replace(done, files=files, notes=(*done.notes, note)) if note else done
 
 
 class _Repair:

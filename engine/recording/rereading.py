@@ -13,10 +13,11 @@ import numpy as np
 
 from mien.engine.errors import ReviewError, SettingsError
 from mien.engine.faces.steadying import Steadier
+from mien.engine.faces.valence import Valence
 from mien.engine.inference.priors import Prior, reweigh
 from mien.engine.recording.table import FIXED_COLUMNS
 from mien.engine.settings import Expectation
-from mien.engine.types import Status
+from mien.engine.types import REMARKS, Status
 
 _TRACK = FIXED_COLUMNS.index("track_id")
 _STATUS = FIXED_COLUMNS.index("status")
@@ -52,10 +53,13 @@ class Rereading:
         number = isinstance(threshold, int | float) and not isinstance(threshold, bool)
         self._threshold = float(threshold) if number else None  # type: ignore[arg-type]
         self._steadier = Steadier()
+        self._valence = Valence(self._labels)
         self._known: dict[str, tuple[list[str], list[str], list[str], float]] = {}
 
-    def row(self, cells: list[str]) -> list[str]:
-        """The row `cells` as format 3 has it. What is no number is left as it is."""
+    def row(self, cells: list[str], valence: int = -1) -> list[str]:
+        """The row `cells` as format 3 has it, with its valence in the column of that index, if it has one. What is no
+        number is left as it is.
+        """
         first = len(FIXED_COLUMNS)
         count = len(self._labels)
         raw = cells[first + count : first + 2 * count]
@@ -67,7 +71,10 @@ class Rereading:
         fixed[_LABEL] = self._labels[int(np.argmax([float(cell) for cell in shown]))]
         if self._threshold is not None and fixed[_STATUS] in (Status.OK, Status.UNCERTAIN):
             fixed[_STATUS] = str(Status.UNCERTAIN if largest < self._threshold else Status.OK)
-        return [*fixed, *shown, *weighed, *cells[first + 2 * count :]]
+        row = [*fixed, *shown, *weighed, *cells[first + 2 * count :]]
+        if valence >= 0 and row[valence]:
+            row[valence] = f"{float(self._valence.of(np.array(shown, np.float64))):.5f}"
+        return row
 
     def _read(self, cells: list[str], raw: list[str]) -> tuple[list[str], list[str], float] | None:
         """Shown and raw probabilities as cells, and the largest shown; a prediction stands in several rows."""
@@ -81,7 +88,7 @@ class Rereading:
             if not np.isfinite(values).all() or not (values >= 0).all():
                 return None
             weighed = reweigh(values, self._old, self._new)
-            flawed = cells[_QUALITY] not in ("", "good")
+            flawed = bool({*cells[_QUALITY].split("+")} - {"", "good", *REMARKS})
             shown = self._steadier.update(int(track), float(time_s), weighed, flawed=flawed)
         except ValueError:
             return None

@@ -22,6 +22,7 @@ from typing import BinaryIO, Final
 
 from mien.engine.disk import open_own, whole_file
 from mien.engine.errors import RecordingError
+from mien.engine.recording.face_data.columns import FaceCells, face_columns, groups_of
 from mien.engine.recording.older_rows import OlderRows, positive, share
 from mien.engine.types import Face, Scene, Status
 
@@ -97,6 +98,7 @@ class TableWriter:
                       `mien.engine.faces.steadying`; empty while the face is hidden: nothing was measured
     ``raw_...``       probability of each label by the newest window alone
     ``value_...``     only of models that predict numbers beside the classes: each of them, by the newest window alone
+    others            only where they were chosen: see `mien.engine.recording.face_data.columns`
     ``note``          only in live recordings and where a file has a gap: the text of a marker, or of a gap the seconds
                       without signal; 0 where the times of a file jump, as the recording goes on without the jump
     ================  ==============================================================================
@@ -108,6 +110,7 @@ class TableWriter:
         labels: class names of the model.
         values: names of what it predicts beside the classes.
         start_s: time on the source's clock that is 0 in the video.
+        groups: of what was measured of a face, those to write: see `mien.engine.measures.COLUMN_GROUPS`.
         notes: live: with the column ``note``, and every scene goes to disk at once, as nobody knows when the next
             one comes.
 
@@ -122,10 +125,12 @@ class TableWriter:
         values: Sequence[str] = (),
         *,
         start_s: float = 0.0,
+        groups: Sequence[str] = (),
         notes: bool = False,
     ) -> None:
         self._path = path
         self._values = tuple(values)
+        self._face = FaceCells(groups, labels, start_s)
         self._empty = [""] * (2 * len(labels) + len(values))
         self._start_s = start_s
         self._labels = tuple(labels)
@@ -139,7 +144,8 @@ class TableWriter:
             self._file = open_own(path)
         except OSError as error:
             raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
-        self._add([(*_head(self._labels, self._values), *((NOTE_COLUMN,) if notes else ()))])
+        head = _head(self._labels, self._values, groups)
+        self._add([(*head, *((NOTE_COLUMN,) if notes else ()))])
         try:
             self._flush()
         except OSError as error:
@@ -237,7 +243,15 @@ class TableWriter:
         return f"{positive(time_s - self._start_s):.6f}", f"{time_s:.6f}"
 
     def _without_face(self, time_s: float, frame: str | int, status: str) -> list[str | int]:
-        return [*self._times(time_s), frame, *[""] * 6, status, *[""] * 4, *self._empty]
+        return [
+            *self._times(time_s),
+            frame,
+            *[""] * 6,
+            status,
+            *[""] * 4,
+            *self._empty,
+            *[""] * len(self._face.columns),
+        ]
 
     def _cells(self, scene: Scene, face: Face) -> list[str | int]:
         box = face.box
@@ -246,7 +260,7 @@ class TableWriter:
         cells: list[str | int] = [face.track_id, *place, score, str(scene.status(face))]
         prediction = scene.predictions.get(face.track_id)
         if prediction is None or not face.observed:
-            return [*cells, *[""] * 4, *self._empty]
+            return [*cells, *[""] * 4, *self._empty, *self._face.cells(scene, face)]
         return [
             *cells,
             "+".join(prediction.flaws) or "good",
@@ -256,11 +270,13 @@ class TableWriter:
             *map(share, prediction.probabilities),
             *map(share, prediction.raw),
             *(f"{prediction.values[name]:.6g}" if name in prediction.values else "" for name in self._values),
+            *self._face.cells(scene, face),
         ]
 
 
-def _head(labels: Sequence[str], values: Sequence[str] = ()) -> tuple[str, ...]:
-    return (*FIXED_COLUMNS, *map(column_of, labels), *map(raw_column_of, labels), *map(value_column_of, values))
+def _head(labels: Sequence[str], values: Sequence[str] = (), groups: Sequence[str] = ()) -> tuple[str, ...]:
+    own = (*map(column_of, labels), *map(raw_column_of, labels), *map(value_column_of, values))
+    return (*FIXED_COLUMNS, *own, *face_columns(groups))
 
 
 class DamagedTableError(Exception):
@@ -284,6 +300,7 @@ class TableReader:
         format: 1 to 3.
         labels: class names of the model.
         values: names of what it predicted beside the classes.
+        groups: which groups of what was measured of a face it holds.
         notes: whether there is the column ``note``, which is then the last.
         columns: names of all columns, as format 3 calls them.
         line: number of the line read last, from 1.
@@ -307,14 +324,16 @@ class TableReader:
         last = [name for name in names[2 * len(shown) :] if name.startswith(_VALUE_PREFIX)] if found == [3] else []
         self.values = tuple(name.removeprefix(_VALUE_PREFIX) for name in last)
         expected = [*shown, *map(raw_column_of, self.labels), *last] if found == [3] else shown
-        if not found or names != expected:
+        groups = groups_of(names[len(expected) :]) if found == [3] or names == expected else None
+        if not found or names[: len(expected)] != expected or groups is None:
             raise DamagedTableError(1, "it should name the columns")
         (self.format,) = found
         if not self.labels or len(set(self.labels)) < len(self.labels):
             raise DamagedTableError(1, "two columns have the same name" if self.labels else "it names no label")
         self._count = len(head)
+        self.groups = groups
         self._older = None if self.format == 3 else OlderRows(self.labels, start_s, len(FIXED_COLUMNS))
-        self.columns = (*_head(self.labels, self.values), *((NOTE_COLUMN,) if self.notes else ()))
+        self.columns = (*_head(self.labels, self.values, groups), *((NOTE_COLUMN,) if self.notes else ()))
 
     def __iter__(self) -> Iterator[list[str]]:
         """The rows up to the last whole line.

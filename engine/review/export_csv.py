@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ReviewError
+from mien.engine.recording.face_data.columns import VALENCE
 from mien.engine.recording.table import (
     FIXED_COLUMNS,
     GAP,
@@ -42,9 +43,10 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
         with session.csv.open("rb") as stream:
             reader = TableReader(stream, start_s=session.start_s)
             notes = reader.notes or bool(added)
+            valence = reader.columns.index(VALENCE) if VALENCE in reader.columns else -1
             change = None if session.reread is None else session.reread(reader.labels)
             for line in reader:
-                cells = line if change is None else change.row(line)
+                cells = line if change is None else change.row(line, valence)
                 while added and float(cells[0]) > added[0].start_s:
                     lines.append(_marker(reader, session.start_s, added.pop(0)))
                 if not _selected(session, selection, counted, cells):

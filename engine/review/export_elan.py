@@ -10,7 +10,8 @@ from typing import Final
 from xml.etree import ElementTree
 
 from mien.engine.review.exports import EVERYTHING, Selection
-from mien.engine.review.selected import chosen, coded, markers, save_export, segments
+from mien.engine.review.face.events import blinks, flagged
+from mien.engine.review.selected import chosen, coded, counted, markers, save_export, segments
 from mien.engine.review.session import RecordedSession
 
 _XSI: Final = "http://www.w3.org/2001/XMLSchema-instance"
@@ -29,7 +30,8 @@ _CONSTRAINTS: Final = {
 
 
 def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHING) -> None:
-    """Write an ELAN file (.eaf, format 3.0): tiers for what each person showed, for each code, and for markers.
+    """Write an ELAN file (.eaf, format 3.0): tiers for what each person showed, for each code, and for markers; where
+    they were recorded, for blinks, gaze away from the camera and speaking, too.
 
     Raises:
         ReviewError: `path` cannot be written.
@@ -83,6 +85,14 @@ def _tiers(session: RecordedSession, selection: Selection) -> Iterator[tuple[str
             session.name_of(track_id),
             [(s.start_s, s.end_s, s.label) for s in segments(session, track_id, selection)],
         )
+    spans = counted(session, selection)
+    for track_id in chosen(session, selection):
+        track, name = session.track(track_id), session.name_of(track_id)
+        if "blink_start_s" in track.face:
+            yield f"{name}: blinks", _apart((s, e, "blink") for s, e in blinks(track, spans))
+        for column, text in (("gaze_away", "gaze away"), ("speaking", "speaking")):
+            if column in track.face:
+                yield f"{name}: {text}", _apart((s, e, text) for s, e in flagged(track, column, spans))
     events = list(coded(session, selection))
     for code in session.coding.codes:
         # A tier for each person that has it, and one for events of nobody.

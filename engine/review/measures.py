@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -35,6 +35,8 @@ class Track:
         boxes: (n,4) float32 x, y, width, height in pixels of the video.
         steps: (n,) int: how many steps of the model's window were filled.
         quality: (n,) str: "good", or what made the face hard to read, joined by "+": see `mien.engine.types.Flaw`.
+        face: what was measured of it, (n,) float32 by the name of the column in the CSV; NaN where nothing was. See
+            `mien.engine.recording.face_data.columns`.
     """
 
     track_id: int
@@ -46,6 +48,7 @@ class Track:
     boxes: FloatArray
     steps: npt.NDArray[np.int64]
     quality: npt.NDArray[np.str_]
+    face: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

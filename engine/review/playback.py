@@ -71,6 +71,7 @@ class Playback:
         self._times = [time_s - start_s for time_s in _times(path)]
         self._changed = threading.Condition()
         self._wanted: int | None = 0
+        self._aim = 0  # what was wanted last
         self._playing = False
         self._speed = 1.0
         self._request = 0  # counts what was asked for
@@ -147,13 +148,15 @@ class Playback:
         """Stop, and go `by` frames on, or back."""
         with self._changed:
             self._playing = False
-            at = self._wanted if self._wanted is not None else self._now.index if self._now is not None else 0
+            # What was asked for last counts as long as it is on its way, or fast steps would be lost.
+            there = self._now is not None and self._now.request == self._request
+            at = self._now.index if self._now is not None and there else self._aim
         self.go_to(at + by)
 
     def go_to(self, index: int) -> None:
         """Go to one frame; beyond the ends, to the first or last one."""
         with self._changed:
-            self._wanted = min(max(index, 0), len(self._times) - 1)
+            self._wanted = self._aim = min(max(index, 0), len(self._times) - 1)
             self._request += 1
             self._changed.notify_all()
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ReviewError
+from mien.engine.recording.face_data.columns import RAW, face_columns
 from mien.engine.recording.notes import Gap, Marker
 from mien.engine.recording.rereading import Rereading
 from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader, one_line
@@ -41,6 +42,7 @@ class RawTrack:
     status: list[str] = field(default_factory=list)
     steps: array[int] = field(default_factory=lambda: array("q"))
     quality: list[str] = field(default_factory=list)
+    face: array[float] = field(default_factory=lambda: array("f"))
 
 
 @dataclass(slots=True)
@@ -51,11 +53,14 @@ class Rows:
         format: of the file. Of formats 1 and 2 all times are on the source's clock, as the file does not say when the
             video begins.
         offset_s: what to add to a time to have it on the source's clock.
+        face: names of the columns with what was measured of a face, and where they are; those that say what was
+            measured in one frame alone are left out.
     """
 
     labels: tuple[str, ...]
     format: int
     offset_s: float = 0.0
+    face: dict[str, int] = field(default_factory=dict)
     tracks: dict[int, RawTrack] = field(default_factory=dict)
     markers: list[Marker] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -76,7 +81,7 @@ def read_rows(path: Path, warnings: list[str], reread: Callable[[tuple[str, ...]
     try:
         with path.open("rb") as stream:
             reader = TableReader(stream)
-            rows = Rows(reader.labels, reader.format)
+            rows = Rows(reader.labels, reader.format, face=_face_columns(reader))
             indices = {label: index for index, label in enumerate(reader.labels)}
             change = None if reread is None else reread(reader.labels)
             for line in reader:
@@ -132,6 +137,7 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
     track.status.append(status)
     track.steps.append(_steps(cells[_STEPS]))
     track.quality.append(cells[_QUALITY])
+    track.face.extend([_measure(cells[at], name) for name, at in rows.face.items()])
 
 
 def _track(rows: Rows, cell: str) -> RawTrack:
@@ -146,6 +152,15 @@ def _steps(cell: str) -> int:
     if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= 6):
         raise _Damaged(f"the number of steps is {cell[:40]!r}, which is no number")
     return int(cell or 0)
+
+
+def _face_columns(reader: TableReader) -> dict[str, int]:
+    known = face_columns(reader.groups)
+    return {name: at for at, name in enumerate(reader.columns) if name in known and not name.endswith(RAW)}
+
+
+def _measure(cell: str, name: str) -> float:
+    return _number(cell, name, _LARGEST_TIME) if cell else math.nan
 
 
 def _share(cell: str) -> float:

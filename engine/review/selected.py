@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ReviewError
+from mien.engine.recording.face_data.landmarks_file import landmarks_path
 from mien.engine.recording.files import RecordingFiles
 from mien.engine.review import measures
 from mien.engine.review.coding.file import codes_path
@@ -75,7 +76,7 @@ def refuse_own(session: RecordedSession, path: Path) -> None:
     Raises:
         ReviewError: it is.
     """
-    own = {*RecordingFiles.family(session.csv), codes_path(session.csv)}
+    own = {*RecordingFiles.family(session.csv), codes_path(session.csv), landmarks_path(session.csv)}
     own |= {file for file in (session.mp4, Path(session.about.source or ".")) if file is not None}
     if any(path.absolute() == file.absolute() or _same(path, file) for file in own):
         raise ReviewError(f"{path}: is the recording itself; give another name")

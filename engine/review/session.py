@@ -152,7 +152,10 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
         zero_s = start_s
     else:
         start_s, zero_s = document.start_s if document.start_s is not None else rows.offset_s, 0.0
-    tracks = {track_id: _finished(track_id, raw, len(rows.labels), zero_s) for track_id, raw in rows.tracks.items()}
+    tracks = {
+        track_id: _finished(track_id, raw, len(rows.labels), tuple(rows.face), zero_s)
+        for track_id, raw in rows.tracks.items()
+    }
     last_s = rows.last_s - zero_s if rows.last_s is not None else 0.0
     # The last row, too, stands for as long as a frame.
     ends = [float((track.times_s + measures.durations(track)).max()) for track in tracks.values() if len(track.times_s)]
@@ -179,9 +182,10 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
     return plain.coded(coding)
 
 
-def _finished(track_id: int, raw: RawTrack, count: int, zero_s: float) -> Track:
+def _finished(track_id: int, raw: RawTrack, count: int, columns: tuple[str, ...], zero_s: float) -> Track:
     times = np.frombuffer(raw.times_s, np.float64) - zero_s
     order = np.argsort(times, kind="stable")
+    face = np.frombuffer(raw.face, np.float32).reshape(len(times), len(columns))[order]
     return Track(
         track_id,
         times[order],
@@ -192,4 +196,5 @@ def _finished(track_id: int, raw: RawTrack, count: int, zero_s: float) -> Track:
         np.frombuffer(raw.boxes, np.float32).reshape(-1, 4)[order],
         np.frombuffer(raw.steps, np.int64)[order],
         np.array(raw.quality)[order],
+        {name: face[:, at] for at, name in enumerate(columns)},
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -50,6 +51,10 @@ def models(tiny_bundle: Bundle, detector_file: Path) -> tuple[object, ...]:
         (["demo", "--record", "text/out"], "text/out: is no folder and cannot be made one"),
         (["demo", "--record", "text"], "text: is no folder"),
         (["demo", "--model", "absent"], "no such model folder"),
+        (["demo", "--osc", "studio"], "osc: write the target as HOST:PORT"),
+        (["demo", "--mqtt", "mqtt://me:secret@host"], "mqtt: everybody on this machine could see a login"),
+        (["--lsl", "none.mp4"], "none.mp4: no such video file"),
+        (["--lsl=studio", "demo"], "lsl: there is no target"),
         (["demo", "--max-faces", "0"], "max_faces is 0; choose a value from 1 to 64"),
         (["demo", "--transport", "pigeon"], "tcp"),
         ([], "SOURCE"),
@@ -162,6 +167,28 @@ def test_json_lines_go_to_standard_output(tmp_path: Path, models: tuple[object, 
     scenes = [json.loads(line) for line in done.stdout.splitlines()]
     assert scenes and [scene["frame"] for scene in scenes] == sorted(scene["frame"] for scene in scenes)
     assert {scene["source"] for scene in scenes} == {"demo"} and scenes[-1]["faces"][0]["id"] == 1
+
+
+def test_outputs_that_are_away_are_told_once_and_cost_nothing(tmp_path: Path, models: tuple[object, ...]) -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        away = f"127.0.0.1:{probe.getsockname()[1]}"
+    with (
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as one,
+        socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as two,
+    ):
+        for receiver in (one, two):
+            receiver.bind(("127.0.0.1", 0))
+        places = [f"127.0.0.1:{receiver.getsockname()[1]}" for receiver in (one, two)]
+        done = watch(
+            "--lsl", "demo", "--seconds", 3, "--osc", places[0], "--osc", f"{places[1]},rate=5", "--osc", f"{away},tcp",
+            "--mqtt", f"mqtt://{away}", "--lsl-markers", *models, cwd=tmp_path,
+        )  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        warnings = [line for line in done.stderr.splitlines() if "warning" in line]
+        assert len([line for line in warnings if f"osc {away},tcp: cannot be reached" in line]) == 1, done.stderr
+        assert len([line for line in warnings if f"mqtt mqtt://{away}: cannot be reached" in line]) == 1, done.stderr
+        assert one.recv(65536).startswith(b"#bundle") and two.recv(65536).startswith(b"#bundle")
 
 
 def test_it_ends_with_the_program_behind_the_pipe(tmp_path: Path, models: tuple[object, ...]) -> None:

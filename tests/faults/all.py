@@ -79,6 +79,7 @@ SCRIPTS = (
     Script("silence", "nobody is contacted", limit_s=480, lacks=_namespaces),
     Script("killed_steps", "", gives_cases=True),
     Script("interrupts", "", gives_cases=True, limit_s=420),
+    Script("outputs", "", gives_cases=True),
     Script(
         "pytest", "locked, not followed, not replaced",
         ("tests/engine/test_disk.py", "tests/engine/recording/test_files.py", "tests/engine/recording/test_table.py"),
@@ -99,6 +100,7 @@ SCRIPTS = (
         "network_faults", "live again, or said why not", ("--reconnects", "10"), limit_s=420, timed=True,
         row=r"(.{44}) (.*)", bad="BROKEN PROMISE", lacks=_rtsp,
     ),
+    Script("outputs_long", "as many come out as went in", ("--minutes", "4"), timed=True),
     Script("pre_roll", "no frame lost", ("--recordings", "3"), timed=True, lacks=_rtsp),
     Script(
         "long_run", "every frame accounted for", ("--minutes", "1", "--every", "30"), timed=True,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from PySide6.QtWidgets import (
@@ -21,6 +22,7 @@ from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.theme import CHOICES
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row
 from mien.app.gui.preferences import Preferences
+from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS
 from mien.engine.settings import OVERLAY_LOOKS, PROVIDERS
 
 if TYPE_CHECKING:
@@ -40,6 +42,7 @@ class PreferencesDialog(QDialog):
         pages = QTabWidget()
         pages.addTab(_page(self._looks()), self.tr("View"))
         pages.addTab(_page(self._detection()), self.tr("Detection"))
+        pages.addTab(_page(self._faces()), self.tr("Faces"))
         pages.addTab(_page(self._folders()), self.tr("Folders"))
         pages.addTab(_page(self._devices()), self.tr("Devices"))
         ok = button(self.tr("Save"), kind="primary")
@@ -91,7 +94,12 @@ class PreferencesDialog(QDialog):
         p = self._p
         self.range = _choice(
             p.detector_range,
-            {"short": self.tr("Near: up to two metres"), "full": self.tr("Far: up to five metres")},
+            {
+                "auto": self.tr("Near and far"),
+                "short": self.tr("Near: up to two metres"),
+                "full": self.tr("Far: up to five metres"),
+                "tiles": self.tr("Very small faces (slow)"),
+            },
         )
         self.score = QDoubleSpinBox()
         self.score.setRange(0.05, 1.0)
@@ -110,6 +118,46 @@ class PreferencesDialog(QDialog):
             (self.tr("Smallest confidence of a face"), self.score),
             (self.tr("Most faces at once"), self.faces),
             (self.tr("A hidden face keeps its id for"), self.occlusion),
+        )
+
+    def _faces(self) -> QGridLayout:
+        p = self._p
+        self.measure = QCheckBox(self.tr("Measure head pose, gaze, eyes, mouth and blendshapes"))
+        self.measure.setChecked(p.measure_faces)
+        told = self.tr("Takes MediaPipe's face landmarker, downloaded once (3.8 MB), and more of the processor.")
+        self.layers = {name: QCheckBox(text) for name, text in zip(FACE_LAYERS, (
+            self.tr("Mesh of the landmarks"), self.tr("Contours of eyes, brows, lips and face"),
+            self.tr("Axes of the head"), self.tr("Gaze"),
+        ), strict=True)}  # fmt: skip
+        self.columns = {name: QCheckBox(text) for name, text in zip(COLUMN_GROUPS[1:], (
+            self.tr("Valence, derived from expressions"), self.tr("Head pose"), self.tr("Gaze"),
+            self.tr("Eyes and blinks"), self.tr("Mouth and speaking"), self.tr("Blendshapes"),
+            self.tr("Landmarks, in a Parquet file"),
+        ), strict=True)}  # fmt: skip
+        if find_spec("pyarrow") is None:
+            self.columns["landmarks"].setEnabled(False)
+            self.columns["landmarks"].setToolTip(self.tr("Takes pyarrow: pip install 'mien[parquet]'"))
+        for name, box in self.layers.items():
+            box.setChecked(name in p.face_layers)
+        for group, box in self.columns.items():
+            box.setChecked(group in p.face_columns and box.isEnabled())
+        self.columns["pose"].setToolTip(self.tr("Always written where faces are measured"))
+        self.valence = QCheckBox(self.tr("Show valence in the chart"))
+        self.valence.setChecked(p.chart_valence)
+        drawn, written = column(*self.layers.values(), spacing=6), column(*self.columns.values(), spacing=6)
+        every = [*self.layers.values(), *self.columns.values()]
+
+        def switch(on: bool) -> None:
+            for box in every:
+                box.setEnabled(on and (box is not self.columns["landmarks"] or find_spec("pyarrow") is not None))
+
+        self.measure.toggled.connect(switch)
+        switch(p.measure_faces)
+        return form(
+            (self.tr("Faces"), column(self.measure, label(told, "small", wrap=True), spacing=4)),
+            (self.tr("Draw"), drawn),
+            (self.tr("Write"), written),
+            (self.tr("Chart"), self.valence),
         )
 
     def _folders(self) -> QGridLayout:
@@ -160,6 +208,9 @@ class PreferencesDialog(QDialog):
             occlusion_s=round(self.occlusion.value(), 2),
             record_folder=self.recordings.text().strip() or p.record_folder,
             snapshot_folder=self.snapshots.text().strip() or p.snapshot_folder,
+            measure_faces=self.measure.isChecked(), chart_valence=self.valence.isChecked(),
+            face_layers=[name for name, box in self.layers.items() if box.isChecked()],
+            face_columns=[name for name, box in self.columns.items() if box.isChecked()],
             jobs_folder=self.annotated.text().strip(), provider=self.provider.currentData(),
             microphone=self.microphone.chosen,
         )  # fmt: skip

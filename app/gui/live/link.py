@@ -239,7 +239,7 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
     # Imported here: the window is already on the screen by now.
     from mien.engine.errors import ModelError
     from mien.engine.inference.bundle import load_bundle
-    from mien.engine.inference.downloads import resolve_detector
+    from mien.engine.inference.downloads import resolve_detector, resolve_landmarker
     from mien.engine.inference.priors import fitting
     from mien.engine.live.session import LiveSession
     from mien.engine.sources.base import LiveSettings
@@ -260,5 +260,13 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
     detector = resolve_detector(wanted.settings.detector_range, report=say)
     live = LiveSettings(stay=True, microphone=wanted.microphone)
     settings = replace(wanted.settings, expect=fitting(bundle.manifest, wanted.settings.expect))
-    session = LiveSession(bundle, detector, settings, live)
+    landmarker, trouble = None, ""
+    if settings.needs_landmarks:
+        try:
+            landmarker = resolve_landmarker(report=say)
+        except ModelError as error:
+            trouble = str(error)  # the window opens all the same, and says so
+    session = LiveSession(bundle, detector, settings, live, landmarker_file=landmarker)
+    if trouble:
+        session.measure(None, trouble)
     return session, bundle, detector

@@ -181,4 +181,5 @@ class Recording(QObject):
             pre_roll_s=p.record_pre_roll_s,
             crf=p.record_crf,
             style=p.style(),
+            columns=p.columns,
         )

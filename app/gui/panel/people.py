@@ -20,6 +20,7 @@ from mien.engine.faces.people import (
     default_name,
     suggest_merges,
 )
+from mien.engine.measures import FaceMeasures
 from mien.engine.types import Face, Prediction, Scene, Status
 
 HISTORY_S: Final = 60.0
@@ -35,6 +36,7 @@ class Person:
     Attributes:
         track_id: the lowest of their ids; it stands for the person.
         history: (time in seconds, (C,) probabilities), at most `HISTORY_S` long.
+        measures: pose, gaze and the like in the newest scene, where they were measured.
         seen_s: source time when the face was last tracked.
         here: whether the face is in the frame.
     """
@@ -44,6 +46,7 @@ class Person:
     hidden: bool = False
     status: Status = Status.WARMING
     prediction: Prediction | None = None
+    measures: FaceMeasures | None = None
     seen_s: float = 0.0
     here: bool = True
     history: deque[tuple[float, np.ndarray]] = field(default_factory=deque)
@@ -186,9 +189,12 @@ class People(QObject):
             person = self.persons.setdefault(lead, Person(lead, self.book.name(lead)))
             person.seen_s, person.status = now, scene.status(face)
             self._read(person, scene.predictions.get(face.track_id))
+            person.measures = scene.measures.get(face.track_id)
             self._see(face, now)
         for key, person in list(self.persons.items()):
             person.here = key in present
+            if not person.here:
+                person.measures = None
             while person.history and person.history[0][0] < now - HISTORY_S:
                 person.history.popleft()
             if not person.here and not person.name and now - person.seen_s > KEPT_S and key != self._selected:

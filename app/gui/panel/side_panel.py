@@ -7,6 +7,7 @@ from PySide6.QtGui import QKeyEvent
 from PySide6.QtWidgets import QFrame, QListWidget, QListWidgetItem, QScrollArea, QWidget
 
 from mien.app.gui.look.widgets import PRESS_KEYS, column, label, line
+from mien.app.gui.panel.face_card import FaceCard
 from mien.app.gui.panel.people import People
 from mien.app.gui.panel.person_row import PersonRow
 from mien.app.gui.panel.prediction_card import PredictionCard
@@ -67,11 +68,12 @@ class SidePanel(QScrollArea):
         self._nobody.setContentsMargins(16, 6, 16, 10)
         self._count = label(self.tr("PEOPLE"), "section")
         self._count.setContentsMargins(16, 12, 16, 2)
-        self.card = PredictionCard()
+        self.card, self.face = PredictionCard(), FaceCard()
+        self._preferences = preferences
         self.timeline = Timeline(preferences.chart_without)
         self.timeline.hidden_changed.connect(lambda hidden: preferences.keep(chart_without=hidden))
         prediction = QWidget()
-        prediction.setLayout(column(self.card, margins=16))
+        prediction.setLayout(column(self.card, self.face, spacing=14, margins=16))
         section = label(self.tr("LAST MINUTE"), "section")
         chart = QWidget()
         parts = column(section, self.timeline, spacing=6)
@@ -107,6 +109,8 @@ class SidePanel(QScrollArea):
             item.refresh()
         person, labels = self._people.selected, self._people.labels
         self.card.show_person(person, labels, no_signal=self._people.no_signal)
+        self.face.show_person(person, labels, wanted=self._preferences.measure_faces)
+        self.timeline.with_valence = self._preferences.chart_valence
         self.timeline.show_person(person, self._people.now_s, labels)
 
     def rename_selected(self) -> None:

@@ -6,19 +6,21 @@ from typing import Final
 
 import numpy as np
 from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
+from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QWidget
 
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
 from mien.app.gui.look.widgets import PRESS_KEYS
 from mien.app.gui.panel.people import HISTORY_S, Person
+from mien.engine.faces.valence import Valence
 
 _LEFT: Final = 44.0
 _BELOW: Final = 24.0
 _ABOVE: Final = 8.0
 _LINE: Final = 1.8  # pixels
 _ENTRY: Final = 20.0  # height of a line of the legend
+VALENCE: Final = "valence (−1 to 1)"  # noqa: RUF001 (shown)
 
 
 class Timeline(QWidget):
@@ -41,6 +43,8 @@ class Timeline(QWidget):
         self._values: Values = np.zeros((0, 0))
         self._labels: tuple[str, ...] = ()
         self._hidden = set(hidden or ())
+        self.with_valence = False
+        """Whether valence is one more curve: its own scale, from -1 below to 1 above, is named in the legend."""
         self._markers: list[tuple[float, str]] = []  # on the source's clock
         self._now_s = 0.0
         self._hover: QPointF | None = None
@@ -56,6 +60,9 @@ class Timeline(QWidget):
         if now_s < self._now_s - 1:
             self._markers.clear()  # another source
         self._now_s = now_s
+        valence = Valence(labels)
+        if self.with_valence and valence.known:
+            labels = (*labels, VALENCE)
         if labels != self._labels:
             self._labels = labels
             self._chosen = 0
@@ -68,6 +75,9 @@ class Timeline(QWidget):
             count = len(person.history)
             self._times = np.fromiter((time_s for time_s, _ in person.history), float, count) - now_s
             self._values = np.stack([probabilities for _, probabilities in person.history])
+            if VALENCE in labels:
+                derived = (valence.of(self._values) + 1) / 2
+                self._values = np.column_stack([self._values, derived])
         self.update()
 
     def mark(self, ago_s: float, text: str) -> None:
@@ -84,7 +94,7 @@ class Timeline(QWidget):
             self.update()
 
     def values_at(self, x: float) -> tuple[float, dict[str, float]]:
-        """Seconds (0 is now) at `x` pixels, and the probabilities there, by label."""
+        """Seconds (0 is now) at `x` pixels, and the probabilities there, by label; valence from -1 to 1."""
         time_s = self._axes().time_at(x)
         if not len(self._times):
             return time_s, {}
@@ -92,9 +102,8 @@ class Timeline(QWidget):
         if abs(self._times[index] - time_s) > 1:
             return time_s, {}
         row = self._values[index]
-        return time_s, {
-            name: float(row[n]) for n, name in enumerate(self._labels[: len(row)]) if name not in self._hidden
-        }
+        shown = {name: float(row[n]) for n, name in enumerate(self._labels[: len(row)]) if name not in self._hidden}
+        return time_s, {name: 2 * value - 1 if name == VALENCE else value for name, value in shown.items()}
 
     def event(self, event: QEvent) -> bool:
         keys = (*PRESS_KEYS, Qt.Key.Key_Left, Qt.Key.Key_Right)
@@ -126,6 +135,12 @@ class Timeline(QWidget):
     def leaveEvent(self, event: QEvent) -> None:
         self._hover = None
         self.update()
+
+    def _colour(self, index: int) -> QColor:
+        """That of a label; valence has that of text, as it is none."""
+        if index < len(self._labels) and self._labels[index] == VALENCE:
+            return self.palette().color(QPalette.ColorRole.WindowText)
+        return series_colour(index, self.palette())
 
     def _font(self) -> QFont:
         small = QFont(self.font())
@@ -164,13 +179,13 @@ class Timeline(QWidget):
         self._paint_legend(painter)
         self._paint_markers(painter, axes)
         if len(self._times):
-            strongest = int(self._values[-1].argmax())
+            strongest = int(self._values[-1][: len(self._labels) - (VALENCE in self._labels)].argmax())
             # The strongest lies on top.
             order = sorted(range(self._values.shape[1]), key=lambda index: index == strongest)
             shown = [n for n in order if n >= len(self._labels) or self._labels[n] not in self._hidden]
             for times, values in stretches(self._times, self._values):
                 for index in shown:
-                    colour = series_colour(index, self.palette())
+                    colour = self._colour(index)
                     draw_curve(painter, axes, times, values[:, index], colour, _LINE)
         if self._hover is not None and axes.area.contains(self._hover):
             self._paint_values(painter, axes, self._hover.x())
@@ -181,7 +196,7 @@ class Timeline(QWidget):
         for index, (name, place) in enumerate(zip(self._labels, self._legend(), strict=True)):
             off = name in self._hidden
             dot = QRectF(place.left() + 2, place.center().y() - 4, 8, 8)
-            colour = series_colour(index, palette)
+            colour = self._colour(index)
             painter.setPen(QPen(colour, 1.4))
             painter.setBrush(Qt.BrushStyle.NoBrush if off else colour)
             painter.drawRoundedRect(dot, 2, 2)
@@ -213,11 +228,13 @@ class Timeline(QWidget):
 
     def _paint_values(self, painter: QPainter, axes: Axes, x: float) -> None:
         time_s, values = self.values_at(x)
+        valence = values.pop(VALENCE, None)
         palette = self.palette()
         painter.setPen(QPen(palette.color(QPalette.ColorRole.Dark), 1))
         painter.drawLine(QPointF(x, axes.area.top()), QPointF(x, axes.area.bottom()))
         lines = [f"{time_s:.1f} s"]
         lines += [f"{name} {value * 100:.0f} %" for name, value in sorted(values.items(), key=lambda one: -one[1])[:4]]
+        lines += [] if valence is None else [self.tr("valence {value:+.2f}").format(value=valence)]
         measure = painter.fontMetrics()
         width = max(measure.horizontalAdvance(text) for text in lines) + 16
         left = x + 8 if x + 8 + width < axes.area.right() else x - 8 - width

@@ -13,9 +13,10 @@ from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPalette, QPen, QPolygonF
 
 from mien.app.gui.look.palette import series_colour
-from mien.app.gui.look.plot import Axes, Values, draw_time_ticks, stretches
+from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
 from mien.engine.drawing.overlay import track_colour
 from mien.engine.review.coding.model import EventKind
+from mien.engine.review.face.curves import curve, range_of
 from mien.engine.review.spans import Span, clock_ms
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class ChartView:
 
     Attributes:
         start_s, end_s: the times at the left and at the right edge.
-        label: only this expression, by its index; None: the most probable at each time.
+        label: only this expression, by its index, or what was measured of the face, by the name of its curve; None: the
+            most probable expression at each time.
         selected: a span that is marked.
         person: whose lane is marked, by track id.
         event: the number of the event that is marked.
@@ -52,7 +54,7 @@ class ChartView:
 
     start_s: float
     end_s: float
-    label: int | None = None
+    label: int | str | None = None
     selected: Span | None = None
     person: int | None = None
     event: int | None = None
@@ -145,13 +147,37 @@ class ChartPainter:
         part = slice(max(int(first) - 1, 0), int(last) + 1)
         painter.save()
         painter.setClipRect(lane)
-        for times, values in stretches(track.times_s[part], track.probabilities[part]):
-            self._paint_stretch(painter, own, times, values)
+        if isinstance(self._view.label, str):
+            self._paint_curve(painter, own, track, part, self._view.label)
+        else:
+            for times, values in stretches(track.times_s[part], track.probabilities[part]):
+                self._paint_stretch(painter, own, times, values)
         painter.restore()
+
+    def _paint_curve(self, painter: QPainter, axes: Axes, track: Track, part: slice, name: str) -> None:
+        """Something that was measured of the face, over its whole range; a line where 0 lies in its middle."""
+        low, high = range_of(self._session, name)
+        if low < 0:
+            painter.setPen(QPen(self._ink(QPalette.ColorRole.Mid), 1.0, Qt.PenStyle.DashLine))
+            middle = axes.area.center().y()
+            painter.drawLine(QPointF(axes.area.left(), middle), QPointF(axes.area.right(), middle))
+        values = curve(self._session, track, name)[part]
+        colour = QColor(*track_colour(track.track_id))
+        for times, shares in stretches(track.times_s[part], values[:, None]):
+            draw_curve(painter, axes, times, shares[:, 0], colour, 1.6)
+        small = QFont(self._font)
+        small.setPointSizeF(self._font.pointSizeF() * 0.75)
+        painter.setFont(small)
+        painter.setPen(self._ink(QPalette.ColorRole.Dark))
+        for text, where in ((f"{high:g}", Qt.AlignmentFlag.AlignTop), (f"{low:g}", Qt.AlignmentFlag.AlignBottom)):
+            area = axes.area.adjusted(3, 0, -3, 0)
+            painter.drawText(area, Qt.AlignmentFlag.AlignLeft | where, text.replace("-", "\u2212"))
+        painter.setFont(self._font)
 
     def _paint_stretch(self, painter: QPainter, axes: Axes, times: Values, values: Values) -> None:
         """One unbroken stretch: which expression, as coloured blocks as high as it is probable."""
         label = self._view.label
+        assert not isinstance(label, str)
         chosen = values.argmax(axis=1) if label is None else np.full(len(values), label)
         height = values[np.arange(len(values)), chosen]
         # No more points than pixels.

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import html
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 
 from mien.app.gui.look.palette import series_colour
+from mien.engine.review.face.curves import curves_of
+
+if TYPE_CHECKING:
+    from mien.engine.review.session import RecordedSession
 
 
 class Legend(QLabel):
@@ -22,14 +27,16 @@ class Legend(QLabel):
         self.setTextFormat(Qt.TextFormat.RichText)
         self.setContentsMargins(18, 0, 18, 8)
 
-    def show_labels(self, labels: tuple[str, ...]) -> None:
-        """Show the expressions of a recording."""
-        self._labels = labels
+    def show_session(self, session: RecordedSession) -> None:
+        """Show the expressions of a recording; the list has what was measured of its faces, too."""
+        self._labels = labels = session.labels
         self._choice.blockSignals(True)
         self._choice.clear()
         self._choice.addItem(self.tr("the most probable expression"), None)
         for index, name in enumerate(labels):
             self._choice.addItem(name, index)
+        for name, text in curves_of(session).items():
+            self._choice.addItem(text, name)
         self._choice.blockSignals(False)
         self._colour()
 

@@ -143,7 +143,7 @@ class Player(QObject):
         if state is None:
             return
         session = state.session
-        names = session.labels if state.label is None else (session.labels[state.label],)
+        names = session.labels if not isinstance(state.label, int) else (session.labels[state.label],)
         people = list(session.tracks) if state.person is None else [state.person]
         times = sorted({peak.time_s for key in people for name in names for peak in session.peaks(key, name)})
         if not self.jump(times, side):

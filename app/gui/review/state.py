@@ -35,7 +35,7 @@ class ReviewState(QObject):
         self._file.read()
         self.span: Span | None = None
         self.person: int | None = None
-        self.label: int | None = None
+        self.label: int | str | None = None
         self.chosen_event: int | None = None
 
     @property
@@ -65,7 +65,7 @@ class ReviewState(QObject):
         self.person = track if track in self.session.tracks else None
         self.selected.emit()
 
-    def select_label(self, label: int | None) -> None:
+    def select_label(self, label: int | str | None) -> None:
         self.label = label
         self.selected.emit()
 

@@ -31,6 +31,7 @@ from PySide6.QtWidgets import (
 
 from mien.app.gui.review.chart import FLAGS, NAMES, RIGHT, ChartPainter, ChartView
 from mien.app.gui.review.state import ReviewState
+from mien.engine.review.face.curves import curves_of, value_of
 from mien.engine.review.spans import Span, clock_ms
 
 _CLOSEST_S: Final = 0.2  # as little as this fills the whole width
@@ -213,6 +214,10 @@ class Lanes(QWidget):
             values = ", ".join(
                 f"{html.escape(session.labels[i])}&nbsp;{track.probabilities[row][i] * 100:.0f}&nbsp;%" for i in order
             )
+            chosen = self._state.label
+            if isinstance(chosen, str):
+                measured = value_of(session, track, chosen, row)
+                values += f"; {html.escape(curves_of(session)[chosen])}: {measured:.2f}" * np.isfinite(measured)
             lines.append(f"{html.escape(session.name_of(key))}: {values}")
         lines += [
             html.escape(f"{event.title}{f' ({event.text})' if event.text and event.text != event.title else ''}")

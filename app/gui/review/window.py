@@ -240,7 +240,7 @@ class ReviewWindow(QMainWindow):
             panel.open(state)
         self._changed()
         self._selected()
-        self._legend.show_labels(session.labels)
+        self._legend.show_session(session)
         self._fit_lanes()
         self._moved(0.0)
         self.timeline.lanes.setFocus()  # so that the keys are those of the window, not of the first control

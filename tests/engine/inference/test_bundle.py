@@ -126,6 +126,14 @@ def test_any_bytes_are_refused_cleanly(raw: bytes) -> None:
         parse_manifest(raw, Path("somewhere"))
 
 
+@pytest.mark.parametrize("name", ["a\nb.onnx", "\x1b[2Ja.onnx", "a\0.onnx", "../a.onnx", "C:a.onnx", ""])
+def test_a_file_name_that_is_none_is_refused_in_one_line(tiny_bundle: Bundle, name: str) -> None:
+    content = json.loads((tiny_bundle.path / MANIFEST).read_text(encoding="utf-8"))
+    with pytest.raises(ModelError, match="not a file of the bundle") as caught:
+        parse_manifest(json.dumps({**content, "files": {name: "0" * 64}}).encode(), Path("somewhere"))
+    assert str(caught.value).isprintable()
+
+
 @given(data=st.data())
 def test_any_single_wrong_field_is_refused_or_harmless(tiny_bundle: Bundle, data: st.DataObject) -> None:
     content = json.loads((tiny_bundle.path / MANIFEST).read_text(encoding="utf-8"))

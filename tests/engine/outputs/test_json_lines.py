@@ -17,7 +17,7 @@ BOX = Box(10.04, 20, 30, 40)
 
 
 def live() -> LiveScene:
-    frame = Frame(7, 21000, 3000, 7 / 30, np.zeros((64, 64, 3), np.uint8), gap_s=1.5)
+    frame = Frame(7, 21000, 3000, 7 / 30, np.zeros((64, 64, 3), np.uint8))
     seen = Face(1, BOX, Detection(BOX, np.zeros((6, 2), np.float32), 0.9))
     prediction = Prediction(
         0.2,
@@ -30,7 +30,7 @@ def live() -> LiveScene:
     )
     hidden = Face(2, BOX, None)
     scene = Scene(frame, (seen, hidden), {1: prediction, 2: prediction})
-    return LiveScene(scene, ("happiness", "fear"), {1: "Ana"}, "camera")
+    return LiveScene(scene, ("happiness", "fear"), {1: "Ana"}, "camera", gap_s=1.5)
 
 
 def test_a_line_says_all(tmp_path: Path) -> None:

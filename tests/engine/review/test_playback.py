@@ -67,6 +67,17 @@ def test_steps_go_on_and_back_and_stop_at_the_ends(playback: Playback) -> None:
         reached(playback, index)
 
 
+def test_no_step_is_lost_however_fast_they_come(playback: Playback) -> None:
+    for pause_s in (0.0, 0.0005, 0.001, 0.002, 0.004) * 4:
+        playback.go_to(40)
+        reached(playback, 40)
+        for _ in range(7):
+            playback.step(-1)
+            time.sleep(pause_s)
+        playback.step(2)
+        reached(playback, 35)
+
+
 def test_a_time_shows_the_frame_that_was_on_then(playback: Playback) -> None:
     for time_s, index in ((0.0, 0), (0.199, 2), (0.2, 3), (0.9, 4), (1.0, 5), (99.0, COUNT - 1), (-5.0, 0)):
         playback.seek(time_s)

@@ -1,0 +1,1 @@
+"""Pictures for programs that take a camera or a video stream."""

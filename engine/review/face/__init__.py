@@ -1,0 +1,1 @@
+"""What was measured of faces, read back: blinks, stretches, valence."""

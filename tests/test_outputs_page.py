@@ -1,0 +1,115 @@
+"""The receivers of docs/outputs.md, each in a process of its own, get what an output sends."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from mien.engine.outputs.base import OUTPUTS, EventKind
+from mien.engine.outputs.json_lines import as_json
+from mien.engine.outputs.stage import OutputStage
+from tests.engine.outputs.mosquitto import Broker, free_port, needs_mosquitto
+from tests.engine.outputs.scenes import live, prediction
+
+PAGE = (Path(__file__).parent.parent / "docs" / "outputs.md").read_text(encoding="utf-8")
+RECEIVERS = dict(re.findall(r"```python (\w+)\n(.*?)```", PAGE, re.DOTALL))
+HAPPY = prediction(0.9, 0.05, 0.05)
+
+
+@contextmanager
+def receiver(folder: Path, code: str) -> Iterator[subprocess.Popen[str]]:
+    (folder / "receiver.py").write_text(code, encoding="utf-8")
+    alone = folder / "lsl_api.cfg"  # so that the test asks nobody on the network
+    alone.write_text("[ports]\nIPv6 = disable\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n")
+    process = subprocess.Popen(
+        [sys.executable, "receiver.py"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def first_line(process: subprocess.Popen[str], stage: OutputStage) -> str:
+    """What the receiver prints first; scenes keep coming until then."""
+    ended = threading.Event()
+
+    def feed() -> None:
+        number = 0
+        while not ended.wait(0.02):
+            stage.offer(live(number, {3: HAPPY}))
+            number += 1
+
+    thread = threading.Thread(target=feed)
+    thread.start()
+    try:
+        assert process.stdout is not None
+        return process.stdout.readline()
+    finally:
+        ended.set()
+        thread.join()
+        stage.close()
+
+
+def test_receivers_are_short_and_there_is_one_for_each_output() -> None:
+    for kind, code in RECEIVERS.items():
+        assert len([line for line in code.splitlines() if line.strip()]) <= 12, kind
+    assert {"json", "lsl", "osc", "mqtt", "ws"} <= RECEIVERS.keys()
+    for kind in OUTPUTS:
+        assert f"`--{kind}" in PAGE, f"docs/outputs.md does not name --{kind}"
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="streams are kept on the machine on Linux")
+def test_lsl(tmp_path: Path) -> None:
+    stage = OutputStage("lsl", "")
+    with receiver(tmp_path, RECEIVERS["lsl"]) as process:
+        assert re.fullmatch(r"\d+\.\d{3} person 3: happiness 0\.90\n", first_line(process, stage))
+
+
+def test_osc(tmp_path: Path) -> None:
+    port = free_port()
+    with receiver(tmp_path, RECEIVERS["osc"].replace("9000", str(port))) as process:
+        line = first_line(process, OutputStage("osc", f"127.0.0.1:{port}"))
+    assert re.fullmatch(r"/mien/person/1/\w+ .+\n", line)
+
+
+@needs_mosquitto
+def test_mqtt(tmp_path: Path) -> None:
+    with Broker(tmp_path) as broker:
+        stage = OutputStage("mqtt", f"mqtt://127.0.0.1:{broker.port}")
+        with receiver(tmp_path, RECEIVERS["mqtt"].replace("1883", str(broker.port))) as process:
+            assert first_line(process, stage) == "mien/person/1/state happiness\n"
+
+
+def test_json(tmp_path: Path) -> None:
+    with receiver(tmp_path, RECEIVERS["json"]) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(json.dumps(as_json(live(50, {3: HAPPY}))) + "\n")
+        process.stdin.close()
+        assert process.stdout.read() == "2.00 person 3: happiness\n"
+        process.stdin = None
+
+
+def test_ws(tmp_path: Path) -> None:
+    stage = OutputStage("ws", str(free_port()))
+    code = f"import sys\nsys.argv[1:] = [{stage.address()!r}]\n" + RECEIVERS["ws"]
+    with receiver(tmp_path, code) as process:
+        assert re.fullmatch(r"\d+\.\d\d person 3: happiness\n", first_line(process, stage))
+
+
+def test_the_page_names_all_that_is_sent_by_websocket() -> None:
+    section = PAGE[PAGE.index("## WebSocket") : PAGE.index("## Virtual camera")]
+    scene = as_json(live(50, {3: prediction(0.9, 0.05, 0.05, values={"valence": 0.1})}))
+    for name in (*scene, *scene["faces"][0]):
+        assert f"`{name}`" in section, name
+    for kind in EventKind:
+        assert f"`{kind}`" in section, kind
