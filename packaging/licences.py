@@ -137,7 +137,7 @@ def main(report: Path, libraries: Path, folder: Path, sbom: Path) -> None:
     system = [path for path in shipped if path not in owners and path.is_absolute() and path.parts[1] in ("usr", "lib")]
     works += of_debian(system, folder)
     works += [
-        Shipped("BlazeFace, face detector", "MediaPipe", "Apache-2.0", "https://github.com/google-ai-edge/mediapipe",
+        Shipped("BlazeFace and Face Landmarker, files of networks", "MediaPipe", "Apache-2.0", "https://github.com/google-ai-edge/mediapipe",
                 ["Apache-2.0.txt"]),
         Shipped("DejaVu fonts", "2.37", "Bitstream-Vera", "https://dejavu-fonts.github.io", ["LICENSE_DEJAVU"]),
     ]  # fmt: skip

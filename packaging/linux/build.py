@@ -33,6 +33,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "packaging")
     parser.add_argument("--environment", type=Path)
     parser.add_argument("--manual", type=Path)
+    parser.add_argument("--no-landmarker", action="store_true", help="see packaging/freeze/freeze.py")
     parser.add_argument("--frozen", action="store_true", help="take what is frozen in the work folder already")
     chosen = parser.parse_args()
     work, out = chosen.work.resolve(), chosen.out.resolve()
@@ -40,7 +41,8 @@ def main() -> None:
     program = work / "dist" / "mien"
     given = [("--environment", chosen.environment), ("--manual", chosen.manual)]
     options = [str(part) for option, value in given if value is not None for part in (option, value.absolute())]
-    _run(sys.executable, ROOT / "packaging/freeze/freeze.py", work, *options, *(["--frozen"] if chosen.frozen else []))
+    options += [name for name, set_ in (("--frozen", chosen.frozen), ("--no-landmarker", chosen.no_landmarker)) if set_]
+    _run(sys.executable, ROOT / "packaging" / "freeze" / "freeze.py", work, *options)
     # Others are not: the linker refuses those that auditwheel has rewritten and strip has shortened.
     _run("strip", "--strip-unneeded", program / "lib/mediapipe/tasks/c/libmediapipe.so")
     remove_copies(program / "lib")
