@@ -114,7 +114,7 @@ OUTPUTS: Final = {
     "publish": OutputKind(
         "mien.engine.outputs.video.publish:Publish",
         "URL",
-        "Publish the drawn picture as a video stream: rtmp(s)://, rtsp(s):// or srt://.",
+        "Publish the drawn picture as a video stream, by rtmp:// or rtsp://; add ,key-file=FILE.",
         "Video stream",
         pictures=True,
     ),

@@ -33,9 +33,7 @@ def remembered() -> list[str]:
     return json.loads((preferences.folder() / preferences.FILE).read_text(encoding="utf-8"))["outputs"]
 
 
-def test_an_output_is_added_tested_and_removed_by_keyboard(
-    open_window: Callable, qtbot, tmp_path: Path
-) -> None:
+def test_an_output_is_added_tested_and_removed_by_keyboard(open_window: Callable, qtbot, tmp_path: Path) -> None:
     window = open_window()
     dialog = dialog_of(window, qtbot)
     file = tmp_path / "out.jsonl"

@@ -114,7 +114,9 @@ def main() -> None:
     print(f"scenes offered {number - 1} in {chosen.minutes:g} minutes")
     print(f"lsl: sent {lsl_sent}, received {lsl_got}, dropped before sending {status[0].dropped}")
     print(f"ws: sent {ws_sent}, received {ws_got}, missed {ws_missed}, dropped before sending {status[1].dropped}")
-    print(f"memory: {memory[0] / 1e6:.1f} MB at first, {memory[-1] / 1e6:.1f} MB at last, {grown:+.2%} between quarters")
+    print(
+        f"memory: {memory[0] / 1e6:.1f} MB at first, {memory[-1] / 1e6:.1f} MB at last, {grown:+.2%} between quarters"
+    )
     good = lsl_sent == lsl_got and ws_sent == ws_got + ws_missed and grown < 0.02
     good &= lsl_sent + status[0].dropped == ws_sent + status[1].dropped == number - 1
     print("good" if good else "BAD")

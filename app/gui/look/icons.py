@@ -60,8 +60,8 @@ _SHAPES: Final = {
     "mic": '<rect x="9" y="3" width="6" height="11" rx="3"/><path d="M5.500 11.500a6.500 6.500 0 0 0 13 0M12 18v3"/>',
     "more": '<circle cx="12" cy="5.500" r="1.500" {fill}/><circle cx="12" cy="12" r="1.500" {fill}/>'
     '<circle cx="12" cy="18.500" r="1.500" {fill}/>',
-    "copy": '<rect x="8.500" y="8.500" width="11.500" height="11.500" rx="2"/><path d="M15.500 8.500V6a2 2 0 0 0-2-2H6a2 2 0 '
-    '0 0-2 2v7.500a2 2 0 0 0 2 2h2.500"/>',
+    "copy": '<rect x="8.500" y="8.500" width="11.500" height="11.500" rx="2"/><path d="M15.500 8.500V6a2 2 0 0 0-2-2H6'
+    'a2 2 0 0 0-2 2v7.500a2 2 0 0 0 2 2h2.500"/>',
     "minus": '<path d="M5 12h14"/>',
     "pencil": '<path d="M4 20l1-4.500L16.500 4 20 7.500 8.500 19z"/>',
 }  # fmt: skip

@@ -11,7 +11,7 @@ import numpy as np
 from mien.engine.media.geometry import letterbox
 
 if TYPE_CHECKING:
-    from mien.engine.outputs.pictures import Picture
+    from mien.engine.outputs.base import Picture
     from mien.engine.types import RgbImage
 
 _RATES: Final = (5, 60)

@@ -17,8 +17,7 @@ from mien.engine.threads import Deadline
 if TYPE_CHECKING:
     from multiprocessing.process import BaseProcess
 
-    from mien.engine.outputs.base import LiveScene
-    from mien.engine.outputs.pictures import Picture
+    from mien.engine.outputs.base import LiveScene, Picture
 
 _WISHES: Final = {"height": True, "bitrate": True, "fps": True, "key-file": True, "unverified": False}
 _HEIGHT: Final = 720

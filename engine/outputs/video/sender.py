@@ -218,6 +218,8 @@ class _Stream:
 
 
 def _explained(error: Exception) -> str:
+    if type(error).__name__ == "ProtocolNotFoundError":
+        return "the FFmpeg in PyAV's wheels is built without this protocol; publish by RTMP or RTSP"
     number = getattr(error, "errno", None)
     if isinstance(error, OSError) and number in _REASONS:
         return _REASONS[number]

@@ -11,8 +11,7 @@ from mien.engine.outputs.targets import number, split_target
 from mien.engine.outputs.video.canvas import Canvas
 
 if TYPE_CHECKING:
-    from mien.engine.outputs.base import LiveScene
-    from mien.engine.outputs.pictures import Picture
+    from mien.engine.outputs.base import LiveScene, Picture
 
 ANY: Final = "auto"
 """The target that means the first virtual camera there is."""

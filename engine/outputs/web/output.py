@@ -19,7 +19,7 @@ from mien.engine.outputs.web.access import Access, token_for
 from mien.engine.outputs.web.server import WebServer
 
 if TYPE_CHECKING:
-    from mien.engine.outputs.pictures import Picture
+    from mien.engine.outputs.base import Picture
 
 PORT: Final = 8765
 _WISHES: Final = {"public": False, "video": False, "no-token": False, "token-file": True, "origin": True}

@@ -143,6 +143,13 @@ def test_it_comes_back_when_the_server_does(stages: list[OutputStage]) -> None:
         feed_until(stage, lambda: stage.status().message)
 
 
+def test_a_protocol_that_this_ffmpeg_lacks_is_said(stages: list[OutputStage]) -> None:
+    stage = OutputStage("publish", f"srt://127.0.0.1:{free_port()}", lambda: BARE)
+    stages.append(stage)
+    feed_until(stage, lambda: stage.status().message)
+    assert "built without this protocol" in stage.status().message or "127.0.0.1" in stage.status().message
+
+
 def test_a_server_that_never_answers_stops_nothing_here(
     stages: list[OutputStage], monkeypatch: pytest.MonkeyPatch
 ) -> None:

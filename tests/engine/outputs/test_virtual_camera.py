@@ -14,10 +14,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-pyvirtualcam = pytest.importorskip("pyvirtualcam")
+pytest.importorskip("pyvirtualcam")
+
+import pyvirtualcam
 
 from mien.engine.errors import OutputError, SettingsError
-from mien.engine.outputs.pictures import Painter, Picture, PictureLook
+from mien.engine.outputs.base import Picture
+from mien.engine.outputs.pictures import Painter, PictureLook
 from mien.engine.outputs.stage import OutputStage
 from mien.engine.outputs.video.virtual_camera import VirtualCamera
 from mien.engine.settings import OverlayStyle
