@@ -43,8 +43,7 @@ def main() -> None:
     options = [str(part) for option, value in given if value is not None for part in (option, value.absolute())]
     options += [name for name, set_ in (("--frozen", chosen.frozen), ("--no-landmarker", chosen.no_landmarker)) if set_]
     _run(sys.executable, ROOT / "packaging" / "freeze" / "freeze.py", work, *options)
-    # Others are not: the linker refuses those that auditwheel has rewritten and strip has shortened.
-    _run("strip", "--strip-unneeded", program / "lib/mediapipe/tasks/c/libmediapipe.so")
+    strip(program / "lib")
     remove_copies(program / "lib")
     share(program, work / "icons")
     made = [archive(program, out), package(program, work / "deb", out)]
@@ -55,6 +54,17 @@ def main() -> None:
     print(table(program))
     for file in made:
         print(f"{file.name}: {file.stat().st_size / 1e6:.0f} MB")
+
+
+def strip(libraries: Path) -> None:
+    """Take the symbols out of MediaPipe's library and Python's own.
+
+    Out of no other: the linker refuses libraries that auditwheel has rewritten and strip has shortened.
+    """
+    for file in (libraries / "mediapipe/tasks/c/libmediapipe.so", *libraries.glob("libpython3*.so*")):
+        _run("strip", "--strip-unneeded", file)
+    for file in libraries.glob("python3*/lib-dynload/*.so"):
+        _run("strip", "--strip-unneeded", file)
 
 
 def remove_copies(libraries: Path) -> None:
@@ -101,7 +111,7 @@ def archive(program: Path, out: Path) -> Path:
         member.uname = member.gname = "root"
         return member
 
-    with tarfile.open(path, "w:gz", compresslevel=6) as tar:
+    with tarfile.open(path, "w:gz", compresslevel=9) as tar:
         tar.add(program, name, filter=as_root)
         for script in ("install", "uninstall"):
             tar.add(HERE / script, f"{name}/{script}", filter=as_root)
