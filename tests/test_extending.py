@@ -19,7 +19,7 @@ import mien
 from mien.engine.errors import ModelError, SettingsError
 from mien.engine.faces import detection
 from mien.engine.faces.detection import open_detector
-from mien.engine.outputs import base as outputs
+from mien.engine.outputs import kinds as outputs
 from mien.engine.outputs.base import LiveScene
 from mien.engine.outputs.stage import OutputStage
 from mien.engine.review import exports

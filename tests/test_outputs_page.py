@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from mien.engine.outputs.base import OUTPUTS, EventKind
+from mien.engine.outputs.base import EventKind
 from mien.engine.outputs.json_lines import as_json
+from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
 from tests.engine.outputs.mosquitto import Broker, free_port, needs_mosquitto
 from tests.engine.outputs.scenes import live, prediction

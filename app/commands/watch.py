@@ -33,7 +33,7 @@ from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
-from mien.engine.outputs.base import OUTPUTS, missing
+from mien.engine.outputs.kinds import OUTPUTS, missing
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:

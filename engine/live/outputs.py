@@ -91,8 +91,10 @@ class LiveOutputs:
         if not self._stages:
             return
         people, model = context.people, context.model
+        # Views and recordings know whose face is concealed, targets do not: nothing that landmarks say goes to them.
+        plain = scene.without_measures([face.track_id for face in scene.faces])
         live = LiveScene(
-            scene, model.labels, people.names, context.source_name, model.bundle.manifest, context.info, context.gap_s,
+            plain, model.labels, people.names, context.source_name, model.bundle.manifest, context.info, context.gap_s,
             people.book, people.selected, people.hidden,
         )  # fmt: skip
         for stage in self._stages:

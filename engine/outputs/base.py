@@ -1,4 +1,4 @@
-"""The contract of live outputs, the table of those there are, and what they are given."""
+"""The contract of live outputs, and what they are given."""
 
 from __future__ import annotations
 
@@ -7,119 +7,19 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
 from importlib import import_module
-from importlib.util import find_spec
-from typing import TYPE_CHECKING, Final, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 
 from mien.engine.errors import SettingsError
 from mien.engine.faces.people import PeopleBook
+from mien.engine.outputs.kinds import OUTPUTS, missing
 from mien.engine.settings import COMPACT, OverlayStyle
 
 if TYPE_CHECKING:
     from mien.engine.drawing.overlay import Overlay
     from mien.engine.inference.bundle import Manifest
     from mien.engine.types import RgbImage, Scene, SourceInfo
-
-
-@dataclass(frozen=True, slots=True)
-class OutputKind:
-    """One kind of output.
-
-    Attributes:
-        type: its class, as "module:class". The module is imported only where such an output is used.
-        target: what a target looks like, for help.
-        help: one sentence on what it does.
-        name: for menus.
-        requires: modules that do not come with Mien, as they are imported; looked for before the class is imported.
-        package: what brings them, as pip knows it.
-        extra: the extra of Mien that brings it.
-        bare: the target that is meant where the option is given alone; None: a target must be given.
-        given: with `bare`, what a target that follows the option looks like, as a regular expression; what looks
-            different is the next argument. With ``=`` any target can be given.
-        pictures: it has `show`, and is given drawn pictures.
-    """
-
-    type: str
-    target: str
-    help: str
-    name: str = ""
-    requires: tuple[str, ...] = ()
-    package: str = ""
-    extra: str = ""
-    bare: str | None = None
-    given: str = ""
-    pictures: bool = False
-
-
-OUTPUTS: Final = {
-    "json": OutputKind(
-        "mien.engine.outputs.json_lines:JsonLines",
-        "FILE",
-        "Write a line of JSON for each frame; - is standard output.",
-        "JSON lines",
-    ),
-    "lsl": OutputKind(
-        "mien.engine.outputs.lsl.streams:Lsl",
-        "[=WISHES]",
-        "Open streams of Lab Streaming Layer on this machine; --lsl=network: for other machines, too.",
-        "Lab Streaming Layer",
-        requires=("pylsl",),
-        package="pylsl",
-        extra="lsl",
-        bare="",
-    ),
-    "osc": OutputKind(
-        "mien.engine.outputs.osc:Osc",
-        "HOST:PORT",
-        "Send Open Sound Control; add ,tcp ,slip ,rate=N or ,vrchat.",
-        "OSC",
-        requires=("pythonosc",),
-        package="python-osc",
-        extra="osc",
-    ),
-    "mqtt": OutputKind(
-        "mien.engine.outputs.mqtt:Mqtt",
-        "URL",
-        "Publish at an MQTT broker (mqtts://HOST/PREFIX); add ,login=FILE ,ca=FILE ,rate=N or ,homeassistant.",
-        "MQTT",
-        requires=("paho",),
-        package="paho-mqtt",
-        extra="mqtt",
-    ),
-    "ws": OutputKind(
-        "mien.engine.outputs.web.output:WebSocketOutput",
-        "[[HOST:]PORT]",
-        "Serve JSON by WebSocket, a dashboard and an overlay for OBS, to whoever has the token.",
-        "WebSocket and web pages",
-        requires=("websockets",),
-        package="websockets",
-        extra="web",
-        bare="8765",
-        given=r"\d{1,5}(,.*)?",
-        pictures=True,
-    ),
-    "virtualcam": OutputKind(
-        "mien.engine.outputs.video.virtual_camera:VirtualCamera",
-        "[DEVICE]",
-        "Show the drawn picture in a virtual camera, for calls.",
-        "Virtual camera",
-        requires=("pyvirtualcam",),
-        package="pyvirtualcam",
-        extra="virtualcam",
-        bare="auto",
-        given=r"/dev/video\d+(,.*)?",
-        pictures=True,
-    ),
-    "publish": OutputKind(
-        "mien.engine.outputs.video.publish:Publish",
-        "URL",
-        "Publish the drawn picture as a video stream, by rtmp:// or rtsp://; add ,key-file=FILE.",
-        "Video stream",
-        pictures=True,
-    ),
-}
-"""Kinds of output. A new one is a file with a class and a line here; `mien watch` then has an option of that name."""
 
 
 class EventKind(StrEnum):
@@ -307,14 +207,6 @@ class OutputType(Protocol):
             Exception: it cannot be reached now.
         """
         ...
-
-
-def missing(kind: str) -> str:
-    """One line that says what an output of this kind lacks, and how to get it; "" where nothing does."""
-    known = OUTPUTS[kind]
-    if all(find_spec(module) is not None for module in known.requires):
-        return ""
-    return f"{kind}: {known.package} is not installed; pip install 'mien[{known.extra}]'"
 
 
 def output_type(kind: str) -> OutputType:

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mien.engine.errors import SettingsError, explained
-from mien.engine.outputs.base import OUTPUTS, Event, EventKind, LiveScene, Output, output_type
+from mien.engine.outputs.base import Event, EventKind, LiveScene, Output, output_type
 from mien.engine.outputs.events import SceneEvents
+from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.secrets import without_known_secrets
 from mien.engine.threads import Stages
 

@@ -100,7 +100,7 @@ SCRIPTS = (
         "network_faults", "live again, or said why not", ("--reconnects", "10"), limit_s=420, timed=True,
         row=r"(.{44}) (.*)", bad="BROKEN PROMISE", lacks=_rtsp,
     ),
-    Script("outputs_long", "as many come out as went in", ("--minutes", "4"), timed=True),
+    Script("outputs_run", "as many come out as went in", ("--minutes", "1"), timed=True),
     Script("pre_roll", "no frame lost", ("--recordings", "3"), timed=True, lacks=_rtsp),
     Script(
         "long_run", "every frame accounted for", ("--minutes", "1", "--every", "30"), timed=True,

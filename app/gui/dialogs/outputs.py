@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QLabel, QLineEdit, QSc
 from mien.app.gui.live.outputs import COLOURS, GOOD, OFF, Chosen, Outputs
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row, tip, tool
 from mien.engine.errors import MienError
-from mien.engine.outputs.base import OUTPUTS
+from mien.engine.outputs.kinds import OUTPUTS
 
 _REFRESH_MS = 250
 _TEST_MS = 4000

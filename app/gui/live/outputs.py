@@ -199,7 +199,7 @@ class Outputs(QObject):
 
 def menu_text(one: Chosen) -> str:
     """Kind, target and counts in a line."""
-    from mien.engine.outputs.base import OUTPUTS
+    from mien.engine.outputs.kinds import OUTPUTS
 
     name = OUTPUTS[one.kind].name if one.kind in OUTPUTS else one.kind
     status = one.status

@@ -179,7 +179,7 @@ class Timeline(QWidget):
         self._paint_legend(painter)
         self._paint_markers(painter, axes)
         if len(self._times):
-            strongest = int(self._values[-1][: len(self._labels) - (VALENCE in self._labels)].argmax())
+            strongest = int(self._values[-1][: self._values.shape[1] - (VALENCE in self._labels)].argmax())
             # The strongest lies on top.
             order = sorted(range(self._values.shape[1]), key=lambda index: index == strongest)
             shown = [n for n in order if n >= len(self._labels) or self._labels[n] not in self._hidden]

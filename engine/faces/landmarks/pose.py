@@ -1,7 +1,7 @@
 """How a head is turned, from its landmarks. Pure geometry.
 
 MediaPipe's own matrix takes the crop for the picture of a camera that stands a foot away: on heads turned by 30 degrees
-it says 22. Here the landmarks are taken as they lie, as a camera at some distance sees them: it says 26 (docs/face.md).
+it says 23. Here the landmarks are taken as they lie, as a camera at some distance sees them: it says 27 (docs/face.md).
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final, Protocol
 
 from mien.engine.errors import SettingsError, explained
-from mien.engine.outputs.base import missing
+from mien.engine.outputs.kinds import missing
 from mien.engine.outputs.lsl.discovery import Finder
 from mien.engine.outputs.lsl.library import LslClock, is_ours, library
 from mien.engine.threads import Stages

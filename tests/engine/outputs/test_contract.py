@@ -14,9 +14,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mien.engine.errors import SettingsError
+from mien.engine.errors import MienError, SettingsError
 from mien.engine.outputs import base
-from mien.engine.outputs.base import OUTPUTS, Event, EventKind, output_type
+from mien.engine.outputs.base import Event, EventKind, output_type
+from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
 from tests.engine.outputs.mosquitto import free_port, until
 from tests.engine.outputs.scenes import live, prediction
@@ -85,6 +86,8 @@ def test_whatever_is_typed_is_taken_or_refused_in_one_line(kind: str, text: str)
         output = made(text)
     except SettingsError as error:
         assert str(error).startswith(f"{kind}: ") and "\n" not in str(error)
+    except MienError as error:  # what it needs is not on this machine
+        assert "\n" not in str(error)
     else:
         output.close()
 

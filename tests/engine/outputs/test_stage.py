@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from mien.engine.errors import SettingsError
-from mien.engine.outputs import base, stage
+from mien.engine.outputs import base, kinds, stage
 from mien.engine.outputs.base import Event, EventKind, LiveScene, Picture
 from mien.engine.outputs.pictures import PictureLook
 from mien.engine.outputs.stage import OutputStage
@@ -59,7 +59,7 @@ class ToTarget:
 
 @pytest.fixture
 def target(monkeypatch: pytest.MonkeyPatch) -> Target:
-    monkeypatch.setitem(base.OUTPUTS, "test", base.OutputKind(f"{__name__}:ToTarget", "WHERE", ""))
+    monkeypatch.setitem(kinds.OUTPUTS, "test", kinds.OutputKind(f"{__name__}:ToTarget", "WHERE", ""))
     # The module of this test is not found by its name everywhere; the class is what matters.
     monkeypatch.setattr(stage, "output_type", lambda kind: ToTarget)
     monkeypatch.setattr(stage, "_RETRY_FIRST_S", 0.05)
@@ -154,14 +154,14 @@ class ToListener(ToTarget):
 
     def show(self, picture: Picture) -> None:
         assert isinstance(self._target, Listener)
-        self._target.shown.append(picture)
         self._target.images.append(picture.image())
+        self._target.shown.append(picture)  # last: the test waits for it, and looks at the image then
 
 
 @pytest.fixture
 def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    kind = base.OutputKind(f"{__name__}:ToListener", "WHERE", "", pictures=True)
-    monkeypatch.setitem(base.OUTPUTS, "test", kind)
+    kind = kinds.OutputKind(f"{__name__}:ToListener", "WHERE", "", pictures=True)
+    monkeypatch.setitem(kinds.OUTPUTS, "test", kind)
     monkeypatch.setattr(stage, "output_type", lambda kind: ToListener)
     monkeypatch.setattr(stage, "_RETRY_FIRST_S", 0.05)
     found = TARGETS["here"] = Listener()
@@ -265,8 +265,8 @@ def test_an_output_that_is_tested_is_tried_at_once(listener: Listener, monkeypat
 
 
 def test_what_is_not_installed_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    kind = base.OutputKind("x:Y", "", "", requires=("no_such_package",), package="nosuch", extra="some")
-    monkeypatch.setitem(base.OUTPUTS, "test", kind)
+    kind = kinds.OutputKind("x:Y", "", "", requires=("no_such_package",), package="nosuch", extra="some")
+    monkeypatch.setitem(kinds.OUTPUTS, "test", kind)
     with pytest.raises(SettingsError, match=r"^test: nosuch is not installed; pip install 'mien\[some\]'$"):
         OutputStage("test", "")
 

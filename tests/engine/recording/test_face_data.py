@@ -313,3 +313,10 @@ def test_settings_know_what_needs_landmarks() -> None:
         with pytest.raises(SettingsError):
             Settings(**wrong)
     assert len(BLENDSHAPES) == 52
+
+
+def test_live_outputs_are_told_nothing_of_it() -> None:
+    scene = scene_at(0, (1, 2), flaws=(Flaw.SPEAKING, Flaw.DARK))
+    plain = scene.without_measures([1, 2])
+    assert not plain.measures and {one.flaws for one in plain.predictions.values()} == {(Flaw.DARK,)}
+    assert scene.without_measures([3]) is scene
