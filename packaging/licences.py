@@ -1,11 +1,11 @@
 """Gathers the licences of all that a frozen Mien ships.
 
-    python packaging/licences.py REPORT FOLDER SBOM
+    python packaging/licences.py REPORT LIBRARIES FOLDER SBOM
 
 Run by packaging/freeze/freeze.py in the environment that was frozen. REPORT is what mien.spec wrote: every file that is
-shipped, with where it came from. FOLDER gets README.txt (what is what, and where its source is), index.json for the
-About page, and the licences themselves; SBOM is written in CycloneDX's form. Ends with an error where a file is shipped
-whose licence is not known: nothing is passed on by oversight.
+shipped, with where it came from; of libraries, those count that are still in LIBRARIES. FOLDER gets README.txt (what is
+what, and where its source is), index.json for the About page, and the licences themselves; SBOM is written in
+CycloneDX's form. Ends with an error where a library is shipped whose licence nobody has looked up.
 """
 
 from __future__ import annotations
@@ -62,6 +62,7 @@ NATIVE = {
         "openblas": ("OpenBLAS", "BSD-3-Clause", "https://github.com/OpenMathLib/OpenBLAS"),
         "gfortran": ("GNU Fortran's runtime", "GPL-3.0-or-later WITH GCC-exception-3.1", "https://gcc.gnu.org"),
         "quadmath": ("GNU quadmath", "LGPL-2.0-or-later", "https://gcc.gnu.org"),
+        "drm": ("libdrm", "MIT", "https://gitlab.freedesktop.org/mesa/drm"),
         "png": ("libpng", "libpng-2.0", "http://www.libpng.org"),
     },
     "numpy": {
@@ -119,20 +120,24 @@ class Shipped:
     inside: str = ""
 
 
-def main(report: Path, folder: Path, sbom: Path) -> None:
-    shipped = [Path(source) for _, source in json.loads(report.read_text(encoding="utf-8"))["shipped"]]
+def main(report: Path, libraries: Path, folder: Path, sbom: Path) -> None:
+    shipped = [
+        Path(source)
+        for name, source in json.loads(report.read_text(encoding="utf-8"))["shipped"]
+        if not re.search(r"\.so(\.|$)", name) or (libraries / name).exists()
+    ]
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     works = [python(folder), pyinstaller(folder)]
     owners = owner_of_files()
     found = {owners[path] for path in shipped if path in owners and path.name != "METADATA"}
-    for name in sorted(found, key=str.lower):
+    for name in sorted(found - {"pyinstaller", "pyinstaller-hooks-contrib", "setuptools"}, key=str.lower):
         works.append(of_distribution(name, folder))
         works += inside_wheel(name, [path for path in shipped if owners.get(path) == name])
     system = [path for path in shipped if path not in owners and path.is_absolute() and path.parts[1] in ("usr", "lib")]
     works += of_debian(system, folder)
     works += [
-        Shipped("BlazeFace, face detector", "MediaPipe", "Apache-2.0", "https://github.com/google-ai-edge/mediapipe",
+        Shipped("BlazeFace and Face Landmarker, files of networks", "MediaPipe", "Apache-2.0", "https://github.com/google-ai-edge/mediapipe",
                 ["Apache-2.0.txt"]),
         Shipped("DejaVu fonts", "2.37", "Bitstream-Vera", "https://dejavu-fonts.github.io", ["LICENSE_DEJAVU"]),
     ]  # fmt: skip
@@ -144,7 +149,11 @@ def main(report: Path, folder: Path, sbom: Path) -> None:
     flags = ffmpeg()
     unknown = [work.name for work in works if not work.licence]
     if unknown:
-        sys.exit(f"licences.py: nobody has said under which licence these are: {', '.join(unknown)}")
+        if not sys.platform.startswith("linux"):  # nobody has gone through what wheels for other systems carry
+            for work in works:
+                work.licence = work.licence or f"see the texts of {work.inside}"
+        else:
+            sys.exit(f"licences.py: nobody has said under which licence these are: {', '.join(unknown)}")
     index = {"works": [asdict(work) for work in works], "ffmpeg": flags, "whole": "GPL-3.0-or-later"}
     (folder / "index.json").write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     (folder / "README.txt").write_text(readme(works, flags), encoding="utf-8")
@@ -157,7 +166,7 @@ def owner_of_files() -> dict[Path, str]:
     owners = {}
     for found in metadata.distributions():
         for file in found.files or ():
-            owners[Path(str(found.locate_file(file)))] = found.metadata["Name"]
+            owners[Path(str(found.locate_file(file)))] = found.metadata["Name"].replace("_", "-")
     return owners
 
 
@@ -202,10 +211,9 @@ def inside_wheel(name: str, files: list[Path]) -> list[Shipped]:
     works: dict[str, Shipped] = {}
     for file in files:
         carried = file.parent.name.endswith(".libs") or file.parent.name in ("lib", ".dylibs")
-        stem = re.match(r"(?:lib)?(.+?)[-.0-9]*(?:[-.][0-9a-f]{8,})?\.(so|dll|dylib)", file.name)
-        if not carried or stem is None:
+        if not carried or not re.search(r"\.(so|dll|dylib)(\.|$)", file.name):
             continue
-        key = max((key for key in table if stem.group(1).startswith(key)), key=len, default=None)
+        key = max((key for key in table if file.name.removeprefix("lib").startswith(key)), key=len, default=None)
         if key is None:
             works[file.name] = Shipped(file.name, "", "", "", inside=name)
         else:
@@ -315,4 +323,4 @@ def _run(*command: str) -> str:
 
 
 if __name__ == "__main__":
-    main(*map(Path, sys.argv[1:4]))
+    main(*map(Path, sys.argv[1:5]))

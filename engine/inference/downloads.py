@@ -194,6 +194,9 @@ def resolve_landmarker(
     brought = shipped(LANDMARKER)
     if brought is not None:
         return brought
+    brought = shipped(LANDMARKER)
+    if brought is not None:
+        return brought
     folder = cache if cache is not None else cache_folder()
     path = folder / LANDMARKER.name
     if cached(LANDMARKER, folder):

@@ -35,19 +35,25 @@ def main() -> None:
     parser.add_argument("work", type=Path)
     parser.add_argument("--environment", type=Path, help="a virtual environment that --prepare made")
     parser.add_argument("--manual", type=Path, help="the built manual, to go along")
+    parser.add_argument("--no-landmarker", action="store_true", help="do without it where it cannot be downloaded")
+    parser.add_argument("--frozen", action="store_true", help="go on with what PyInstaller has made in WORK before")
     chosen = parser.parse_args()
     work = chosen.work.resolve()
     work.mkdir(parents=True, exist_ok=True)
     environment = (chosen.environment or make_environment(work / "environment")).absolute()
     python = interpreter(environment)
-    install_mien(python)
-    fetch_models(python, work / "models")
-    run(python, HERE / "icons.py", work / "icons")
-    freeze(python, work)
+    if not chosen.frozen:
+        install_mien(python)
+        fetch_models(python, work / "models", landmarker=not chosen.no_landmarker)
+        run(python, HERE / "icons.py", work / "icons")
+        freeze(python, work)
     program = work / "dist" / ("Mien.app" if sys.platform == "darwin" else "mien")
     # macOS signs what lies in Contents/Resources as data.
     beside = program / "Contents" / "Resources" if sys.platform == "darwin" else program
-    run(python, ROOT / "packaging" / "licences.py", work / "report.json", beside / "licenses", work / "sbom.cdx.json")
+    if sys.platform.startswith("linux"):
+        run(python, ROOT / "packaging" / "linux" / "prune.py", program / "lib")
+    licences = ("report.json", program / "lib", beside / "licenses", work / "sbom.cdx.json")
+    run(python, ROOT / "packaging" / "licences.py", work / licences[0], *licences[1:])
     if chosen.manual is not None:
         shutil.copytree(chosen.manual, beside / "manual", dirs_exist_ok=True)
     print(program)
@@ -100,14 +106,14 @@ def install_mien(python: Path) -> None:
     run(*pip, "install", "--quiet", "--no-deps", "--reinstall" if where else "--force-reinstall", *where, ROOT)
 
 
-def fetch_models(python: Path, folder: Path) -> None:
+def fetch_models(python: Path, folder: Path, *, landmarker: bool) -> None:
     """The detector's files, and the landmarker's, checked against the sums that Mien knows."""
     folder.mkdir(exist_ok=True)
     program = (
         "import shutil, sys\n"
         "from mien.engine.inference import downloads\n"
         "found = [downloads.resolve_detector(name) for name in downloads.DETECTORS]\n"
-        "if hasattr(downloads, 'resolve_landmarker'):\n"
+        f"if {landmarker}:\n"
         "    found.append(downloads.resolve_landmarker())\n"
         "for path in found:\n"
         "    shutil.copy(path, sys.argv[1])\n"

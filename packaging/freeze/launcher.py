@@ -43,6 +43,8 @@ def _work_for_another_process() -> None:
 
 if __name__ == "__main__":
     _as_the_user_set_it("LD_LIBRARY_PATH")
+    # Worker processes are started anew: else the loader takes for granted that they inherit what was just undone.
+    os.environ["PYINSTALLER_RESET_ENVIRONMENT"] = "1"
     _fonts(getattr(sys, "_MEIPASS", ""))
     _work_for_another_process()
     globals().pop("__file__", None)  # a worker would look for this file, which is not there, to run it

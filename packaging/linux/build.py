@@ -33,19 +33,18 @@ def main() -> None:
     parser.add_argument("--work", type=Path, default=ROOT / "build" / "packaging")
     parser.add_argument("--environment", type=Path)
     parser.add_argument("--manual", type=Path)
+    parser.add_argument("--no-landmarker", action="store_true", help="see packaging/freeze/freeze.py")
     parser.add_argument("--frozen", action="store_true", help="take what is frozen in the work folder already")
     chosen = parser.parse_args()
     work, out = chosen.work.resolve(), chosen.out.resolve()
     out.mkdir(parents=True, exist_ok=True)
     program = work / "dist" / "mien"
-    if not chosen.frozen:
-        given = [("--environment", chosen.environment), ("--manual", chosen.manual)]
-        options = [str(part) for option, value in given if value is not None for part in (option, value.absolute())]
-        _run(sys.executable, ROOT / "packaging/freeze/freeze.py", work, *options)
-        _run(sys.executable, HERE / "without_ffmpeg.py", program / "lib")
-        # Others are not: the linker refuses those that auditwheel has rewritten and strip has shortened.
-        _run("strip", "--strip-unneeded", program / "lib/mediapipe/tasks/c/libmediapipe.so")
-        remove_copies(program / "lib")
+    given = [("--environment", chosen.environment), ("--manual", chosen.manual)]
+    options = [str(part) for option, value in given if value is not None for part in (option, value.absolute())]
+    options += [name for name, set_ in (("--frozen", chosen.frozen), ("--no-landmarker", chosen.no_landmarker)) if set_]
+    _run(sys.executable, ROOT / "packaging" / "freeze" / "freeze.py", work, *options)
+    strip(program / "lib")
+    remove_copies(program / "lib")
     share(program, work / "icons")
     made = [archive(program, out), package(program, work / "deb", out)]
     bill = out / f"mien-{VERSION}-linux-{platform.machine()}.cdx.json"
@@ -55,6 +54,17 @@ def main() -> None:
     print(table(program))
     for file in made:
         print(f"{file.name}: {file.stat().st_size / 1e6:.0f} MB")
+
+
+def strip(libraries: Path) -> None:
+    """Take the symbols out of MediaPipe's library and Python's own.
+
+    Out of no other: the linker refuses libraries that auditwheel has rewritten and strip has shortened.
+    """
+    for file in (libraries / "mediapipe/tasks/c/libmediapipe.so", *libraries.glob("libpython3*.so*")):
+        _run("strip", "--strip-unneeded", file)
+    for file in libraries.glob("python3*/lib-dynload/*.so"):
+        _run("strip", "--strip-unneeded", file)
 
 
 def remove_copies(libraries: Path) -> None:
@@ -139,7 +149,7 @@ def package(program: Path, work: Path, out: Path) -> Path:
         " read, drawn over the video and written down frame by frame. Nothing leaves the machine.\n"
     )
     path = out / f"mien_{VERSION}_{machine}.deb"
-    _run("dpkg-deb", "--root-owner-group", "-Zxz", "-z6", "--build", work, path)
+    _run("dpkg-deb", "--root-owner-group", "-Zzstd", "-z12", "--build", work, path)
     return path
 
 

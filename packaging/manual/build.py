@@ -54,6 +54,8 @@ def gather(pages: Path) -> None:
     (pages / "pictures" / "mien.svg").write_text(icon.group(1), encoding="utf-8")
     for page in pages.rglob("*.md"):
         text = page.read_text(encoding="utf-8")
+        up = "../" * (len(page.relative_to(pages).parts) - 1)
+        text = text.replace("](../assets/screenshots/", f"]({up}manual/pictures/")
         page.write_text(_LINK.sub(lambda match, page=page: _kept(match, page, pages), text), encoding="utf-8")
 
 

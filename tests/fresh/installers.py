@@ -48,7 +48,8 @@ class Bare:
     def command(self, text: str) -> list[str]:
         """The words that run `text` in it, without a network."""
         inside = [str(ROOT / ".ci" / "root"), "run", str(self.folder)]
-        return ["unshare", "--net", *inside, "-b", str(_SCREENS), str(_SCREENS), text]
+        path = "export PATH=/usr/local/bin:$PATH; "  # as a login on Debian has it
+        return ["unshare", "--net", *inside, "-b", str(_SCREENS), str(_SCREENS), path + text]
 
     def files(self) -> dict[str, str]:
         """Every file in it, with what it links to; without the system's own records."""

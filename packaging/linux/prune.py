@@ -1,9 +1,9 @@
-"""Takes FFmpeg out of OpenCV: `python without_ffmpeg.py lib`, over the folder of a frozen Mien on Linux.
+"""Takes out of a frozen Mien what it never loads: `python prune.py lib`, over the folder of its libraries, on Linux.
 
 OpenCV's wheel is linked with an FFmpeg of its own, and that with OpenSSL 1.1.1, whose licence may not be mixed with
 x264's. Mien reads and writes video through PyAV and never through OpenCV. The linker must still find what OpenCV names,
 so each library is replaced by one that has the same names, and ends the program with a line that says so if one is ever
-called. What only those libraries needed goes, too. Needs gcc and objdump.
+called. Then every library goes that no other file needs. Needs gcc and objdump.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
         replace(libraries / name, name, version, symbols.get(version, []))
     if needed:
         print(f"replaced: {', '.join(needed)}")
-    remove_orphans(folder, libraries)
+    remove_orphans(folder)
 
 
 def needs(file: Path) -> list[str]:
@@ -64,22 +64,33 @@ def replace(target: Path, soname: str, version: str | None, names: list[str]) ->
     script.unlink()
 
 
-def remove_orphans(folder: Path, libraries: Path) -> None:
-    """Remove those of `libraries` that nothing in `folder` needs any more, and links to what is gone."""
+OPENED = ("libxcb", "libX11.", "libxkbcommon", "libglib-2.0", "libdbus-1", "libfontconfig", "libEGL", "libGL")
+"""Beginnings of libraries that are loaded by name: by app/display.py, Qt and OpenGL's dispatchers."""
+
+
+def remove_orphans(folder: Path) -> None:
+    """Remove libraries that nothing in `folder` needs any more, and links to what is gone."""
+    libraries: dict[str, Path] = {}
     wanted: set[str] = set()
-    for file in folder.rglob("*.so*"):
-        if file.is_file() and not file.is_symlink() and file.parent != libraries:
+    for file in sorted(folder.rglob("*.so*")):
+        if file.is_symlink():
+            continue
+        if file.parent == folder or file.parent.name.endswith(".libs") or file.parent == folder / "PySide6/Qt/lib":
+            libraries[file.name] = file
+            if file.name.startswith((*OPENED, "libpython")) or ".cpython-" in file.name or ".abi3" in file.name:
+                wanted.update((file.name, *needs(file)))
+        else:
             wanted.update(needs(file))
     while True:
-        more = {name for known in wanted if (libraries / known).exists() for name in needs(libraries / known)}
+        more = {name for known in wanted if known in libraries for name in needs(libraries[known])}
         if more <= wanted:
             break
         wanted |= more
-    for file in libraries.iterdir():
-        if file.name not in wanted:
-            print(f"removed: {file.name} ({file.stat().st_size / 1e6:.1f} MB)")
+    for name, file in libraries.items():
+        if name not in wanted:
+            print(f"removed: {name} ({file.stat().st_size / 1e6:.1f} MB)")
             file.unlink()
-    for link in folder.iterdir():
+    for link in folder.rglob("*"):
         if link.is_symlink() and not link.exists():
             link.unlink()
 
