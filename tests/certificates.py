@@ -53,14 +53,18 @@ def make_certificates(folder: Path) -> Certificates:
 
     days, ca = ("-days", "30"), ("-cert", "ca.pem", "-keyfile", "ca.key")
     new_key = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes")
-    openssl("req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", *days, "-subj", "/CN=Test authority")
+    # From Python 3.13 on, an authority must say what it is for, and a certificate whose key has signed it.
+    openssl(
+        "req", "-x509", *new_key, "-keyout", "ca.key", "-out", "ca.pem", *days, "-subj", "/CN=Test authority",
+        "-addext", "keyUsage=critical,keyCertSign,cRLSign",
+    )  # fmt: skip
     (folder / "ca.cnf").write_text(_CONFIGURATION)
     (folder / "index").touch()
     (folder / "serial").write_text("01\n")
 
     def signed(name: str, names: str, begin: str, end: str) -> Path:
         openssl("req", *new_key, "-keyout", f"{name}.key", "-out", f"{name}.csr", "-subj", f"/CN={name}")
-        (folder / f"{name}.ext").write_text(names)
+        (folder / f"{name}.ext").write_text(f"{names}\nauthorityKeyIdentifier=keyid,issuer\n")
         openssl(
             "ca", "-batch", "-notext", "-config", "ca.cnf", "-in", f"{name}.csr", *ca,
             "-startdate", f"{begin}0101000000Z", "-enddate", f"{end}0101000000Z", "-extfile", f"{name}.ext",
