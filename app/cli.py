@@ -89,7 +89,7 @@ def main() -> NoReturn:
         detach_native_output()
         silence_telemetry()
         report_what_nobody_catches(complain)
-        code = mien.main(prog_name="mien", standalone_mode=False)
+        code = mien.main(prog_name="mien", standalone_mode=False) or 0
     except click.exceptions.Exit as done:
         code = done.exit_code
     except click.ClickException as error:

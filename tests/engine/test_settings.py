@@ -20,7 +20,7 @@ from mien.engine.settings import Settings, require_between, require_one_of
         ({"crf": True}, "crf is True; choose a value from 0 to 51"),
         ({"max_faces": None}, "max_faces is None; choose a value from 1 to 64"),
         ({"provider": "tpu"}, "provider is 'tpu'; choose one of auto, tensorrt, cuda, directml, openvino, coreml, cpu"),
-        ({"detector_range": []}, "detector_range is []; choose one of short, full"),
+        ({"detector_range": []}, "detector_range is []; choose one of auto, short, full, tiles"),
         ({"overlay": "boxes"}, "overlay is 'boxes'; choose one of compact, bars, minimal, none"),
         ({"font_scale": 9}, "font_scale is 9; choose a value from 0.5 to 3"),
     ],
