@@ -99,7 +99,8 @@ class Tour:
         window = self.window
         with RtspServer(clip) as server:
             window.sources.open_text(server.url())
-            self.wait("the stream", lambda: " live" in window.status_line.text("state"))
+            # Not the file of the step before, which is live until the stream is opened.
+            self.wait("the stream", lambda: f"{server.port} · live" in window.status_line.text("state"))
             self.keep("stream")
             server.kill()
             self.wait("the loss", lambda: "no signal" in window.status_line.text("state"))

@@ -181,7 +181,7 @@ class Sources(QObject):
             self._lost = True
             wait = condition.retry_in_s
             when = self.tr(" Retrying in {wait:.0f} s.").format(wait=wait) if wait and wait > 0.5 else ""
-            if self._was_live:
+            if self._was_live or status.info is not None:  # it may have been there between two looks
                 say("network", self.tr("Signal lost, reconnecting…"), message + when)
             else:
                 self._lost = False  # what never was there is not lost, and does not come back
