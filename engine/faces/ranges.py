@@ -28,6 +28,7 @@ _MEMORY: Final = 0.8  # how much of what a network saw of a face before still co
 _SEES: Final = 0.85  # a network that found a face less often than this does not see it well enough to be left alone
 _SURE: Final = 0.5  # what is less sure is passed on, but nobody is searched for its sake
 _LARGE: Final = 0.2  # of the frame's shorter side: the short range sees no smaller face, and places larger ones better
+_STAYS: Final = 0.85  # of that size, down to which a face that was large still is
 _SAME_IOU: Final = 0.3  # the two draw the box of one face a little differently
 _MOVED_IOU: Final = 0.1  # between two frames a face may move by most of its width
 _TILE: Final = 0.6  # of the frame, each way; tiles overlap by a third, so that a small face lies whole in one of them
@@ -148,15 +149,15 @@ class SeveralRanges:
         return [(self._chosen(face, large), face) for face in faces]
 
     def _chosen(self, face: dict[_Range, Detection], large: float) -> Detection:
-        """One of the two: as in the frame before, so that the box does not jump to and fro."""
+        """One of the two. Their boxes differ a little, so large faces all get the one of the short range, and others
+        the one that they had in the frame before."""
         if len(face) == 1:
             return next(iter(face.values()))
         box = face[_Range.SHORT].box
         before = max(self._known, key=lambda known: known.box.iou(box), default=None)
-        if before is not None and before.box.iou(box) >= _MOVED_IOU:
-            given = before.given
-        else:
-            given = _Range.SHORT if box.width >= large else _Range.FULL
+        given = before.given if before is not None and before.box.iou(box) >= _MOVED_IOU else _Range.FULL
+        if box.width >= large * (_STAYS if given is _Range.SHORT else 1.0):
+            given = _Range.SHORT
         better = max(_Range, key=lambda one: face[one].score)
         if face[given].score < _SURE <= face[better].score:
             given = better
