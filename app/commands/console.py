@@ -59,8 +59,9 @@ class Console:
         for warning in warnings:
             self.warn(warning)
         if with_face == 0:
-            self.warn(f"{mp4}: no face was found in any frame; for distant faces try --range full")
+            self.warn(f"{mp4}: no face was found in any frame; for very small faces try --range tiles")
         done = "stopped" if stopped else "done"
         speed = f"{frames / elapsed_s if elapsed_s > 0 else 0:.0f} frames a second"
-        names = f"{mp4} (+ {mp4.with_suffix('.csv').name}, {mp4.with_suffix('.json').name})"
+        beside = [mp4.with_suffix(ending) for ending in (".csv", ".json", ".parquet")]
+        names = f"{mp4} (+ {', '.join(path.name for path in beside if path.suffix != '.parquet' or path.exists())})"
         self.say(f"{done}: {names}; a face in {with_face} of {frames} frames; {speed}")
