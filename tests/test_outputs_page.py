@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import socket
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
 from tests.engine.outputs.mosquitto import Broker, free_port, needs_mosquitto
 from tests.engine.outputs.scenes import live, prediction
+from tests.live_sources import until
 
 PAGE = (Path(__file__).parent.parent / "docs" / "outputs.md").read_text(encoding="utf-8")
 RECEIVERS = dict(re.findall(r"```python (\w+)\n(.*?)```", PAGE, re.DOTALL))
@@ -101,7 +103,15 @@ def test_json(tmp_path: Path) -> None:
 
 
 def test_ws(tmp_path: Path) -> None:
-    stage = OutputStage("ws", str(free_port()))
+    port = free_port()
+    stage = OutputStage("ws", str(port))
+    stage.offer(live(0, {3: HAPPY}))
+
+    def answers() -> bool:
+        with socket.socket() as knock:
+            return knock.connect_ex(("127.0.0.1", port)) == 0
+
+    until(answers)  # the receiver asks once
     code = f"import sys\nsys.argv[1:] = [{stage.address()!r}]\n" + RECEIVERS["ws"]
     with receiver(tmp_path, code) as process:
         assert re.fullmatch(r"\d+\.\d\d person 3: happiness\n", first_line(process, stage))
