@@ -126,7 +126,8 @@ def test_watch(tmp_path: Path, tiny_bundle: Bundle, detector_file: Path, signals
         repair(part)
     (video,) = tmp_path.glob("*.mp4")
     assert probe(video)["frames"] > 0
-    assert len(list(tmp_path.iterdir())) == 3
+    # A third signal ends the program in the middle of anything, perhaps of writing a file that has no name yet.
+    assert len([path for path in tmp_path.iterdir() if len(signals) < 3 or not path.name.startswith(".")]) == 3
 
 
 EARLY = """
