@@ -123,6 +123,9 @@ def test_a_network_of_frames(frame_net: tuple[FrameNet, Path], tmp_path: Path, d
     run("annotate", "demo", "-o", tmp_path / "out.mp4", "--model", bundle.path, "--detector", detector_file)
     rows = list(csv.DictReader((tmp_path / "out.csv").open(encoding="utf-8")))
     assert any(row["p_surprise"] for row in rows)
+    lines = run("watch", "demo", "--seconds", "3", "--json", "-", "--model", bundle.path, "--detector", detector_file)
+    faces_seen = [face for line in lines.splitlines() if line.startswith("{") for face in json.loads(line)["faces"]]
+    assert any(set(face.get("probabilities", ())) == set(LABELS) for face in faces_seen)
 
 
 def run(*arguments: object) -> str:
