@@ -57,9 +57,11 @@ class PersonRow(QWidget):
         super().__init__()
         self._people, self._person = people, person
         self._name = label("")
-        self._name.setMinimumWidth(66)
+        self._name.setMinimumWidth(60)
         self._word = label("", "muted")
         self._word.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+        # In a narrow panel the name gives way: half a word is no word.
+        self._word.setMinimumWidth(self._word.fontMetrics().horizontalAdvance(self.tr("uncertain")) + 2)
         self._edit = _NameField()
         self._edit.left.connect(self._leave)
         self._edit.setAccessibleName(self.tr("Name"))
@@ -171,7 +173,7 @@ class PersonRow(QWidget):
         if person.status is Status.OCCLUDED:
             return self.tr("occluded")
         if person.prediction is None or person.status is Status.WARMING:
-            return self.tr("warming up")
+            return self.tr("warming")  # up: there is no room
         if person.status is Status.UNCERTAIN:
             return self.tr("uncertain")
         word = labels[person.prediction.label]
