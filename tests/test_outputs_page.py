@@ -18,6 +18,7 @@ from mien.engine.outputs.base import EventKind
 from mien.engine.outputs.json_lines import as_json
 from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
+from mien.engine.system import user_environment
 from tests.engine.outputs.mosquitto import Broker, free_port, needs_mosquitto
 from tests.engine.outputs.scenes import live, prediction
 from tests.live_sources import until
@@ -33,8 +34,9 @@ def receiver(folder: Path, code: str) -> Iterator[subprocess.Popen[str]]:
     alone = folder / "lsl_api.cfg"  # so that the test asks nobody on the network
     alone.write_text("[ports]\nIPv6 = disable\n[multicast]\nResolveScope = machine\n[log]\nlevel = -2\n")
     process = subprocess.Popen(
-        [sys.executable, "receiver.py"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    )
+        [sys.executable, "receiver.py"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        env=user_environment(),  # not that of this process, whose proxy keeps MediaPipe from talking to anybody
+    )  # fmt: skip
     try:
         yield process
     finally:

@@ -194,8 +194,9 @@ def test_pause_snapshot_and_full_screen(open_window, qtbot, tmp_path: Path) -> N
     qtbot.waitUntil(lambda: window.link.session.status().counts.tracked > tracked + 5, timeout=30_000)
     assert window.canvas.view.serial == painted
     qtbot.keyClick(window, Qt.Key.Key_S)
-    qtbot.waitUntil(lambda: len(list((tmp_path / "snapshots").glob("*.png"))) == 1, timeout=20_000)
-    (png,) = (tmp_path / "snapshots").glob("*.png")
+    # While it is written it has a hidden name, which begins with a dot.
+    qtbot.waitUntil(lambda: len(list((tmp_path / "snapshots").glob("[!.]*.png"))) == 1, timeout=20_000)
+    (png,) = (tmp_path / "snapshots").glob("[!.]*.png")
     assert cv2.imread(str(png)).shape == (480, 640, 3)  # the source's size, whatever that of the window
     qtbot.keyClick(window, Qt.Key.Key_F)
     assert window.isFullScreen()

@@ -57,11 +57,11 @@ class PersonRow(QWidget):
         super().__init__()
         self._people, self._person = people, person
         self._name = label("")
-        self._name.setMinimumWidth(60)
+        self._name.setMinimumWidth(46)
         self._word = label("", "muted")
         self._word.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # In a narrow panel the name gives way: half a word is no word.
-        self._word.setMinimumWidth(self._word.fontMetrics().horizontalAdvance(self.tr("uncertain")) + 2)
+        self._word.setMinimumWidth(self._word.fontMetrics().horizontalAdvance(self.tr("warming up")) + 2)
         self._edit = _NameField()
         self._edit.left.connect(self._leave)
         self._edit.setAccessibleName(self.tr("Name"))
@@ -103,7 +103,7 @@ class PersonRow(QWidget):
         said = f"{many}{person.hidden}{self._name.width()}"
         if said != self._shown:  # measuring text and setting tips takes longer than all else here
             self._shown = said
-            fits = self._name.fontMetrics().elidedText(name, Qt.TextElideMode.ElideRight, max(self._name.width(), 24))
+            fits = self._name.fontMetrics().elidedText(name, Qt.TextElideMode.ElideMiddle, max(self._name.width(), 24))
             self._name.setText(fits)
             tip(self._name, many if len(ids) > 1 else name)
             self._eye.setIcon(icon("eye-off" if person.hidden else "eye"))
@@ -173,7 +173,7 @@ class PersonRow(QWidget):
         if person.status is Status.OCCLUDED:
             return self.tr("occluded")
         if person.prediction is None or person.status is Status.WARMING:
-            return self.tr("warming")  # up: there is no room
+            return self.tr("warming up")
         if person.status is Status.UNCERTAIN:
             return self.tr("uncertain")
         word = labels[person.prediction.label]
