@@ -13,6 +13,7 @@ from mien.app.embedded import embedded_bundle
 from mien.engine import version
 from mien.engine.disk import write_whole
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.settings import DETECTOR_RANGES, PROVIDERS, Settings
 from mien.engine.system import printable
 
@@ -94,11 +95,11 @@ def bench(model: Path | None, detector: Path | None, detector_range: str, provid
             },
         )
     if all(speed.problem for speed in speeds):
-        raise MienError("no provider of ONNX Runtime runs; reinstall Mien")
+        raise MienError(tr("no provider of ONNX Runtime runs; reinstall Mien"))
 
 
 def _write(file: Path, figures: dict[str, object]) -> None:
     try:
         write_whole(file, json.dumps(figures, indent=2) + "\n")
     except OSError as error:
-        raise MienError(f"{file}: cannot be written ({error.strerror})") from None
+        raise MienError(tr("{path}: cannot be written ({reason})", path=file, reason=error.strerror)) from None

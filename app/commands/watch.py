@@ -33,6 +33,7 @@ from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
+from mien.engine.language import tr
 from mien.engine.outputs.kinds import OUTPUTS, missing
 from mien.engine.settings import Settings
 
@@ -158,22 +159,27 @@ def watch(
         raise SettingsError(lacks)
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
-        raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
+        raise SettingsError(tr("seconds is {seconds:g}; choose a value above 0", seconds=seconds))
     if record is None and (clean or no_audio):
-        raise SettingsError("--clean and --no-audio are about recordings; add --record FOLDER")
+        raise SettingsError(tr("--clean and --no-audio are about recordings; add --record FOLDER"))
     if record is None and privacy != "none" and not any(OUTPUTS[kind].pictures for kind, _ in outputs):
-        raise SettingsError("--privacy is about pictures that are recorded or sent; add --record FOLDER")
+        raise SettingsError(tr("--privacy is about pictures that are recorded or sent; add --record FOLDER"))
 
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.downloads import resolve_detector
 
     address = stream_address(source, warn=_warn, **stream)
     if address.kind == "file" and not Path(address.target).is_file():
-        raise SourceError(f"{address.target}: no such video file")
+        raise SourceError(tr("{path}: no such video file", path=address.target))
     plan = None if record is None else _plan(record, settings, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = chosen_bundle(model, labels, settings.provider, _warn)
     if neutral_first is not None and bundle.manifest.neutral_logits is None:
-        raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
+        raise ModelError(
+            tr(
+                "model {manifest}: has no neutral reference, so --neutral-first cannot be used",
+                manifest=bundle.manifest.name,
+            )
+        )
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
     landmarker_file = resolved_landmarker(settings, landmarker, say)
@@ -226,7 +232,7 @@ def _with_wishes(outputs: list[tuple[str, str]], wished: dict[str, bool]) -> lis
     """The outputs, with what other options say of the WebSocket written into its targets."""
     wishes = "".join(f",{name}" for name, on in wished.items() if on)
     if wishes and "ws" not in dict(outputs):
-        raise SettingsError("--public and --with-video are about --ws; add it")
+        raise SettingsError(tr("--public and --with-video are about --ws; add it"))
     return [(kind, target + wishes if kind == "ws" else target) for kind, target in outputs]
 
 
@@ -277,7 +283,7 @@ def _tell_recorded(session: LiveSession, say: Callable[[str], None]) -> None:
         return
     if recording.state == "done":
         for path in recording.files:
-            say(f"recorded: {path}")
+            say(tr("recorded: {path}", path=path))
     if recording.message:
         raise RecordingError(recording.message)
 
@@ -298,7 +304,7 @@ class _Warned:
         dropped = recording is not None and recording.dropped
         for output in outputs:
             self._tell(f"{output.kind} {output.target}", output.message)
-        self._tell("dropped", "the disk or this machine is too slow to record every frame" if dropped else "")
+        self._tell("dropped", tr("the disk or this machine is too slow to record every frame") if dropped else "")
 
     def _tell(self, about: str, message: str) -> None:
         # The seconds in "trying again in 3 s" would make a new message of it every second.

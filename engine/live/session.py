@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
+from mien.engine.language import tr
 from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.capture import Capture, Taken
 from mien.engine.live.models import ModelStage
@@ -92,7 +93,7 @@ class LiveSession:
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
-        changed = partial(self._recording.stop, "the model was changed")
+        changed = partial(self._recording.stop, tr("the model was changed"))
         self._models = ModelStage(bundle, detector_file, settings, changed, landmarker_file)
         stages = {"load": self._models.run, "track": self._track_stage, "read": self._predict_stage}
         stages["view"] = self._views.run
@@ -117,7 +118,7 @@ class LiveSession:
             if self._closing:
                 source.cancel()
                 return
-            before = self._leave("the source was changed")
+            before = self._leave(tr("the source was changed"))
             self._capture = Capture(source, self._take, self._hear, after=before)
             self._capture.start()
 
@@ -130,7 +131,7 @@ class LiveSession:
     def close_source(self) -> None:
         """Leave the present source; there are no frames until another is opened."""
         with self._lock:
-            self._leave("the source was closed")
+            self._leave(tr("the source was closed"))
 
     def _leave(self, why: str) -> Capture | None:
         before = self._capture
@@ -243,7 +244,7 @@ class LiveSession:
             selected=people.selected,
             no_signal_since=no_signal_since,
             recording=self._recording.status(),
-            warning=explained(self.error, "the session stopped; open it again")
+            warning=explained(self.error, tr("the session stopped; open it again"))
             if self.error
             else model.warning or self._models.landmarker_trouble,
         )
@@ -390,7 +391,9 @@ class LiveSession:
                 predictor.fail()
                 if predictor.model is self._models.model:
                     name = predictor.model.bundle.manifest.name
-                    self._models.failed(explained(error, f"{name} stopped working; choose the model again, or cpu"))
+                    self._models.failed(
+                        explained(error, tr("{name} stopped working; choose the model again, or cpu", name=name))
+                    )
                 continue
             with self._lock:
                 self._read_dropped += dropped

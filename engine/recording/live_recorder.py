@@ -18,6 +18,7 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.faces.people import PeopleBook
+from mien.engine.language import tr
 from mien.engine.media.geometry import fitted
 from mien.engine.recording.disk_watch import DiskWatch
 from mien.engine.recording.document import Ended
@@ -103,7 +104,7 @@ class LiveRecorder:
             RecordingError: the files cannot be created, or the encoder failed. `finish` saves what is there.
         """
         if self._finished is not None:
-            raise RecordingError("the recording is finished; start another")
+            raise RecordingError(tr("the recording is finished; start another"))
         self._hidden = hidden
         self._notes.meet(book)
         with self._failure_noted():
@@ -209,7 +210,7 @@ class LiveRecorder:
         trouble: list[str] = []
         if self._files is None:
             self._finished = ()
-            self._set(state="failed", message=self._failure or "no frame came; nothing was recorded")
+            self._set(state="failed", message=self._failure or tr("no frame came; nothing was recorded"))
             return ()
         try:
             with suppress(RecordingError):  # said by `write`, where it is the reason to finish
@@ -233,7 +234,7 @@ class LiveRecorder:
     def _open(self, scene: Scene, width: int, height: int) -> None:
         plan = self._plan
         if not plan.folder.is_dir():
-            raise RecordingError(f"{plan.folder}: no such folder; create it or choose another")
+            raise RecordingError(tr("{path}: no such folder; create it or choose another", path=plan.folder))
         source = self._about.get("source", {}).get("name", "")
         name = file_name(plan.name, now=datetime.now().astimezone(), source=str(source))
         files = RecordingFiles.reserve(plan.folder, name, annotated=plan.annotated, clean=plan.clean)
@@ -337,13 +338,16 @@ class LiveRecorder:
             if not part.exists() or (path.suffix == ".mp4" and part.stat().st_size == 0):
                 with suppress(OSError):
                     part.unlink(missing_ok=True)
-                trouble.append(f"{path}: holds nothing and was removed")
+                trouble.append(tr("{path}: holds nothing and was removed", path=path))
                 continue
             try:
                 rename_new(part, path)
                 done.append(path)
             except OSError as error:
-                trouble.append(f"{path}: cannot be given its name ({error.strerror}); the result is {part}")
+                trouble.append(tr(
+                    "{path}: cannot be given its name ({reason}); the result is {part}",
+                    path=path, reason=error.strerror, part=part
+                ))  # fmt: skip
                 done.append(part)
         return *done, *self._table.publish_landmarks(trouble=trouble)
 

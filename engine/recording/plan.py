@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, ColumnGroup
 from mien.engine.recording.files import file_name
 from mien.engine.settings import COMPACT, OverlayStyle, require_between, require_one_of
@@ -52,7 +53,7 @@ class RecordingPlan:
 
     def __post_init__(self) -> None:
         if not (self.annotated or self.clean):
-            raise RecordingError("nothing to record: choose the annotated video, the clean one, or both")
+            raise RecordingError(tr("nothing to record: choose the annotated video, the clean one, or both"))
         require_one_of("privacy", self.privacy, ("none", "blur", "pixelate"), RecordingError)
         require_one_of("privacy_scope", self.privacy_scope, ("all", "unselected"), RecordingError)
         require_between("pre_roll_s", self.pre_roll_s, 0, _LONGEST_PRE_ROLL_S, RecordingError)

@@ -66,8 +66,9 @@ class LabelsDialog(QDialog):
         self.setLayout(body)
         known = manifest.provenance.get("descriptions", {}) if is_unvalidated(manifest) else {}
         for name in manifest.labels:
+            # In English in every language: text encoders are made for it.
             texts = known.get(name) if isinstance(known, dict) else None
-            self._add(name, "; ".join(texts) if texts else self.tr("a face that shows {name}").format(name=name))
+            self._add(name, "; ".join(texts) if texts else f"a face that shows {name}")
 
     def rows(self) -> list[tuple[str, list[str]]]:
         """What is in the table: names with their descriptions."""

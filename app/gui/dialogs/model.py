@@ -20,6 +20,7 @@ from mien.engine.errors import SettingsError
 from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
 from mien.engine.inference.priors import Prior, read_expectation
 from mien.engine.inference.typed_labels import TEXT_GRAPH, VOCABULARY, is_unvalidated, with_typed_labels
+from mien.engine.language import tr
 from mien.engine.settings import PROVIDERS
 
 if TYPE_CHECKING:
@@ -181,8 +182,11 @@ class ModelDialog(QDialog):
         m = bundle.manifest
         self._title.setText(f"{m.name} {m.version}".strip())
         self._about.setText(
-            self.tr("Window length {window:g} s: {steps} frames of each face, {size} × {size} pixels.").format(
-                steps=m.steps, window=m.window_s, size=m.size
+            tr(
+                "Window length {window:g} s: {steps} frames of each face, {size} × {size} pixels.",
+                steps=m.steps,
+                window=m.window_s,
+                size=m.size,
             )
         )
         labels = ", ".join(m.labels)
@@ -323,8 +327,10 @@ def _measured(manifest: Manifest, tr: Any) -> list[tuple[str, str]]:
     for name, numbers in manifest.metrics.items():
         if not isinstance(numbers, dict) or "war" not in numbers:
             continue
-        text = tr("{war:.1%} accuracy (WAR); {uar:.1%} averaged over labels (UAR)").format(
-            war=float(numbers["war"]), uar=float(numbers.get("uar", "nan"))
+        text = tr(
+            "{war:.1%} accuracy (WAR); {uar:.1%} averaged over labels (UAR)",
+            war=float(numbers["war"]),
+            uar=float(numbers.get("uar", "nan")),
         )
         found.append((tr("Measured on {name}").format(name=name), text))
     return found[:2] or [(tr("Accuracy"), tr("not measured"))]

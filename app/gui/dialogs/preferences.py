@@ -22,6 +22,7 @@ from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.theme import CHOICES
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row
 from mien.app.gui.preferences import Preferences
+from mien.engine.language import LANGUAGES
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS
 from mien.engine.settings import OVERLAY_LOOKS, PROVIDERS
 
@@ -82,7 +83,12 @@ class PreferencesDialog(QDialog):
             p.screen_privacy,
             {"none": self.tr("As they are"), "blur": self.tr("Blurred"), "pixelate": self.tr("Pixelated")},
         )
+        self.language = _choice(p.language, {"": self.tr("As the system"), **LANGUAGES})
+        later = label(self.tr("Takes effect when Mien is started again."), "small", wrap=True)
+        later.hide()
+        self.language.currentIndexChanged.connect(lambda: later.setVisible(self.language.currentData() != p.language))
         return form(
+            (self.tr("Language"), column(self.language, later, spacing=4)),
             (self.tr("Theme"), self.theme),
             (self.tr("Overlay"), self.overlay),
             (self.tr("Look of the overlay"), self.look),
@@ -201,7 +207,7 @@ class PreferencesDialog(QDialog):
         p = self._p
         before = p.settings(), p.microphone
         p.keep(
-            theme=self.theme.currentData(), overlay=self.overlay.isChecked(),
+            theme=self.theme.currentData(), language=self.language.currentData(), overlay=self.overlay.isChecked(),
             overlay_look=self.look.currentData(), overlay_font=round(self.letters.value(), 2),
             screen_privacy=self.privacy.currentData(), detector_range=self.range.currentData(),
             min_score=round(self.score.value(), 2), max_faces=self.faces.value(),

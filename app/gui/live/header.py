@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import button, row
+from mien.engine.language import trn
 from mien.engine.sources.address import SourceAddress
 
 _SIGNS = {"demo": "demo", "file": "file", "stream": "network", "camera": "camera"}
@@ -70,4 +71,4 @@ class Header(QWidget):
 
     def show_jobs_left(self, count: int) -> None:
         """Say how many files are still to be annotated."""
-        self._jobs.setText(self.tr("Files ({left} left)").format(left=count) if count else self.tr("Files"))
+        self._jobs.setText(trn("Files ({count} left)", "Files ({count} left)", count) if count else self.tr("Files"))

@@ -28,6 +28,7 @@ from PySide6.QtWidgets import (
 )
 
 from mien.app.gui.look.icons import icon, paint_icon
+from mien.engine.language import tr
 from mien.engine.system import user_environment
 
 ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -248,11 +249,18 @@ def clock(seconds: float) -> str:
 
 def gigabytes(count: int) -> str:
     """12.3 GB, 850 MB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    if count >= 1e9:
+        return tr("{size:.1f} GB", size=count / 1e9)
+    return tr("{size:.0f} MB", size=count / 1e6)
 
 
 def open_folder(path: Path) -> None:
     """Show a folder in the system's file manager."""
+    open_outside(QUrl.fromLocalFile(str(path)))
+
+
+def open_outside(address: QUrl) -> None:
+    """Show a folder, a file or a page in the program that the system has for it."""
     opener = QStandardPaths.findExecutable("xdg-open") if sys.platform.startswith("linux") else ""
     if opener:
         # What Qt starts by itself inherits the proxy that is meant for libraries in this process alone.
@@ -261,11 +269,12 @@ def open_folder(path: Path) -> None:
             environment.insert(name, value)
         process = QProcess()
         process.setProgram(opener)
-        process.setArguments([str(path)])
+        encoded = QUrl.ComponentFormattingOption.FullyEncoded
+        process.setArguments([address.toLocalFile() or address.toString(encoded)])
         process.setProcessEnvironment(environment)
         process.startDetached()
         return
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+    QDesktopServices.openUrl(address)
 
 
 def menu_key() -> str:

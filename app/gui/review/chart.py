@@ -15,6 +15,7 @@ from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPalette, QPen, QPoly
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
 from mien.engine.drawing.overlay import track_colour
+from mien.engine.language import tr
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.face.curves import curve, range_of
 from mien.engine.review.spans import Span, clock_ms
@@ -169,7 +170,8 @@ class ChartPainter:
         small.setPointSizeF(self._font.pointSizeF() * 0.75)
         painter.setFont(small)
         painter.setPen(self._ink(QPalette.ColorRole.Dark))
-        for text, where in ((f"{high:g}", Qt.AlignmentFlag.AlignTop), (f"{low:g}", Qt.AlignmentFlag.AlignBottom)):
+        for value, where in ((high, Qt.AlignmentFlag.AlignTop), (low, Qt.AlignmentFlag.AlignBottom)):
+            text = tr("{value:g}", value=float(value))
             area = axes.area.adjusted(3, 0, -3, 0)
             painter.drawText(area, Qt.AlignmentFlag.AlignLeft | where, text.replace("-", "\u2212"))
         painter.setFont(self._font)

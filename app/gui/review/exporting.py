@@ -17,6 +17,7 @@ from mien.app.gui.report.page import save_report
 from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.review.exports import EXPORTERS, exporter
 from mien.engine.review.spans import clock_ms
 
@@ -102,9 +103,12 @@ class VideoJob(QWidget):
 
     def _show(self) -> None:
         told = self._told
-        left = "" if told is None or told.left_s is None else self.tr(", {left} left").format(left=clock(told.left_s))
         done = 0.0 if told is None else told.done
-        self._text.setText(self.tr("Writing {name}: {done:.0%}{left}").format(name=self._name, done=done, left=left))
+        text = tr("Writing {name}: {done:.0f} %", name=self._name, done=done * 100)
+        if told is not None and told.left_s is not None:
+            left = clock(told.left_s)
+            text = tr("Writing {name}: {done:.0f} %, {left} left", name=self._name, done=done * 100, left=left)
+        self._text.setText(text)
         self._bar.setValue(round(done * 1000))
 
 
@@ -124,7 +128,8 @@ class Exporting(QObject):
         menu.addAction(self.tr("Report (PDF, HTML or PNG)…"), self.report)
         menu.addSeparator()
         for kind, export in EXPORTERS.items():
-            menu.addAction(f"{export.title[0].upper()}{export.title[1:]}…", partial(self.export, kind))
+            title = tr(export.title)
+            menu.addAction(f"{title[0].upper()}{title[1:]}…", partial(self.export, kind))
 
     def say_selection(self) -> None:
         """Say what is written, where something is selected."""
@@ -144,7 +149,7 @@ class Exporting(QObject):
     def export(self, kind: str) -> None:
         """Ask where to, and write one of `EXPORTERS`: the selected span and person, else everything."""
         export = EXPORTERS[kind]
-        kinds = f"{export.title} (*{export.suffix})"
+        kinds = f"{tr(export.title)} (*{export.suffix})"
         ending = f" {kind if kind != 'csv' else 'export'}.csv" if export.suffix == ".csv" else export.suffix
         self._save(self.tr("Export"), ending, kinds, partial(self.write_export, kind))
 

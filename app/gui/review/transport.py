@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import label, row
 from mien.app.gui.review.actions import SPEEDS, ReviewActions
+from mien.engine.language import tr
 from mien.engine.review.spans import clock_ms
 
 
@@ -29,7 +30,7 @@ class Transport(QWidget):
         self.speed.setAccessibleName(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed: [ slower, ] faster, \\ normal"))
         for speed in SPEEDS:
-            self.speed.addItem(f"{speed:g} ×", speed)
+            self.speed.addItem(tr("{speed:g} ×", speed=speed), speed)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
         self.speed.currentIndexChanged.connect(lambda index: self.speed_chosen.emit(SPEEDS[index]))
         self.clock = label("0:00.000")

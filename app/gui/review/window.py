@@ -9,20 +9,13 @@ from typing import TYPE_CHECKING, cast
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QMainWindow,
-    QMenu,
-    QSplitter,
-    QTabWidget,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QSplitter, QTabWidget, QWidget
 
 from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, column, label, row
-from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, own_key
+from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, expectations, looks, own_key
 from mien.app.gui.review.compare import CompareWindow
 from mien.app.gui.review.events_panel import EventsPanel
 from mien.app.gui.review.exporting import Exporting, VideoJob
@@ -35,10 +28,11 @@ from mien.app.gui.review.timeline import Timeline
 from mien.app.gui.review.transport import Transport
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import clock_ms
-from mien.engine.settings import EXPECTED, OVERLAY_LOOKS, Expectation, OverlayLook, OverlayStyle
+from mien.engine.settings import Expectation, OverlayLook, OverlayStyle
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
@@ -112,10 +106,10 @@ class ReviewWindow(QMainWindow):
         export.setMenu(QMenu(self))
         self.exporting.fill(export.menu())
         export.menu().aboutToShow.connect(self.exporting.say_selection)
-        view = self.actions_.menus["View"]
-        add_choices(view, self.tr("Read as if &expected"), EXPECTED[:-1], self._read_again)  # without one's own
-        add_choices(view, self.tr("&Style of boxes and numbers"), OVERLAY_LOOKS[:-1], self._set_style)  # "none" is B
-        own = self.actions_.menus["Recording"]
+        view = self.actions_.menus["view"]
+        add_choices(view, self.tr("Read as if &expected"), expectations(), self._read_again)
+        add_choices(view, self.tr("&Style of boxes and numbers"), looks(), self._set_style)
+        own = self.actions_.menus["recording"]
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
         own.insertMenu(self.actions_["compare"], more)
@@ -300,8 +294,9 @@ class ReviewWindow(QMainWindow):
         self._who.setCurrentIndex(max(self._who.findData(state.person), 0))
         self._who.blockSignals(False)
         span = state.span
-        text = "" if span is None else self.tr("{start} – {end} selected, {seconds:.3f} s").format(
-            start=clock_ms(span.start_s), end=clock_ms(span.end_s), seconds=span.seconds
+        text = "" if span is None else tr(
+            "{start} – {end} selected, {seconds:.3f} s",
+            start=clock_ms(span.start_s), end=clock_ms(span.end_s), seconds=span.seconds,
         )  # fmt: skip
         self.transport.show_selection(text)
         for name in ("exclude", "zoom_selection"):
