@@ -1,7 +1,7 @@
 """Brings the catalogues up to date with the code: `python packaging/languages.py`. Needs Babel, of the extra `test`.
 
 It finds every text in the code, adds new ones to assets/languages/CODE.po without a translation, drops those that are
-gone, compiles CODE.mo beside it, and says what is still to be translated: until nothing is, tests/test_languages.py fails.
+gone, compiles CODE.mo beside it, and says what is still to be translated: until then tests/test_languages.py fails.
 """
 
 from __future__ import annotations

@@ -26,7 +26,6 @@ import hashlib
 import json
 import math
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,7 +36,7 @@ import numpy.typing as npt
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
-from mien.engine.inference.fields import Fields
+from mien.engine.inference.bundle_checks import Fields, one_line, read_text_vectors, require_regular_files
 from mien.engine.language import tr
 
 FORMAT: Final = 1
@@ -181,7 +180,7 @@ def load_bundle(path: Path) -> Bundle:
             raise ModelError(
                 tr("{path}: does not list {name}; export the model again", path=path / MANIFEST, name=name)
             )
-    _require_regular_files(path)
+    require_regular_files(path)
     for name, expected in manifest.files.items():
         file = path / name
         if not file.is_file():
@@ -192,7 +191,7 @@ def load_bundle(path: Path) -> Bundle:
                 "model again",
                 path=file, manifest=MANIFEST
             ))  # fmt: skip
-    text = _read_text_vectors(path / "text.npy", manifest)
+    text = read_text_vectors(path / "text.npy", len(manifest.labels), manifest.dim)
     return Bundle(path, manifest, text, hashlib.sha256(raw).hexdigest())
 
 
@@ -232,7 +231,7 @@ def parse_manifest(raw: bytes, path: Path) -> Manifest:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:
         raise ModelError(
-            tr("{where}: not valid JSON ({reason}); export the model again", where=where, reason=_one_line(error))
+            tr("{where}: not valid JSON ({reason}); export the model again", where=where, reason=one_line(error))
         ) from None
     if not isinstance(data, dict):
         raise ModelError(tr("{where}: not a model manifest; export the model again", where=where))
@@ -385,38 +384,3 @@ def _read_manifest(path: Path) -> bytes:
     if len(raw) > MAX_MANIFEST_BYTES:
         raise ModelError(tr("{path}: too large for a manifest; export the model again", path=file))
     return raw
-
-
-def _require_regular_files(path: Path) -> None:
-    """A link could name any file of this machine as part of a model; reading a pipe would never end."""
-    for file in path.rglob("*"):
-        mode = file.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            kind = tr("a symbolic link") if stat.S_ISLNK(mode) else tr("not a regular file")
-            raise ModelError(
-                tr("{path}: is {kind}; a model holds regular files only: copy the file itself", path=file, kind=kind)
-            )
-
-
-def _read_text_vectors(file: Path, manifest: Manifest) -> npt.NDArray[np.float32]:
-    try:
-        text = np.load(file, allow_pickle=False)
-    except Exception as error:  # of a damaged head, NumPy's parsers let through TokenError, MemoryError and others
-        raise ModelError(
-            tr("{path}: not a NumPy array ({reason}); export the model again", path=file, reason=_one_line(error))
-        ) from None
-    expected = (len(manifest.labels), manifest.dim)
-    if not isinstance(text, np.ndarray) or text.dtype != np.float32 or text.shape != expected:
-        shape = getattr(text, "shape", tr("several arrays"))
-        raise ModelError(tr(
-            "{path}: holds {shape}, expected float32 {expected} (labels, dim); export the model again",
-            path=file, shape=shape, expected=expected
-        ))  # fmt: skip
-    if not np.isfinite(text).all():
-        raise ModelError(tr("{path}: holds values that are not finite; export the model again", path=file))
-    text.setflags(write=False)
-    return text
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

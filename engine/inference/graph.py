@@ -106,10 +106,9 @@ def gpu_unused() -> str:
     if found is None or not (found.cards or found.problem):
         return ""
     card = found.cards[0].name if found.cards else tr("the NVIDIA card")
+    problem = tr("the installed ONNX Runtime {release} was built without CUDA", release=runtime().release)
     if CUDA in offered_providers():
         problem = gpu_problems()[CUDA]
-    else:
-        problem = tr("the installed ONNX Runtime {release} was built without CUDA", release=runtime().release)
     return tr("{card} is not used: {problem}", card=card, problem=problem) if problem else ""
 
 
@@ -390,10 +389,10 @@ class Graph:
             wanted = "int64" if kind == "input" and self._input_type == np.int64 else "float"
             if node.type != f"tensor({wanted})" or not fits:
                 raise ModelError(tr(
-                    "{path}: {kind} {name!r} is {type} {shape}, expected {wanted} with {shape2} after the batch "
+                    "{path}: {kind} {name!r} is {type} {shape}, expected {wanted} with {wanted_shape} after the batch "
                     "axis; export the model again",
                     path=self._path, kind=kind, name=name, type=node.type, shape=list(node.shape), wanted=wanted,
-                    shape2=list(shape)
+                    wanted_shape=list(shape)
                 ))  # fmt: skip
 
 

@@ -391,9 +391,8 @@ class LiveSession:
                 predictor.fail()
                 if predictor.model is self._models.model:
                     name = predictor.model.bundle.manifest.name
-                    self._models.failed(
-                        explained(error, tr("{name} stopped working; choose the model again, or cpu", name=name))
-                    )
+                    what = tr("{name} stopped working; choose the model again, or cpu", name=name)
+                    self._models.failed(explained(error, what))
                 continue
             with self._lock:
                 self._read_dropped += dropped

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
@@ -254,10 +252,6 @@ def publish(renames: Sequence[tuple[Path, Path]], *, overwrite: bool = False) ->
 
 CLEAN: Final = "_clean"
 """Ends the name of the video that nothing is drawn on."""
-_LONGEST: Final = 120  # characters; file systems allow 255 bytes, and endings and numbers come on top
-_FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # on Windows, which is the strictest
-_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
-_FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _TRIES: Final = 1000
 
 
@@ -355,43 +349,6 @@ class RecordingFiles:
 
     def all(self) -> tuple[Path, ...]:
         return *self.videos, self.csv, self.json
-
-
-def file_name(pattern: str, *, now: datetime, source: str = "") -> str:
-    """A file name, without ending, from a pattern.
-
-    ``{time}`` becomes the date and time to the millisecond, ``{date}`` the date, ``{source}`` the source's name. What
-    no file name may hold becomes "_".
-
-    Args:
-        pattern: the pattern; "" is "{time}".
-        now: local time of the recording's start.
-        source: name of the source, without secrets.
-
-    Raises:
-        RecordingError: the pattern names anything else in braces.
-    """
-    fields = {
-        "time": f"{now:%Y-%m-%d_%H-%M-%S}-{now.microsecond // 1000:03d}",
-        "date": f"{now:%Y-%m-%d}",
-        "source": Path(source).name[:60],
-    }
-
-    def value(match: re.Match[str]) -> str:
-        try:
-            return fields[match[1].strip()]
-        except KeyError:
-            raise RecordingError(
-                tr("file name pattern: {match} is not known; use {{time}}, {{date}} or {{source}}", match=match[0])
-            ) from None
-
-    name = _FORBIDDEN.sub("_", _FIELD.sub(value, pattern.strip() or "{time}"))
-    name = name.encode(errors="ignore").decode()[:_LONGEST].strip(". ")
-    while len(name.encode()) > 2 * _LONGEST:
-        name = name[:-1]
-    if not name or _RESERVED.match(name):
-        name = f"mien {name}".strip()
-    return name
 
 
 def _numbered(name: str) -> Iterator[str]:

@@ -18,15 +18,15 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.faces.people import PeopleBook
-from mien.engine.language import tr
+from mien.engine.language import tr, tr_later
 from mien.engine.media.geometry import fitted
 from mien.engine.recording.disk_watch import DiskWatch
 from mien.engine.recording.document import Ended
 from mien.engine.recording.face_data.data_files import DataFiles
-from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
+from mien.engine.recording.files import Outputs, RecordingFiles, write_json
 from mien.engine.recording.live_video import TIME_BASE, LiveVideos, live_format
 from mien.engine.recording.notes import Notes
-from mien.engine.recording.plan import RecordingPlan, RecordingStatus
+from mien.engine.recording.plan import RecordingPlan, RecordingStatus, file_name
 from mien.engine.recording.table import GAP, MARKER, one_line
 from mien.engine.types import AudioChunk, RgbImage, Scene
 
@@ -344,10 +344,8 @@ class LiveRecorder:
                 rename_new(part, path)
                 done.append(path)
             except OSError as error:
-                trouble.append(tr(
-                    "{path}: cannot be given its name ({reason}); the result is {part}",
-                    path=path, reason=error.strerror, part=part
-                ))  # fmt: skip
+                text = tr_later("{path}: cannot be given its name ({reason}); the result is {part}")
+                trouble.append(tr(text, path=path, reason=error.strerror, part=part))
                 done.append(part)
         return *done, *self._table.publish_landmarks(trouble=trouble)
 
@@ -366,11 +364,8 @@ class LiveRecorder:
                 "width": width,
                 "height": height,
                 "videos": [path.name for path in files.videos],
-                "privacy": plan.privacy,
-                "privacy_scope": plan.privacy_scope,
+                **plan.document(),
                 "audio": self._audio,
-                "pre_roll_s": plan.pre_roll_s,
-                "crf": plan.crf,
             },
             **({"ended": Ended.IN_ORDER} if complete else {"ended": self._failure} if self._failure else {}),
             "complete": complete,

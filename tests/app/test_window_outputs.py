@@ -17,11 +17,7 @@ from PySide6.QtCore import Qt
 from mien.app.gui import preferences
 from mien.app.gui.dialogs.outputs import OutputsDialog
 from mien.app.gui.live.outputs import GOOD, WAITING, menu_text
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
+from tests.engine.outputs.scenes import free_port
 
 
 def dialog_of(window, qtbot) -> OutputsDialog:

@@ -109,7 +109,7 @@ class RecordOptions(QDialog):
             self.folder.setText(folder)
 
     def _show_example(self) -> None:
-        from mien.engine.recording.files import file_name
+        from mien.engine.recording.plan import file_name
 
         try:
             name = file_name(self.name.text(), now=datetime.now(), source="demo")

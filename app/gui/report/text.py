@@ -66,7 +66,8 @@ def _date(text: str) -> str:
 def time_spent(person: PersonStatistics) -> str:
     """How long somebody was seen, and how sure the model was meanwhile."""
     return tr(
-        "seen {seen:.1f} s of {whole:.1f} s; sure {sure:.1f} s, uncertain {uncertain:.1f} s, warming up {warming:.1f} s",
+        "seen {seen:.1f} s of {whole:.1f} s; sure {sure:.1f} s, uncertain {uncertain:.1f} s, warming up {warming:.1f} "
+        "s",
         seen=person.seen_s, whole=person.seconds, sure=person.sure_s, uncertain=person.uncertain_s,
         warming=person.warming_s,
     )  # fmt: skip

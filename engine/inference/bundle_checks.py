@@ -1,10 +1,14 @@
-"""Typed values out of a parsed JSON object, with messages that name the field."""
+"""Checks of what a bundle holds: typed values of its manifest, regular files, class vectors."""
 
 from __future__ import annotations
 
 import math
+import stat
 from pathlib import Path
 from typing import Any
+
+import numpy as np
+import numpy.typing as npt
 
 from mien.engine.errors import ModelError
 from mien.engine.language import tr
@@ -61,3 +65,47 @@ class Fields:
         if not isinstance(value, dict):
             raise self.fail(name, tr("an object"))
         return value
+
+
+def require_regular_files(path: Path) -> None:
+    """Refuse a bundle that holds anything else.
+
+    A link could name any file of this machine as part of a model; reading a pipe would never end.
+    """
+    for file in path.rglob("*"):
+        mode = file.lstat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            kind = tr("a symbolic link") if stat.S_ISLNK(mode) else tr("not a regular file")
+            raise ModelError(
+                tr("{path}: is {kind}; a model holds regular files only: copy the file itself", path=file, kind=kind)
+            )
+
+
+def read_text_vectors(file: Path, labels: int, dim: int) -> npt.NDArray[np.float32]:
+    """The class vectors of a bundle, (labels, dim) float32, read-only.
+
+    Raises:
+        ModelError: they are damaged, or of another shape or type.
+    """
+    try:
+        text = np.load(file, allow_pickle=False)
+    except Exception as error:  # of a damaged head, NumPy's parsers let through TokenError, MemoryError and others
+        raise ModelError(
+            tr("{path}: not a NumPy array ({reason}); export the model again", path=file, reason=one_line(error))
+        ) from None
+    expected = (labels, dim)
+    if not isinstance(text, np.ndarray) or text.dtype != np.float32 or text.shape != expected:
+        shape = getattr(text, "shape", tr("several arrays"))
+        raise ModelError(tr(
+            "{path}: holds {shape}, expected float32 {expected} (labels, dim); export the model again",
+            path=file, shape=shape, expected=expected
+        ))  # fmt: skip
+    if not np.isfinite(text).all():
+        raise ModelError(tr("{path}: holds values that are not finite; export the model again", path=file))
+    text.setflags(write=False)
+    return text
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, in one line."""
+    return " ".join(str(error).split())
