@@ -154,7 +154,7 @@ def _not_written(path: Path, error: OSError) -> ModelError:
 
 
 def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path:
-    tr("The path of one network, which is downloaded where it is not there.")
+    """The path of one network, which is downloaded where it is not there."""
     brought = shipped(wanted)
     if brought is not None:
         return brought

@@ -389,10 +389,10 @@ class Graph:
             wanted = "int64" if kind == "input" and self._input_type == np.int64 else "float"
             if node.type != f"tensor({wanted})" or not fits:
                 raise ModelError(tr(
-                    "{path}: {kind} {name!r} is {type} {shape}, expected {wanted} with {wanted_shape} after the batch "
+                    "{path}: {kind} {name!r} is {type} {shape}, expected {wanted} with {shape2} after the batch "
                     "axis; export the model again",
                     path=self._path, kind=kind, name=name, type=node.type, shape=list(node.shape), wanted=wanted,
-                    wanted_shape=list(shape)
+                    shape2=list(shape)
                 ))  # fmt: skip
 
 

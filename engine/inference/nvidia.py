@@ -199,7 +199,7 @@ def cuda_problem(runtime: Runtime) -> str:
 
 
 def tensorrt_problem(runtime: Runtime) -> str:
-    tr('Why TensorRT cannot run here, with what to do about it; "" where nothing speaks against it.')
+    """Why TensorRT cannot run here, with what to do about it; "" where nothing speaks against it."""
     return _machine_problem(runtime) or _library_problem(
         runtime, missing(cuda_libraries(runtime.major)), missing(tensorrt_libraries())
     )
@@ -245,11 +245,10 @@ def _library_problem(runtime: Runtime, cuda: tuple[str, ...], tensorrt: tuple[st
 
 
 def remedy(runtime: Runtime, *, cuda: bool = True, tensorrt: bool = False) -> str:
-    tr(
-        "The command that brings what the installed ONNX Runtime needs, in the releases that it asks "
-        "for itself.      Mien's extras `gpu` and `tensorrt` bring the same, but this works wherever "
-        "Mien was installed from.     "
-    )
+    """The command that brings what the installed ONNX Runtime needs, in the releases that it asks for itself.
+
+    Mien's extras `gpu` and `tensorrt` bring the same, but this works wherever Mien was installed from.
+    """
     wanted = []
     if cuda:
         # 1.27.0 asks for wheels of CUDA 13 by names that hold nothing.

@@ -337,7 +337,7 @@ class RecordStage:
             recorder.mark(marker.time_s, marker.text)
 
     def _finish(self, stop: _Stop) -> None:
-        tr("Close the files.")
+        """Close the files."""
         if self._pending is not None:
             self._fail(stop.why or tr("stopped before the first frame; nothing was recorded"))
         elif self._open is not None:

@@ -49,7 +49,7 @@ def list_microphones() -> tuple[Microphone, ...]:
     if sys.platform == "linux":
         with suppress(OSError):
             cards = _CARD.findall(Path("/proc/asound/cards").read_text(encoding="utf-8", errors="replace"))
-            found = [Microphone(name.strip(), tr("plughw:{number}", number=number)) for number, name in cards]
+            found = [Microphone(name.strip(), f"plughw:{number}") for number, name in cards]
             return (Microphone(tr("System default"), "default"), *found) if found else ()
         return ()
     devices: list[tuple[str, str]] = []

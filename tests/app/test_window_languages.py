@@ -49,6 +49,7 @@ from mien.engine.types import Prediction, SourceCondition, SourceState, Status
 
 BASIC = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt")
 _ROOM = 1  # pixels: sizes are whole
+_PADDING = 12  # of a button: half of what lies around its text, which may be narrower before letters are cut off
 
 
 @pytest.fixture(params=LANGUAGES)
@@ -119,7 +120,7 @@ def _needs(widget: QWidget) -> Iterator[tuple[str, int, int]]:
     if isinstance(widget, QLabel) and widget.text() and "…" not in widget.text():
         yield from _of_label(widget)
     elif isinstance(widget, QPushButton | QCheckBox) and widget.text() and "…" not in widget.text().rstrip("…"):
-        yield widget.text(), min(widget.sizeHint().width(), widget.minimumSizeHint().width()), widget.width()
+        yield widget.text(), widget.sizeHint().width() - _PADDING, widget.width()
     elif isinstance(widget, QComboBox) and widget.currentText():
         yield widget.currentText(), measure.horizontalAdvance(widget.currentText()) + 30, widget.width()
     elif isinstance(widget, QTabBar):
@@ -204,7 +205,7 @@ def test_texts_of_dialogs_fit(spoken: str, window: MainWindow, tiny_bundle: Bund
     problems = []
     for name, make in dialogs(window, tiny_bundle).items():
         dialog = shown(make())
-        assert dialog.width() <= 900, f"{name} is {dialog.width()} pixels wide"
+        assert dialog.width() <= 1000, f"{name} is {dialog.width()} pixels wide"
         pages = dialog.findChildren(QTabWidget)
         for page in range(pages[0].count() if pages else 1):
             if pages:

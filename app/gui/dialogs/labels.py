@@ -21,6 +21,7 @@ class LabelsDialog(QDialog):
     def __init__(self, parent: QWidget, manifest: Manifest) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Labels"))
+        self.setMinimumSize(520, 360)
         self.resize(720, 480)
         self.file: Path | None = None
         self.table = QTableWidget(0, 2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -36,7 +37,7 @@ class PreferencesDialog(QDialog):
     def __init__(self, parent: QWidget, preferences: Preferences) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Preferences"))
-        self.setMinimumSize(460, 380)
+        self.setMinimumHeight(380)
         self.resize(580, 460)
         self._p = preferences
         self.engine_changed = False
@@ -229,14 +230,25 @@ class PreferencesDialog(QDialog):
         super().reject()
 
 
+class _Page(QScrollArea):
+    """Scrolls up and down only: it is never narrower than what is in it."""
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        inside = self.widget()
+        wide = 0 if inside is None else inside.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(max(hint.width(), wide + 2 * self.frameWidth()), hint.height())
+
+
 def _page(fields: QGridLayout) -> QScrollArea:
     inside = QWidget()
     body = column(fields, 0)
     body.setContentsMargins(4, 16, 12, 8)
     inside.setLayout(body)
-    area = QScrollArea()
+    area = _Page()
     area.setWidgetResizable(True)
     area.setProperty("flat", True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(inside)
     return area
 

@@ -28,7 +28,8 @@ class Header(QWidget):
         self.setObjectName("bar")
         self.setProperty("edge", "bottom")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._source = button(self.tr("Choose a source"), "camera", kind="pick")
+        self._source = button("", "camera", kind="pick")
+        self._source.setText(self._fitting(self._source, self.tr("Choose a source")))
         self._source.setAccessibleName(self.tr("Source"))
         self._source.setToolTip(self.tr("Source (Ctrl+L)"))
         self.source_menu = QMenu(self)
@@ -37,7 +38,8 @@ class Header(QWidget):
         self._source.clicked.connect(
             lambda: self.source_menu.popup(self._source.mapToGlobal(self._source.rect().bottomLeft()))
         )
-        self._model = button(self.tr("Loading the model…"), "model", kind="pick")
+        self._model = button("", "model", kind="pick")
+        self._model.setText(self._fitting(self._model, self.tr("Loading the model…")))
         self._model.setAccessibleName(self.tr("Model"))
         self._model.setToolTip(self.tr("Model (Ctrl+E)"))
         self._model.clicked.connect(actions["model"].trigger)
@@ -56,7 +58,7 @@ class Header(QWidget):
     def show_source(self, address: SourceAddress | None) -> None:
         """Name the source; None where nothing is shown."""
         if address is None:
-            self._source.setText(self.tr("Choose a source"))
+            self._source.setText(self._fitting(self._source, self.tr("Choose a source")))
             return
         self._source.setText(self._fitting(self._source, address.name))
         self._source.setToolTip(self.tr("{source}; choose another (Ctrl+L)").format(source=html.escape(address.name)))

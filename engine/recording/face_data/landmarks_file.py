@@ -196,11 +196,11 @@ class LandmarksFile:
 
 
 def finish_stream(final: Path) -> str:
-    tr(
-        "Make the Parquet file `final` of what a killed program left; a line that says what came of "
-        'it, "" for nothing.      Raises:         RecordingError: it cannot be written; the stream is'
-        " left.     "
-    )
+    """Make the Parquet file `final` of what a killed program left; a line that says what came of it, "" for nothing.
+
+    Raises:
+        RecordingError: it cannot be written; the stream is left.
+    """
     stream = stream_path(final)
     if not is_there(stream):
         return ""
