@@ -7,7 +7,6 @@ import re
 import socket
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,8 +18,8 @@ from mien.engine.outputs.json_lines import as_json
 from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
 from mien.engine.system import user_environment
-from tests.engine.outputs.mosquitto import Broker, free_port, needs_mosquitto
-from tests.engine.outputs.scenes import live, prediction
+from tests.engine.outputs.mosquitto import Broker, needs_mosquitto
+from tests.engine.outputs.scenes import free_port, live, prediction, repeatedly
 from tests.live_sources import until
 
 PAGE = (Path(__file__).parent.parent / "docs" / "outputs.md").read_text(encoding="utf-8")
@@ -46,22 +45,11 @@ def receiver(folder: Path, code: str) -> Iterator[subprocess.Popen[str]]:
 
 def first_line(process: subprocess.Popen[str], stage: OutputStage) -> str:
     """What the receiver prints first; scenes keep coming until then."""
-    ended = threading.Event()
-
-    def feed() -> None:
-        number = 0
-        while not ended.wait(0.02):
-            stage.offer(live(number, {3: HAPPY}))
-            number += 1
-
-    thread = threading.Thread(target=feed)
-    thread.start()
     try:
-        assert process.stdout is not None
-        return process.stdout.readline()
+        with repeatedly(lambda number: stage.offer(live(number, {3: HAPPY}))):
+            assert process.stdout is not None
+            return process.stdout.readline()
     finally:
-        ended.set()
-        thread.join()
         stage.close()
 
 

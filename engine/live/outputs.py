@@ -32,6 +32,7 @@ class LiveOutputs:
         self._clock: tuple[float, float] | None = None  # `Frame.time_s` and `captured_s` of the newest scene
         self._lost = False  # the signal was lost since then
         self._markers: LslMarkers | None = None
+        self._closed = False
 
     def add(self, kind: str, target: str) -> OutputStage:
         """Start one; the same twice is two.
@@ -81,13 +82,17 @@ class LiveOutputs:
         """
         from mien.engine.outputs.lsl.markers import LslMarkers
 
-        before, self._markers = self._markers, LslMarkers(mark, name, network=network)
-        if before is not None:
-            before.close()
+        made: LslMarkers | None = LslMarkers(mark, name, network=network)
+        with self._lock:
+            if not self._closed:
+                self._markers, made = made, self._markers
+        if made is not None:
+            made.close()
 
     def stop_listening(self) -> None:
         """Undo `listen`; waits some seconds at most."""
-        markers, self._markers = self._markers, None
+        with self._lock:
+            markers, self._markers = self._markers, None
         if markers is not None:
             markers.close()
 
@@ -144,7 +149,7 @@ class LiveOutputs:
     def close(self) -> bool:
         """Send what waits and let go of all; True when that was done in time."""
         with self._lock:
-            stages, self._stages, self._shared = self._stages, (), ()
+            stages, self._stages, self._shared, self._closed = self._stages, (), (), True
         for stage in stages:
             stage.finish()  # all at once: what is stuck is waited for together
         self.stop_listening()

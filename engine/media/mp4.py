@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any, Final
@@ -18,8 +17,10 @@ from av.video.reformatter import VideoReformatter
 
 from mien.engine.errors import RecordingError
 from mien.engine.media.audio_track import AudioTrack
+from mien.engine.media.chapters import Chapter, set_chapters
 from mien.engine.media.colour import recorded, to_yuv420p
 from mien.engine.media.file_audio import FileAudio
+from mien.engine.media.mp4_index import index_in_place
 from mien.engine.types import AudioChunk, RgbImage, VideoFormat
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
@@ -32,6 +33,12 @@ _CONTAINER_OPTIONS: Final = {
     "use_editlist": "1",
     "movie_timescale": "90000",  # its times are those of the edit lists: milliseconds would move the first frame
 }
+# A live recording may last for days: FFmpeg shall keep nothing of it in memory. See `index_in_place`.
+_LIVE_CONTAINER_OPTIONS: Final = {
+    **_CONTAINER_OPTIONS,
+    "movflags": "empty_moov+default_base_moof+skip_trailer",
+    "use_editlist": "0",
+}
 _ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
 # Live, a frame must leave the encoder before the next comes: threads that work on several frames at once would keep
 # as many frames as there are cores, which is seconds at a low frame rate. "force-cfr" leaves the times as they are;
@@ -42,15 +49,6 @@ _FALLBACK_RATE: Final = Fraction(30)
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 
 
-@dataclass(frozen=True, slots=True)
-class Chapter:
-    """A named part of a recording, from `start_s` to `end_s` seconds after its beginning."""
-
-    start_s: float
-    end_s: float
-    title: str
-
-
 class Mp4Writer:
     """One MP4 file with the frame given frame by frame and the audio taken from the source's own file.
 
@@ -58,7 +56,7 @@ class Mp4Writer:
         path: written at once; an existing file is replaced.
         video: size, timing and colour tags.
         crf: constant rate factor, 0 to 51.
-        audio_path: file whose first audio track goes along; None: no audio.
+        audio_path: file whose first audio track goes along; None: no audio. Not where `live`.
         live: frames come at an uneven pace: none waits in the encoder for later ones, and key frames are placed by
             time.
         threads: of the encoder; 0: as it likes.
@@ -92,6 +90,8 @@ class Mp4Writer:
         try:
             # In what a kill leaves, an edit list makes players pass over the first frame: none without audio.
             options = {**_CONTAINER_OPTIONS, "use_editlist": "0" if audio_path is None else "1"}
+            if live:
+                options = dict(_LIVE_CONTAINER_OPTIONS)
             if audio:
                 options["max_interleave_delta"] = "500000"  # µs; frames wait no longer for audio that fails to come
             self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
@@ -166,9 +166,11 @@ class Mp4Writer:
                 if self._audio is not None:
                     self._audio.finish(everything=rest_of_audio)
                 # The index is written only now, so the chapters need no second pass over the file.
-                set_chapters(self._container, chapters)
+                set_chapters(self._container, [] if self._live else chapters)
             # Without a packet the header is not written either: FFmpeg 8 crashes on closing such a file.
             self._container.close()
+            if self._live and self._written:
+                index_in_place(self._path, chapters)
         except _FAILURES as error:
             raise RecordingError(f"{self._path}: cannot be finished ({_reason(error)})") from None
 
@@ -198,21 +200,6 @@ class Mp4Writer:
             duration = 0 if packet.pts is None else self._durations.pop(packet.pts, 0)
             packet.duration = duration or packet.duration
             self._container.mux(packet)
-
-
-def set_chapters(container: av.container.OutputContainer, chapters: Sequence[Chapter]) -> None:
-    """Name the parts of a file that is about to be closed."""
-    named: list[Any] = [  # PyAV 19's stubs ask for a type that older releases do not have
-        {
-            "id": number,
-            "start": round(chapter.start_s * 1000),
-            "end": max(round(chapter.end_s * 1000), round(chapter.start_s * 1000) + 1),
-            "time_base": Fraction(1, 1000),
-            "metadata": {"title": chapter.title},
-        }
-        for number, chapter in enumerate(chapters, start=1)
-    ]
-    container.set_chapters(named)
 
 
 def _reason(error: Exception) -> str:

@@ -22,7 +22,7 @@ def whole_length(path: Path) -> int:
         at = good = 0
         head_open = False  # a moof whose mdat is still to come
         while at + _HEADER <= end:
-            size, kind = _box(stream, at, end)
+            size, kind = read_head(stream, at, end)
             if kind not in _WRITTEN or size < _HEADER or at + size > end:
                 break
             at += size
@@ -32,8 +32,8 @@ def whole_length(path: Path) -> int:
         return good
 
 
-def _box(stream: BinaryIO, at: int, end: int) -> tuple[int, bytes]:
-    """Size and type of the box at `at`."""
+def read_head(stream: BinaryIO, at: int, end: int) -> tuple[int, bytes]:
+    """Size in bytes and type of the box at `at`, in a file of `end` bytes."""
     stream.seek(at)
     head = stream.read(_HEADER + 8)
     size, kind = int.from_bytes(head[:4], "big"), head[4:8]

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import RecordingError
-from mien.engine.media.mp4 import Chapter, Mp4Writer
+from mien.engine.media.chapters import Chapter
+from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.media.mp4_boxes import whole_length
 from mien.engine.types import AudioChunk, Colour, RgbImage, VideoFormat
 

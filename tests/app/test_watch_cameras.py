@@ -102,7 +102,7 @@ def test_files_are_watched_side_by_side_and_one_that_is_no_video_ends_no_other(
 
 @pytest.fixture
 def service(tmp_path: Path, tiny_bundle: Bundle, detector_file: Path) -> Iterator[subprocess.Popen[str]]:
-    film = write_video(tmp_path / "film.mp4", plain(3000))  # two minutes
+    film = write_video(tmp_path / "film.mp4", plain(90), pts=list(range(0, 90 * 50, 50)))  # three minutes
     (tmp_path / "cameras.toml").write_text(
         f'record = "out"\nmodel = "{tiny_bundle.path}"\ndetector = "{detector_file}"\n'
         '[[camera]]\nname = "Door"\naddress = "demo"\n'

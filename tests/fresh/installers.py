@@ -134,16 +134,14 @@ def nothing_there(root: Bare) -> str:
 def install(kind: str, root: Bare, installers: Path) -> str:
     root.before = root.files()  # type: ignore[attr-defined]
     (package,) = installers.glob("*.deb" if kind == "deb" else "*.tar.gz")
-    shutil.copy(package, root.folder / "root")
+    shutil.copy(package, root.folder / "srv")
     if kind == "deb":
-        root.run(f"dpkg -i /root/{package.name} && rm /root/{package.name}")
+        root.run(f"dpkg -i /srv/{package.name} && rm /srv/{package.name}")
         size = root.run("dpkg-query -W -f '${Installed-Size}' mien").strip()
         expect(root.run("dpkg --verify mien").strip() == "", "dpkg --verify has complaints")
         installed = int(size) / 1024 * 1.048576
     else:
-        root.run(
-            f"mkdir -p /srv/somewhere && tar -xf /root/{package.name} -C /srv/somewhere && rm /root/{package.name}"
-        )
+        root.run(f"mkdir -p /srv/somewhere && tar -xf /srv/{package.name} -C /srv/somewhere && rm /srv/{package.name}")
         # Moved after it was unpacked: it must not know where it lies.
         root.run("mv /srv/somewhere/mien-* '/srv/a place' && rmdir /srv/somewhere && '/srv/a place/install'")
         installed = sum(f.lstat().st_size for f in (root.folder / "srv" / "a place").rglob("*") if f.is_file()) / 1e6

@@ -6,34 +6,22 @@ import csv
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from mien.engine.inference.bundle import Bundle
 from mien.engine.live.outputs import MARKERS
 from mien.engine.live.session import LiveSession
 from mien.engine.outputs.lsl.markers import LslMarkers
 from mien.engine.recording.plan import RecordingPlan
-from mien.engine.settings import Settings
 from tests.engine.outputs.test_lsl import NAME, Receiver
-from tests.live_sources import Reel, live_threads, until
+from tests.live_sources import Reel, until
 from tests.videos import portrait
 
 pytest.importorskip("pylsl", reason="pylsl is not installed; pip install 'mien[lsl]'")
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="streams are kept on the machine on Linux")
 
 SENDER = Path(__file__).parent.parent / "outputs" / "lsl_sender.py"
-
-
-@pytest.fixture
-def session(tiny_bundle: Bundle, detector_file: Path) -> Iterator[LiveSession]:
-    with LiveSession(tiny_bundle, detector_file, Settings(provider="cpu")) as opened:
-        until(lambda: opened.status().model_state == "ready")
-        yield opened
-    assert opened.error is None
-    assert live_threads() == []
 
 
 class Sender:

@@ -6,7 +6,6 @@ import csv
 import json
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -34,15 +33,6 @@ from tests.videos import plain, portrait, probe
 @pytest.fixture(scope="module")
 def portraits() -> list[RgbImage]:
     return portrait(50)
-
-
-@pytest.fixture
-def session(tiny_bundle: Bundle, detector_file: Path) -> Iterator[LiveSession]:
-    with LiveSession(tiny_bundle, detector_file, Settings(provider="cpu")) as opened:
-        until(lambda: opened.status().model_state == "ready")
-        yield opened
-    assert opened.error is None
-    assert live_threads() == []
 
 
 def plan(folder: Path, **changes: object) -> RecordingPlan:

@@ -6,7 +6,6 @@ import csv
 import json
 import re
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,25 +15,15 @@ import pytest
 from numpy.typing import NDArray
 
 from mien.engine.drawing.view import ViewRequest
-from mien.engine.inference.bundle import Bundle
 from mien.engine.live.session import LiveSession
 from mien.engine.live.signal_watch import SignalWatch, no_signal_text
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
-from mien.engine.settings import Settings
 from mien.engine.sources.address import SourceAddress
 from mien.engine.types import SourceState
 from tests.live_sources import until
 from tests.rtsp import RtspServer, face_clip, require_rtsp_server
 
 SAID = re.compile(r"no signal since \d\d:\d\d:\d\d")
-
-
-@pytest.fixture
-def session(tiny_bundle: Bundle, detector_file: Path) -> Iterator[LiveSession]:
-    with LiveSession(tiny_bundle, detector_file, Settings(provider="cpu")) as opened:
-        until(lambda: opened.status().model_state == "ready")
-        yield opened
-    assert opened.error is None
 
 
 @pytest.fixture(scope="module")

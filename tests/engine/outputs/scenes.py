@@ -1,9 +1,12 @@
-"""Scenes for tests of outputs."""
+"""What tests of outputs share: scenes, a stream of them, ports."""
 
 from __future__ import annotations
 
+import socket
+import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -39,3 +42,29 @@ def live(
     faces = tuple(face(track, hidden=track in hidden) for track in sorted({*seen, *hidden}))
     scene = Scene(frame, faces, {track: found for track, found in seen.items() if found is not None})
     return LiveScene(scene, LABELS, more.pop("names", {}), "test", **more)
+
+
+@contextmanager
+def repeatedly(do: Callable[[int], object], pause_s: float = 0.02) -> Iterator[None]:
+    """Calls `do` with 0, 1, 2 and so on in a thread, as scenes keep coming from a session."""
+    ended = threading.Event()
+
+    def work() -> None:
+        number = 0
+        while not ended.wait(pause_s):
+            do(number)
+            number += 1
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    try:
+        yield
+    finally:
+        ended.set()
+        thread.join()
+
+
+def free_port() -> int:
+    """A port of this machine that nobody listens at."""
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        return int(found.getsockname()[1])

@@ -19,8 +19,8 @@ from mien.engine.outputs import kinds
 from mien.engine.outputs.base import Event, EventKind, output_type
 from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.outputs.stage import OutputStage
-from tests.engine.outputs.mosquitto import free_port, until
-from tests.engine.outputs.scenes import live, prediction
+from tests.engine.outputs.mosquitto import until
+from tests.engine.outputs.scenes import free_port, live, prediction
 
 ROOT = Path(__file__).parents[3]
 HAPPY = prediction(0.9, 0.05, 0.05)

@@ -21,7 +21,7 @@ from mien.engine.outputs.mqtt import Mqtt
 from mien.engine.outputs.stage import OutputStage
 from tests.certificates import make_certificates
 from tests.engine.outputs.mosquitto import Broker, Listener, needs_mosquitto, until
-from tests.engine.outputs.scenes import live, prediction
+from tests.engine.outputs.scenes import live, prediction, repeatedly
 
 HAPPY = prediction(0.9, 0.05, 0.05, values={"valence": 0.5})
 AFRAID = prediction(0.05, 0.9, 0.05)
@@ -30,21 +30,10 @@ AFRAID = prediction(0.05, 0.9, 0.05)
 @contextmanager
 def feeding(stage: OutputStage) -> Iterator[None]:
     """Scenes keep coming, as from a session."""
-    ended = threading.Event()
-
-    def feed() -> None:
-        number = 0
-        while not ended.wait(0.02):
-            stage.offer(live(number, {1: HAPPY}))
-            number += 1
-
-    thread = threading.Thread(target=feed)
-    thread.start()
     try:
-        yield
+        with repeatedly(lambda number: stage.offer(live(number, {1: HAPPY}))):
+            yield
     finally:
-        ended.set()
-        thread.join()
         stage.close()
 
 

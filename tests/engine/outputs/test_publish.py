@@ -23,7 +23,7 @@ from mien.engine.outputs.secrets import without_known_secrets
 from mien.engine.outputs.stage import OutputStage
 from mien.engine.outputs.video.stream_address import VARIABLE, StreamAddress
 from mien.engine.settings import OverlayStyle
-from tests.engine.outputs.scenes import live
+from tests.engine.outputs.scenes import free_port, live
 from tests.rtsp import PYTHON, require_rtsp_server
 
 SERVERS = Path(__file__).parents[2] / "servers"
@@ -32,11 +32,6 @@ ADDRESSES = {
     "rtmp": "rtmp://127.0.0.1:{port}/live/secret-key-123",
     "rtsp": "rtsp://ada:engine-19@127.0.0.1:{port}/live",
 }
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 class Receiver:

@@ -1,10 +1,9 @@
-"""The WebSocket output: real clients over real sockets, slow, stuck, foreign and hostile ones."""
+"""The WebSocket output: real clients over real sockets, slow, stuck and foreign ones."""
 
 from __future__ import annotations
 
 import json
 import os
-import random
 import re
 import socket
 import threading
@@ -20,23 +19,15 @@ import pytest
 pytest.importorskip("websockets")
 
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from mien.engine.errors import OutputError, SettingsError
 from mien.engine.outputs.base import Event, EventKind
 from mien.engine.outputs.stage import OutputStage
 from mien.engine.outputs.web import access, clients
 from mien.engine.outputs.web.output import WebSocketOutput
-from tests.engine.outputs.scenes import live, prediction
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
-
-
-def open_output(wishes: str = "") -> WebSocketOutput:
-    return WebSocketOutput(f"{free_port()}{wishes}")
+from tests.engine.outputs.scenes import free_port, live, prediction
+from tests.engine.outputs.web_clients import answer, joined, open_output, received, socket_address
 
 
 @pytest.fixture
@@ -44,56 +35,6 @@ def output() -> Iterator[WebSocketOutput]:
     made = open_output()
     yield made
     made.close()
-
-
-def socket_address(output: WebSocketOutput, token: str | None = None) -> str:
-    """Of the WebSocket; `token`: another one than the right one."""
-    found = urlsplit(output.address)
-    right = parse_qs(found.query).get("token", [""])[0]
-    return f"ws://{found.netloc}/ws?token={right if token is None else token}"
-
-
-def joined(output: WebSocketOutput, count: int = 1) -> None:
-    """Wait until so many clients are there."""
-    deadline = time.monotonic() + 10
-    while len(output._server.clients) != count:
-        assert time.monotonic() < deadline, output.detail
-        time.sleep(0.005)
-
-
-def received(client: ClientConnection, kind: str = "scene", timeout_s: float = 10) -> dict:
-    """The next message of a kind."""
-    while True:
-        message = json.loads(client.recv(timeout_s))
-        if message["type"] == kind:
-            return message
-
-
-def answer(address: str, **headers: str) -> tuple[int, bytes]:
-    """Status and content of a request."""
-    try:
-        with urllib.request.urlopen(urllib.request.Request(address, headers=headers), timeout=10) as got:
-            return got.status, got.read()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read()
-
-
-def raw(output: WebSocketOutput, data: bytes, opening: bytes = b"") -> bytes:
-    """What the server says to these bytes until it closes the connection; `opening`: sent and answered before."""
-    with socket.create_connection(("127.0.0.1", urlsplit(output.address).port), 10) as talking:
-        said = b""
-        if opening:
-            talking.sendall(opening)
-            while b"hello" not in said:
-                said += talking.recv(1 << 16)
-        try:
-            talking.sendall(data)
-            talking.shutdown(socket.SHUT_WR)
-            while more := talking.recv(1 << 16):
-                said += more
-        except ConnectionError:
-            pass
-        return said
 
 
 # What is sent
@@ -339,72 +280,6 @@ def test_what_cannot_be_is_said_in_a_line(target: str, says: str) -> None:
     with pytest.raises(SettingsError, match=re.escape(says)) as error:
         WebSocketOutput(target)
     assert "\n" not in str(error.value)
-
-
-def test_a_client_that_talks_is_sent_away(output: WebSocketOutput) -> None:
-    with connect(socket_address(output)) as client:
-        client.send("hello")
-        with pytest.raises(ConnectionClosed) as closed:
-            while True:
-                client.recv(10)
-    assert closed.value.rcvd is not None and closed.value.rcvd.code == 1008
-    joined(output, 0)
-
-
-def test_a_thousand_bad_frames_and_requests_change_nothing(output: WebSocketOutput) -> None:
-    chance = random.Random(19)
-    place = urlsplit(output.address)
-    opening = (
-        f"GET /ws?{place.query} HTTP/1.1\r\nHost: {place.netloc}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    ).encode()
-    with connect(socket_address(output)) as good:
-        joined(output)
-        threads = threading.active_count()
-        for number in range(1000):
-            garbage = chance.randbytes(chance.choice((1, 2, 6, 14, 200, 5000)))
-            if number % 4 == 0:
-                said = raw(output, garbage)  # not even HTTP
-                assert b"200" not in said[:16] and b"101" not in said[:16]
-            elif number % 4 == 1:
-                lines = (
-                    b"GET /" + garbage.replace(b" ", b"")[:300] + b" HTTP/1.1\r\nHost: " + garbage[:40] + b"\r\n\r\n"
-                )
-                assert b" 200 " not in raw(output, lines)[:20]
-            else:
-                said = raw(output, garbage, opening)
-                assert said.startswith(b"HTTP/1.1 101") and b"hello" in said
-            if number % 100 == 0:
-                output.send(live(number, {}))
-                assert received(good)["frame"] == number
-        joined(output)
-        output.send(live(1000, {}))
-        assert received(good)["frame"] == 1000
-        assert threading.active_count() <= threads
-
-
-def test_clients_that_say_nothing_or_never_read_keep_nobody_waiting(
-    output: WebSocketOutput, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    place = ("127.0.0.1", urlsplit(output.address).port)
-    silent = [socket.create_connection(place) for _ in range(20)]
-    with connect(socket_address(output), close_timeout=0.1) as stuck, connect(socket_address(output)) as good:
-        joined(output, 2)
-        stuck.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-        for number in range(200):
-            output.send(live(number, {1: None}, names={1: "x" * 5000}))
-            assert received(good)["frame"] == number
-    for connection in silent:
-        connection.close()
-
-
-def test_there_is_an_end_to_how_many_may_come(output: WebSocketOutput, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("mien.engine.outputs.web.server.CLIENTS", 2)
-    with connect(socket_address(output)), connect(socket_address(output)):
-        joined(output, 2)
-        with pytest.raises(InvalidStatus) as refused:
-            connect(socket_address(output))
-        assert refused.value.response.status_code == 503
 
 
 def test_the_end_frees_the_port_and_tells_the_clients() -> None:

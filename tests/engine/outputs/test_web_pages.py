@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -22,7 +22,7 @@ from mien.engine.outputs.base import Event, EventKind, LiveScene
 from mien.engine.outputs.web.output import WebSocketOutput
 from mien.engine.types import Box
 from tests.browser import Browser, Tab, browser, chromium
-from tests.engine.outputs.scenes import LABELS, face, live, prediction
+from tests.engine.outputs.scenes import LABELS, face, free_port, live, prediction, repeatedly
 
 WEB = Path(__file__).parents[3] / "assets" / "web"
 LONG = "Professor Maximiliane von Hohenlohe-Waldenburg-Schillingsfürst"
@@ -54,39 +54,21 @@ def tab_of(chrome: Browser) -> Iterator[Opened]:
 
 @pytest.fixture
 def output() -> Iterator[WebSocketOutput]:
-    made = WebSocketOutput(str(_free_port()))
+    made = WebSocketOutput(str(free_port()))
     yield made
     made.close()
-
-
-def _free_port() -> int:
-    import socket
-
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])
 
 
 @contextmanager
 def fed(output: WebSocketOutput, scene: LiveScene) -> Iterator[None]:
     """Sends a scene again and again, as a session does, each time as the next frame; seven times as fast."""
-    from dataclasses import replace
 
-    ended = threading.Event()
+    def send(number: int) -> None:
+        frame = replace(scene.scene.frame, index=number, time_s=number * 0.2)
+        output.send(replace(scene, scene=replace(scene.scene, frame=frame)))
 
-    def feed() -> None:
-        number = 0
-        while not ended.wait(0.03):
-            frame = replace(scene.scene.frame, index=number, time_s=number * 0.2)
-            output.send(replace(scene, scene=replace(scene.scene, frame=frame)))
-            number += 1
-
-    thread = threading.Thread(target=feed)
-    thread.start()
-    try:
+    with repeatedly(send, 0.03):
         yield
-    finally:
-        ended.set()
-        thread.join()
 
 
 def page(output: WebSocketOutput, path: str, more: str = "") -> str:
@@ -204,7 +186,7 @@ def test_events_are_shown(tab_of: Opened, output: WebSocketOutput) -> None:
 
 
 def test_a_page_says_that_it_was_left_alone_and_comes_back(tab_of: Opened) -> None:
-    port = _free_port()
+    port = free_port()
     output = WebSocketOutput(str(port))
     tab = tab_of(page(output, "/"), width=1100, height=700)
     overlay = tab_of(page(output, "/overlay"), width=800, height=450)
@@ -233,7 +215,7 @@ def test_a_page_says_that_it_was_left_alone_and_comes_back(tab_of: Opened) -> No
 
 
 def test_a_page_whose_token_is_no_longer_good_says_so(tab_of: Opened, tmp_path: Path) -> None:
-    port, file = _free_port(), tmp_path / "token"
+    port, file = free_port(), tmp_path / "token"
     output = WebSocketOutput(f"{port},token-file={file}")
     tab = tab_of(page(output, "/"), width=900, height=600)
     tab.wait("link.state === 'live'")
@@ -290,7 +272,7 @@ def test_boxes_lie_where_the_faces_are(tab_of: Opened, output: WebSocketOutput, 
 def test_the_dashboard_shows_video_only_where_it_was_asked_for(tab_of: Opened) -> None:
     from mien.engine.outputs.pictures import Painter, PictureLook
 
-    output = WebSocketOutput(f"{_free_port()},video")
+    output = WebSocketOutput(f"{free_port()},video")
     try:
         tab = tab_of(page(output, "/"), width=1100, height=700)
         tab.wait("link.state === 'live'")
