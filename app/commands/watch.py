@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mien.app.commands.cameras import several
+from mien.app.commands.cameras.wishes import Wishes
 from mien.app.commands.console import EXIT_INTERRUPTED, Console
 from mien.app.commands.options import (
     crf_option,
@@ -174,7 +175,7 @@ def watch(
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed. Several sources are watched
     side by side, with one model for all of them; each comes back by itself, and is recorded into files of its own.
     """  # fmt: skip
-    wishes = several.Wishes(seconds, quiet, log_json, health)
+    wishes = Wishes(seconds, quiet, log_json, health)
     if config is not None:
         several.watch_file(config, wishes, click.get_current_context())
         return

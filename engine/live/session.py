@@ -329,8 +329,10 @@ class LiveSession:
         return done
 
     def _close_slots(self) -> None:
-        for stage in (self._frames, self._views, *self._own):
+        for stage in (self._frames, self._views):
             stage.close()
+        for own in self._own:
+            own.close()
 
     # Stages
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
@@ -90,7 +90,7 @@ class LiveCameras:
         self._inferences: dict[object, Inference] = {}
         self._shared: list[OutputStage] = []
         self.sessions: dict[str, LiveSession] = {}
-        stages = {}
+        stages: dict[str, Callable[[], None]] = {}
         for camera in cameras:
             inference = self._inference_for(camera)
             self.sessions[camera.name] = LiveSession(
