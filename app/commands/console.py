@@ -11,9 +11,8 @@ from mien.engine.interrupts import LEAVE, leave
 from mien.engine.language import tr, tr_later
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mien.engine.batch.annotator import Report
+    from mien.engine.recording.files import Outputs
 
 
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
@@ -49,15 +48,16 @@ class Console:
 
     def tell(self, report: Report) -> None:
         """Print the result of one video in one line, after the warnings."""
-        stats, outputs = report.stats, report.outputs
+        stats = report.stats
         self.result(
-            outputs.mp4, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped
+            report.outputs, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped
         )
 
     def result(
-        self, mp4: Path, warnings: tuple[str, ...], with_face: int, frames: int, elapsed_s: float, stopped: bool
+        self, outputs: Outputs, warnings: tuple[str, ...], with_face: int, frames: int, elapsed_s: float, stopped: bool
     ) -> None:
         """As `tell`, from single figures."""
+        mp4 = outputs.mp4
         for warning in warnings:
             self.warn(warning)
         if with_face == 0:
@@ -66,6 +66,6 @@ class Console:
         if stopped:
             text = tr_later("stopped: {names}; a face in {with_face} of {frames} frames; {speed:.0f} frames a second")
         speed = frames / elapsed_s if elapsed_s > 0 else 0.0
-        beside = [mp4.with_suffix(ending) for ending in (".csv", ".json", ".parquet")]
-        names = f"{mp4} (+ {', '.join(path.name for path in beside if path.suffix != '.parquet' or path.exists())})"
+        beside = [outputs.csv, outputs.json, *([outputs.parquet] if outputs.landmarks else [])]
+        names = f"{mp4} (+ {', '.join(path.name for path in beside)})"
         self.say(tr(text, names=names, with_face=with_face, frames=frames, speed=speed))

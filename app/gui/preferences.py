@@ -85,6 +85,7 @@ class Preferences:
         snapshot_folder: where snapshots go.
         jobs_folder: where annotated files go, "" for next to the source.
         outputs: live outputs, each as "on KIND TARGET" or "off KIND TARGET", without secrets.
+        lsl_markers: markers that other programs send over Lab Streaming Layer are set here, too.
         welcomed: the first-run note was read.
     """
 
@@ -126,6 +127,7 @@ class Preferences:
     snapshot_folder: str = field(default_factory=_images)
     jobs_folder: str = ""
     outputs: list[str] = field(default_factory=list)
+    lsl_markers: bool = False
     welcomed: bool = False
 
     def remember_source(self, text: str) -> None:

@@ -9,6 +9,7 @@ the Apache licence 2.0.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import subprocess
@@ -209,9 +210,6 @@ def resolve_landmarker(
     brought = shipped(LANDMARKER)
     if brought is not None:
         return brought
-    brought = shipped(LANDMARKER)
-    if brought is not None:
-        return brought
     folder = cache if cache is not None else cache_folder()
     path = folder / LANDMARKER.name
     if cached(LANDMARKER, folder):
@@ -223,10 +221,11 @@ def resolve_landmarker(
         raise ModelError(
             tr(
                 "the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: "
-                "{error}. Connect to the internet once, or copy the file from another machine and name it "
-                "with --landmarker FILE",
+                "{error}. Connect to the internet once, or copy {landmarker} from another machine into that "
+                "folder, or name it with --landmarker FILE",
                 folder=folder,
                 error=error,
+                landmarker=LANDMARKER.name,
             )
         ) from None
     except OSError as error:
@@ -266,9 +265,13 @@ def _from_url(wanted: ModelFile) -> bytes:
     try:
         with urllib.request.urlopen(wanted.url, timeout=_URL_TIMEOUT_S) as response:
             content: bytes = response.read(wanted.size + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise _Unavailable(tr("not reached ({reason})", reason=_one_line(reason))) from None
+    if len(content) < wanted.size:
+        raise _Unavailable(
+            tr("the connection broke off after {count} of {size} bytes", count=len(content), size=wanted.size)
+        )
     if not _matches(content, wanted.sha256):
         raise _Unavailable(tr("sent another file than expected (wrong SHA-256)"))
     return content

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import os
 import struct
+from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -35,14 +36,15 @@ _LARGEST_HEAD: Final = 64 << 20  # bytes of a moov or moof; ours have some hundr
 
 @dataclass(slots=True)
 class _Track:
-    """What the fragments say of one track, a piece for each run of samples that lie side by side."""
+    """What the fragments say of one track: 17 bytes for a sample, as a day has millions."""
 
     defaults: tuple[int, int, int]  # duration, size and flags of a sample, where a fragment does not say
-    times: list[_Ints] = field(default_factory=list)  # decoding times, in units of the track
-    sizes: list[_Ints] = field(default_factory=list)
-    shifts: list[_Ints] = field(default_factory=list)  # from decoding to showing
-    sync: list[_Ints] = field(default_factory=list)
-    chunks: list[int] = field(default_factory=list)  # places in the file
+    times: array[int] = field(default_factory=lambda: array("q"))  # decoding times, in units of the track
+    sizes: array[int] = field(default_factory=lambda: array("I"))
+    shifts: array[int] = field(default_factory=lambda: array("i"))  # from decoding to showing
+    sync: array[int] = field(default_factory=lambda: array("b"))
+    chunks: array[int] = field(default_factory=lambda: array("q"))  # places of samples that lie side by side
+    per_chunk: array[int] = field(default_factory=lambda: array("q"))  # how many
     last: int = 0  # duration of the last sample
 
 
@@ -149,11 +151,12 @@ def _read_run(run: bytes, base: int, time: int, defaults: Sequence[int], track: 
     sync = sample_flags & _NOT_SYNC == 0
     if first_flags is not None:
         sync[0] = first_flags & _NOT_SYNC == 0
-    track.times.append(time + np.cumsum(durations) - durations)
-    track.sizes.append(sizes)
-    track.shifts.append(columns.get(0x800, np.zeros(count, np.int64)).astype(np.int32).astype(np.int64))
-    track.sync.append(sync.astype(np.int64))
+    track.times.frombytes((time + np.cumsum(durations) - durations).tobytes())
+    track.sizes.frombytes(sizes.astype(np.uint32).tobytes())
+    track.shifts.frombytes(columns.get(0x800, np.zeros(count, np.int64)).astype(np.int32).tobytes())
+    track.sync.frombytes(sync.tobytes())
     track.chunks.append(base + offset)
+    track.per_chunk.append(count)
     track.last = int(durations[-1])
     return time + int(durations.sum())
 
@@ -170,7 +173,7 @@ def _movie(moov: bytes, tracks: dict[int, _Track], chapters: Sequence[Chapter]) 
             track = tracks[number]
             if not track.times:
                 continue  # a track without a sample is none
-            duration = int(track.times[-1][-1]) + track.last
+            duration = track.times[-1] + track.last
             shown = -(-duration * scale // media_scale)
             longest = max(longest, shown)
             content.append(_box(kind, _trak(box, track, duration, shown)))
@@ -208,20 +211,20 @@ def _media(kind: bytes, box: bytes, track: _Track, duration: int) -> bytes:
 
 def _samples(stbl: bytes, track: _Track) -> bytes:
     """The sample table (ISO/IEC 14496-12, 8.5 to 8.7)."""
-    times, sizes, shifts, sync = (np.concatenate(part) for part in (track.times, track.sizes, track.shifts, track.sync))
-    durations = np.append(np.diff(times), track.last)
+    sizes, shifts, sync = np.asarray(track.sizes), np.asarray(track.shifts), np.asarray(track.sync)
+    durations = np.append(np.diff(np.asarray(track.times)), track.last)
     if durations.min() < 0 or durations.max() >= _WIDE:
         raise ValueError("the times of the fragments do not follow each other")
     content = [_box(b"stsd", _child(stbl, b"stsd")), _table(b"stts", _runs(durations))]
     if not sync.all():
         content.append(_table(b"stss", np.flatnonzero(sync)[:, None] + 1))
     if shifts.any():
-        content.append(_table(b"ctts", _runs(shifts), version=1))
-    per_chunk = _runs(np.array([len(part) for part in track.sizes]))
+        content.append(_table(b"ctts", _runs(shifts.astype(np.int64)), version=1))
+    per_chunk = _runs(np.asarray(track.per_chunk))
     begins = 1 + np.cumsum(per_chunk[:, 0]) - per_chunk[:, 0]
     content.append(_table(b"stsc", np.stack([begins, per_chunk[:, 1], np.ones_like(begins)], axis=1)))
     content.append(_box(b"stsz", struct.pack(">III", 0, 0, len(sizes)) + sizes.astype(">u4").tobytes()))
-    places = np.array(track.chunks)
+    places = np.asarray(track.chunks)
     wide = places.max() >= _WIDE
     content.append(_box(b"co64" if wide else b"stco", struct.pack(">II", 0, len(places))
                         + places.astype(">u8" if wide else ">u4").tobytes()))  # fmt: skip

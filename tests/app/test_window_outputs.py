@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import socket
+import subprocess
+import sys
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -18,6 +21,8 @@ from mien.app.gui import preferences
 from mien.app.gui.dialogs.outputs import OutputsDialog
 from mien.app.gui.live.outputs import GOOD, WAITING, menu_text
 from tests.engine.outputs.scenes import free_port
+
+LSL_SENDER = Path(__file__).parent.parent / "engine" / "outputs" / "lsl_sender.py"
 
 
 def dialog_of(window, qtbot) -> OutputsDialog:
@@ -109,6 +114,44 @@ def test_pictures_are_covered_as_on_the_screen(open_window: Callable, qtbot) -> 
     qtbot.waitUntil(lambda: window.link.session.outputs.look().privacy == "pixelate", timeout=10_000)
     window.set_screen_privacy("blur")
     qtbot.waitUntil(lambda: window.link.session.outputs.look().privacy == "blur", timeout=10_000)
+
+
+def test_markers_of_other_programs_are_set_when_asked_for(open_window: Callable, qtbot) -> None:
+    pytest.importorskip("pylsl", reason="pylsl is not installed; pip install 'mien[lsl]'")
+    window = open_window()
+    dialog = dialog_of(window, qtbot)
+    assert not dialog.markers.isChecked() and window.outputs.markers is None
+    dialog.markers.setFocus()
+    qtbot.keyClick(dialog.markers, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.outputs.markers is not None, timeout=20_000)
+    sender = subprocess.Popen(
+        [sys.executable, str(LSL_SENDER), f"stimulus {os.getpid()}"],
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    try:
+        assert sender.stdout is not None and sender.stdin is not None
+        assert sender.stdout.readline() == "ready\n"
+        sender.stdin.write("trial 3\n")
+        sender.stdin.flush()
+        qtbot.waitUntil(lambda: window.outputs.markers.sent >= 1, timeout=20_000)
+        qtbot.waitUntil(lambda: "markers" in dialog._heard.text() and dialog._heard.isVisible(), timeout=10_000)
+    finally:
+        sender.kill()
+        sender.communicate()
+    qtbot.keyClick(dialog.markers, Qt.Key.Key_Space)
+    qtbot.waitUntil(lambda: window.outputs.markers is None, timeout=20_000)
+    assert json.loads((preferences.folder() / preferences.FILE).read_text(encoding="utf-8"))["lsl_markers"] is False
+
+
+def test_markers_without_the_package_are_said_in_the_dialog(
+    open_window: Callable, qtbot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pylsl", None)
+    window = open_window()
+    dialog = dialog_of(window, qtbot)
+    dialog.markers.click()
+    qtbot.waitUntil(lambda: "lsl" in dialog._heard.text(), timeout=20_000)
+    qtbot.waitUntil(lambda: not dialog.markers.isChecked(), timeout=10_000)
 
 
 @pytest.mark.parametrize("size", [(1024, 640), (640, 440)])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QListWidget, QListWidgetItem, QScrollArea, QWidget
@@ -194,7 +194,7 @@ class ModelDialog(QDialog):
             labels = self.tr("{labels} (zero-shot, unvalidated)").format(labels=labels)
         self._fill_facts([
             (self.tr("Labels"), labels),
-            *_measured(m, self.tr),
+            *_measured(m),
             (self.tr("Licence"), m.licence or self.tr("not stated")),
             (self.tr("Made from"), str(m.provenance.get("data") or m.provenance.get("checkpoint") or "") or "—"),
             (self.tr("Zero-shot labels"), self.tr("supported") if _has_text(m) else self.tr("not supported")),
@@ -321,7 +321,7 @@ def _has_text(manifest: Manifest) -> bool:
     return TEXT_GRAPH in manifest.files and VOCABULARY in manifest.files
 
 
-def _measured(manifest: Manifest, tr: Any) -> list[tuple[str, str]]:
+def _measured(manifest: Manifest) -> list[tuple[str, str]]:
     """Rows about the measured accuracy."""
     found = []
     for name, numbers in manifest.metrics.items():

@@ -47,6 +47,9 @@ class OutputsDialog(QDialog):
         self._problem = label("", "danger", wrap=True)
         self._problem.hide()
         self.kind.currentIndexChanged.connect(self._show_kind)
+        self.markers = QCheckBox(self.tr("Take over markers from Lab Streaming Layer"))
+        self.markers.toggled.connect(outputs.listen)
+        self._heard = label("", "small", wrap=True)
         self.add_button = button(self.tr("Add"), kind="primary")
         self.add_button.clicked.connect(self._add)
         close = button(self.tr("Close"))
@@ -58,7 +61,7 @@ class OutputsDialog(QDialog):
             label(self.tr("Numbers and pictures for other programs, while the session runs."), "muted", wrap=True),
             area,
             form((self.tr("Add"), self.kind), (self.tr("Target"), target)),
-            self._help, self._problem, row(0, close), spacing=10,
+            self._help, self._problem, self.markers, self._heard, row(0, close), spacing=10,
         )  # fmt: skip
         body.setContentsMargins(24, 18, 24, 16)
         body.setStretch(2, 1)
@@ -108,6 +111,16 @@ class OutputsDialog(QDialog):
                 self._listing.insertWidget(self._listing.count() - 1, self._rows[one])
             self._rows[one].refresh()
         self._none.setVisible(not chosen)
+        self._show_markers()
+
+    def _show_markers(self) -> None:
+        told, problem = self._outputs.markers, self._outputs.markers_problem
+        text = problem if problem or told is None else told.message or told.detail
+        self._heard.setText(text[:1].upper() + text[1:])
+        self._heard.setVisible(bool(text))
+        on = self._outputs.listens
+        if self.markers.isChecked() != on:
+            self.markers.setChecked(on)
 
 
 class _Lamp(QWidget):

@@ -8,6 +8,8 @@ from PySide6.QtWidgets import QDialog, QGridLayout, QLabel, QScrollArea, QWidget
 
 from mien.app.gui.look.widgets import button, column, label, row
 
+_WIDEST = 940  # pixels of two columns
+
 
 class Key(QLabel):
     """A key, drawn as a key cap."""
@@ -50,6 +52,9 @@ class ShortcutsSheet(QDialog):
         for title, rows in groups:
             columns[height + len(rows) / 2 >= whole / 2].append(self._group(title, rows))
             height += len(rows) + 2
+        needed = sum(max((part.sizeHint().width() for part in parts), default=0) for parts in columns) + 44
+        if needed > min(_WIDEST, parent.screen().availableGeometry().width() - 120):  # in one column
+            columns = [[*columns[0], *columns[1]]]
         inside = QWidget()
         inside.setLayout(row(*(column(*parts, 0, spacing=12) for parts in columns), spacing=44, margins=4))
         area = QScrollArea()

@@ -90,6 +90,9 @@ class Outputs(QObject):
             if kind:
                 self.chosen.append(Chosen(kind, target, switch == "on"))
         self._look: object = None
+        self._listening: Task | None = None
+        self.markers_problem = ""
+        """Why no markers of other programs can be received."""
         link.ready.connect(self._start_all)
         link.status_changed.connect(self._watch)
 
@@ -129,6 +132,49 @@ class Outputs(QObject):
         if one.stage is not None:
             one.stage.test()
 
+    @property
+    def markers(self) -> OutputStatus | None:
+        """How it goes with markers that other programs send; None while nobody listens."""
+        from mien.engine.live.outputs import MARKERS
+
+        session = self._link.session
+        told = () if session is None else session.outputs.status()[-1:]
+        return next((status for status in told if status.kind == MARKERS), None)
+
+    @property
+    def listens(self) -> bool:
+        """Whether markers of other programs are to be set."""
+        return self._preferences.lsl_markers
+
+    def listen(self, on: bool) -> None:
+        """Set markers that other programs send over Lab Streaming Layer, from now on and in later sessions, or not."""
+        if on != self.listens:
+            self.markers_problem = ""
+            self._preferences.keep(lsl_markers=on)
+        self._listen()
+
+    def _listen(self) -> None:
+        """In a thread: its library is searched for and loaded, and ends only when nothing waits any more."""
+        session, on = self._link.session, self._preferences.lsl_markers
+        if session is None or self._listening is not None or on == (self.markers is not None):
+            return
+        network = any(one.kind == "lsl" and one.on and "network" in one.target.split(",") for one in self.chosen)
+
+        def work() -> None:
+            if on:
+                session.outputs.listen(session.mark, network=network)
+            else:
+                session.outputs.stop_listening()
+
+        def done(problem: str = "") -> None:
+            self._listening, self.markers_problem = None, problem
+            if problem:
+                self._preferences.keep(lsl_markers=False)
+            self.changed.emit()
+            self._listen()  # it was switched again in the meantime
+
+        self._listening = Task(self, work, lambda _: done(), done)
+
     def fill_menu(self, menu: QMenu, action: QAction) -> None:
         """The outputs with their lights and counts, each to be switched, below the entry that opens the dialog."""
         menu.clear()
@@ -149,6 +195,7 @@ class Outputs(QObject):
             one.stage = None  # that of a session before
             if one.on:
                 self._try(one)
+        self._listen()
         self.changed.emit()
 
     def _try(self, one: Chosen) -> None:

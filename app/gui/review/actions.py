@@ -176,11 +176,6 @@ def expectations() -> dict[str, str]:
     return {"as-trained": _tr("as trained"), "balanced": _tr("balanced"), "lab": _tr("lab")}
 
 
-def looks() -> dict[str, str]:
-    """Looks of the overlay, but for none at all, with their names in the menu."""
-    return {"compact": _tr("compact"), "bars": _tr("bars"), "minimal": _tr("minimal")}
-
-
 def own_key(event: QEvent) -> bool:
     """Whether a key belongs to the focused control rather than to the window's actions; it is accepted then."""
     if event.type() is not QEvent.Type.ShortcutOverride or not isinstance(event, QKeyEvent):

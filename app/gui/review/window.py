@@ -5,22 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QSplitter, QTabWidget, QWidget
 
 from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, column, label, row
-from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, expectations, looks, own_key
+from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, expectations, own_key
 from mien.app.gui.review.compare import CompareWindow
 from mien.app.gui.review.events_panel import EventsPanel
-from mien.app.gui.review.exporting import Exporting, VideoJob
+from mien.app.gui.review.exporting import Exporting, ExportJob
 from mien.app.gui.review.figures_panel import FiguresPanel
 from mien.app.gui.review.legend import Legend
+from mien.app.gui.review.look import ReviewLook
 from mien.app.gui.review.people_panel import PeoplePanel
 from mien.app.gui.review.player import Player
 from mien.app.gui.review.state import ReviewState
@@ -32,13 +33,14 @@ from mien.engine.language import tr
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import clock_ms
-from mien.engine.settings import Expectation, OverlayLook, OverlayStyle
+from mien.engine.settings import Expectation
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
     from mien.engine.review.video.origin import Origin
 
 _JUMP_S = 5.0
+_WIDE = 980  # pixels; a window that is narrower has no buttons for peaks
 _LOW = 720  # pixels; a window that is lower has no legend
 
 
@@ -64,7 +66,7 @@ class ReviewWindow(QMainWindow):
         self.transport = Transport(self.actions_)
         self.timeline = Timeline()
         self.events, self.figures, self.people = EventsPanel(), FiguresPanel(), PeoplePanel()
-        self.job = VideoJob()
+        self.job = ExportJob()
         self.exporting = Exporting(self, path, self.notice, self.job)
         self._build()
         self._connect()
@@ -108,7 +110,7 @@ class ReviewWindow(QMainWindow):
         export.menu().aboutToShow.connect(self.exporting.say_selection)
         view = self.actions_.menus["view"]
         add_choices(view, self.tr("Read as if &expected"), expectations(), self._read_again)
-        add_choices(view, self.tr("&Style of boxes and numbers"), looks(), self._set_style)
+        self.look = ReviewLook(self, view, self.player)
         own = self.actions_.menus["recording"]
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
@@ -117,6 +119,7 @@ class ReviewWindow(QMainWindow):
             label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0, export
         )
         tools.setContentsMargins(18, 6, 14, 0)
+        self._peaks = (earlier, later)
         self._tools = (self._label, self._who, earlier, later, export)
         self._space = QWidget()
         holder = column(self.notice)
@@ -219,6 +222,7 @@ class ReviewWindow(QMainWindow):
         for item in self._tools:
             item.setEnabled(True)
         self.actions_.enable(True)
+        self.look.open(session)
         self.player.open(state, playback, origin)
         self.actions_["overlay"].setEnabled(self.player.bare)
         if not self.player.bare:
@@ -245,6 +249,8 @@ class ReviewWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        for one in self._peaks:  # they are in the menu, and have keys
+            one.setVisible(self.width() >= _WIDE)
         # The lanes are worth more than their legend, which is in the list of expressions, too.
         self._legend.setVisible(self.height() >= _LOW)
         self._lanes_height = 0
@@ -311,11 +317,6 @@ class ReviewWindow(QMainWindow):
 
     def _said(self, text: str, kind: str) -> None:
         self.notice.say(text, kind=kind, seconds=3 if kind == "info" else 10)
-
-    def _set_style(self, look: str) -> None:
-        contrast = self.palette().color(QPalette.ColorRole.Window).name() in ("#000000", "#ffffff")
-        self.player.style = OverlayStyle(cast("OverlayLook", look), high_contrast=contrast)
-        self.player.redraw()
 
     def _set_overlay(self) -> None:
         self.player.overlay = self.actions_["overlay"].isChecked()

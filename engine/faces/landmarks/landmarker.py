@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class FoundFace:
 
 
 class Landmarker:
-    """The landmarks of single faces in single frames. For one thread at a time.
+    """The landmarks of single faces in single frames. For any thread; one waits for the other.
 
     Args:
         model: ``face_landmarker.task`` as Google publishes it.
@@ -80,6 +81,7 @@ class Landmarker:
                     model=model,
                 )
             )
+        self._lock = threading.Lock()
         self._package, vision, base_options = mediapipe_tasks()
         try:
             self._network = vision.FaceLandmarker.create_from_options(
@@ -102,7 +104,8 @@ class Landmarker:
 
     def find(self, image: RgbImage, boxes: Sequence[Box]) -> list[FoundFace | None]:
         """The landmarks of the faces in `boxes` of `image` ((H,W,3) uint8 RGB); None where none could be found."""
-        return [self._find(image, box) for box in boxes]
+        with self._lock:
+            return [self._find(image, box) for box in boxes]
 
     def close(self) -> None:
         """Free the network."""
