@@ -1,7 +1,8 @@
-"""What expressions, and what is wrong with faces, are called on the screen and in reports."""
+"""What expressions, people without a name, and what is wrong with faces are called on the screen and in reports."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Final
 
 from mien.engine.language import tr, tr_later
@@ -23,6 +24,9 @@ _FLAWS: Final = (
     *(tr_later("turned away"), tr_later("eyes closed"), tr_later("speaking")),
 )
 
+_NOBODY: Final = re.compile(r"Person (\d+)")
+"""As `mien.engine.faces.people.default_name` has it, which stands in data."""
+
 
 def expression(name: str) -> str:
     """The label `name` of a model in the user's language; in data, and drawn on frames, it stays as it is."""
@@ -32,3 +36,9 @@ def expression(name: str) -> str:
 def flaws(of: Prediction) -> str:
     """What makes a face hard to read, in words."""
     return ", ".join(tr(str(flaw)) for flaw in of.flaws)
+
+
+def called(name: str) -> str:
+    """The name of a person; in the user's language where it is the one of those who were given none."""
+    found = _NOBODY.fullmatch(name)
+    return name if found is None else tr("Person {number}", number=int(found[1]))

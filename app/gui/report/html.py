@@ -11,7 +11,7 @@ import numpy as np
 from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage
 
-from mien.app.gui.look.expressions import expression
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.palette import paper_palette, series_colour
 from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent
 from mien.engine.language import language, tr
@@ -58,7 +58,7 @@ def _lines(content: ReportContent, chart: QImage) -> Iterator[str]:
 
 
 def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
-    yield f"<section>\n<h2>{escape(person.name)}</h2>"
+    yield f"<section>\n<h2>{escape(called(person.name))}</h2>"
     yield f'<p class="facts">{escape(time_spent(person))}</p>'
     blocks = [
         f'<span style="flex-basis:{item.share * 100:.2f}%;background:{_colour(index)}">'

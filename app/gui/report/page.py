@@ -9,7 +9,7 @@ from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPageSize, QPainter, QPalette, QPdfWriter, QPen
 from PySide6.QtWidgets import QApplication
 
-from mien.app.gui.look.expressions import expression
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.palette import paper_palette, series_colour
 from mien.app.gui.report.html import page_of, to_qimage
 from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent
@@ -224,7 +224,7 @@ class _Pages:
             self._p.setBrush(QColor(*track_colour(person.track_id)))
             self._p.drawEllipse(QRectF(_MARGIN + 4, y + (step - 10) / 2 - 5, 10, 10))
             self._p.setPen(self._ink(QPalette.ColorRole.WindowText))
-            name = self._p.fontMetrics().elidedText(person.name, Qt.TextElideMode.ElideRight, NAMES - 28)
+            name = self._p.fontMetrics().elidedText(called(person.name), Qt.TextElideMode.ElideRight, NAMES - 28)
             self._p.drawText(QRectF(_MARGIN + 20, y, NAMES - 24, step - 10), Qt.AlignmentFlag.AlignVCenter, name)
             self._p.setBrush(self._ink(QPalette.ColorRole.AlternateBase))
             self._p.setPen(Qt.PenStyle.NoPen)
@@ -257,7 +257,7 @@ class _Pages:
         self._p.setPen(Qt.PenStyle.NoPen)
         self._p.setBrush(QColor(*track_colour(person.track_id)))
         self._p.drawEllipse(QRectF(_MARGIN, y + 5, 12, 12))
-        top = self._text(_MARGIN + 20, y, person.name, 16, bold=True)
+        top = self._text(_MARGIN + 20, y, called(person.name), 16, bold=True)
         top = self._text(_MARGIN, top + 1, time_spent(person), 12, muted=True) + 4
         widths = [130.0, 58.0, 62.0, 70.0, 70.0, 92.0, 56.0, 150.0]
         self._p.setFont(_font(11, bold=True))

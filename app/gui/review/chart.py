@@ -12,6 +12,7 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPalette, QPen, QPolygonF
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
 from mien.engine.drawing.overlay import track_colour
@@ -142,7 +143,7 @@ class ChartPainter:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(*track_colour(track.track_id)))
         painter.drawEllipse(QRectF(left + 4, top + LANE / 2 - 5, 10, 10))
-        self._name(painter, left, top, LANE, self._session.name_of(track.track_id))
+        self._name(painter, left, top, LANE, called(self._session.name_of(track.track_id)))
         own = Axes(lane, axes.start_s, axes.end_s)
         first, last = np.searchsorted(track.times_s, (axes.start_s, axes.end_s))
         part = slice(max(int(first) - 1, 0), int(last) + 1)

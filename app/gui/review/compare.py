@@ -21,7 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mien.app.gui.look.expressions import expression
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.file_dialogs import ask_recording, ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.plot import Axes, draw_curve, draw_time_ticks, stretches
@@ -187,7 +187,7 @@ class CompareWindow(QDialog):
             box.clear()
             for key in session.tracks:
                 other = "" if self._first is self._second else f"{session.csv.stem}: "
-                box.addItem(f"{other}{session.name_of(key)}", key)
+                box.addItem(f"{other}{called(session.name_of(key))}", key)
             same = number == 1 and self._first is self._second and box.count() > 1
             box.setCurrentIndex(1 if same else 0)
             box.blockSignals(False)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QProgressBar, QWidget
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.file_dialogs import ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, clock, label, open_folder, row
@@ -138,7 +139,7 @@ class Exporting(QObject):
         """Say what is written, where something is selected."""
         state = self.state
         if state is not None and (state.span is not None or state.person is not None):
-            who = self.tr("everybody") if state.person is None else state.session.name_of(state.person)
+            who = self.tr("everybody") if state.person is None else called(state.session.name_of(state.person))
             part = self.tr("the whole recording")
             if state.span is not None:
                 part = f"{clock_ms(state.span.start_s)} – {clock_ms(state.span.end_s)}"

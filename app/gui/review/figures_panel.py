@@ -8,7 +8,7 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPixmap
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
-from mien.app.gui.look.expressions import expression
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import button, column, label, row
 from mien.app.gui.review.state import ReviewState
@@ -93,7 +93,7 @@ class FiguresPanel(QWidget):
         self._left_out.setVisible(out_s > 0.05)
 
     def _add(self, person: PersonStatistics) -> None:
-        top = QTreeWidgetItem([person.name])
+        top = QTreeWidgetItem([called(person.name)])
         top.setIcon(0, _dot(QColor(*track_colour(person.track_id))))
         font = top.font(0)
         font.setBold(True)

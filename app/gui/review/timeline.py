@@ -29,7 +29,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from mien.app.gui.look.expressions import expression
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.review.chart import FLAGS, NAMES, RIGHT, ChartPainter, ChartView
 from mien.app.gui.review.state import ReviewState
 from mien.engine.language import tr
@@ -224,7 +224,7 @@ class Lanes(QWidget):
                 if np.isfinite(measured):
                     about = tr("{name}: {value:.2f}", name=tr(curves_of(session)[chosen]), value=float(measured))
                     values += f"; {html.escape(about)}"
-            lines.append(f"{html.escape(session.name_of(key))}: {values}")
+            lines.append(f"{html.escape(called(session.name_of(key)))}: {values}")
         near = (e for e in session.coding.events if e.start_s - 0.02 <= time_s <= e.end_s + 0.02)
         lines += [html.escape(_about(event)) for event in near]
         return "<br>".join(lines)

@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QSplitter, QTabWidget, QWidget
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.notice import Notice
@@ -277,7 +278,7 @@ class ReviewWindow(QMainWindow):
         self._who.clear()
         self._who.addItem(self.tr("everybody"), None)
         for key in state.session.tracks:
-            self._who.addItem(state.session.name_of(key), key)
+            self._who.addItem(called(state.session.name_of(key)), key)
         self._who.blockSignals(False)
         self._selected()
         self._fit_lanes()
