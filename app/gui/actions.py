@@ -82,7 +82,7 @@ def make_actions(owner: QWidget) -> dict[str, QAction]:
     add("previous_person", _tr("Previous person"), "Up")
     add("first_person", _tr("First person"), "Home")
     add("last_person", _tr("Last person"), "End")
-    add("manual", _tr("&Manual"), "F1", "file")
+    add("manual", _tr("&Manual"), "F1")
     add("shortcuts", _tr("&Keyboard shortcuts"), "?", "list")
     add("consent", _tr("&What Mien can and cannot tell"), "Ctrl+F1", "info")
     add("updates", _tr("Check for a newer &version…"), "F12")

@@ -143,7 +143,7 @@ def _needs(widget: QWidget) -> Iterator[tuple[str, int, int]]:
             text = widget.model().headerData(number, Qt.Orientation.Horizontal)
             if isinstance(text, str) and not widget.isSectionHidden(number):
                 need = max((measure.horizontalAdvance(line) for line in text.split("\n")), default=0)
-                yield text, need + 8, widget.sectionSize(number)
+                yield text, need + 2, widget.sectionSize(number)
     elif isinstance(widget, QScrollArea) and widget.widget() is not None:
         never = widget.horizontalScrollBarPolicy() is Qt.ScrollBarPolicy.ScrollBarAlwaysOff
         if never or widget.horizontalScrollBar().maximum() > 0:
@@ -235,6 +235,7 @@ def recording(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle, det
 def test_texts_of_a_review_fit_and_its_report_is_written(
     spoken: str, settled: None, qtbot, tmp_path: Path, recording: Path
 ) -> None:
+    from mien.app.gui.report.page import save_report
     from mien.app.gui.review.compare import CompareWindow
     from mien.app.gui.review.window import ReviewWindow
 
@@ -253,7 +254,7 @@ def test_texts_of_a_review_fit_and_its_report_is_written(
         gone(compared)
         assert not problems, "\n".join(problems)
         for ending in ("pdf", "html", "png"):
-            window.exporting.write_report(tmp_path / f"report.{ending}")
+            save_report(window.session, "talk", tmp_path / f"report.{ending}")
         page = (tmp_path / "report.html").read_text(encoding="utf-8")
         assert f'lang="{spoken.replace("_", "-")}"' in page
         assert tr("Expressions over time") in page

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from mien.engine.review.video.origin import Origin
 
 _JUMP_S = 5.0
-_WIDE = 980  # pixels; a window that is narrower has no buttons for peaks
+_WIDE = 980  # pixels; a window that is narrower leaves out what can be spared
 _LOW = 720  # pixels; a window that is lower has no legend
 
 
@@ -116,11 +116,10 @@ class ReviewWindow(QMainWindow):
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
         own.insertMenu(self.actions_["compare"], more)
-        tools = row(
-            label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0, export
-        )
+        person = label(self.tr("Person"))
+        tools = row(label(self.tr("Show")), self._label, 8, person, self._who, earlier, later, 0, export)
         tools.setContentsMargins(18, 6, 14, 0)
-        self._peaks = (earlier, later)
+        self._spare = (person, earlier, later)
         self._tools = (self._label, self._who, earlier, later, export)
         self._space = QWidget()
         holder = column(self.notice)
@@ -250,7 +249,7 @@ class ReviewWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
-        for one in self._peaks:  # they are in the menu, and have keys
+        for one in self._spare:  # peaks are in the menu, too, and have keys
             one.setVisible(self.width() >= _WIDE)
         # The lanes are worth more than their legend, which is in the list of expressions, too.
         self._legend.setVisible(self.height() >= _LOW)
