@@ -8,7 +8,7 @@ from typing import Final
 
 from PySide6.QtCore import QDateTime, QLocale
 
-from mien.engine.language import tr, tr_later, trn
+from mien.engine.language import SOURCE, language, tr, tr_later, trn
 from mien.engine.review.spans import clock_ms
 from mien.engine.review.statistics import LabelStatistics, PersonStatistics
 from mien.engine.review.video.report_content import ReportContent
@@ -59,8 +59,12 @@ def _date(text: str) -> str:
         then = datetime.fromisoformat(text).astimezone()
     except ValueError:
         return tr("at an unknown date")
-    moment = QDateTime.fromSecsSinceEpoch(int(then.timestamp()))
-    return QLocale().toString(moment, QLocale.FormatType.ShortFormat) + f" {then:%Z}"
+    if language() == SOURCE:
+        return f"{then:%Y-%m-%d %H:%M %Z}"  # in English, 11/12 is two days
+    locale, moment = QLocale(), QDateTime.fromSecsSinceEpoch(int(then.timestamp()))
+    days = locale.dateFormat(QLocale.FormatType.ShortFormat)
+    date = locale.toString(moment.date(), days if "yyyy" in days else days.replace("yy", "yyyy"))
+    return f"{date} {locale.toString(moment.time(), QLocale.FormatType.ShortFormat)} {then:%Z}"
 
 
 def time_spent(person: PersonStatistics) -> str:
