@@ -121,16 +121,22 @@ def _run(chosen: argparse.Namespace, recording: Path) -> None:
     compared.write(chosen.folder / "comparison.csv")
     compared.close()
     exporting = window.exporting
+
+    def written() -> None:
+        wait(app, lambda: not exporting.job.busy, 200)
+
     for kind, name in (("csv", "rows.csv"), ("elan", "codes.eaf"), ("vtt", "who.vtt"), ("events", "events.csv")):
         exporting.write_export(kind, chosen.folder / name)
+        written()
     exporting.write_video(chosen.folder / "clip.mp4")
     pause(app, 0.6)
     save(window, "exporting")
-    wait(app, lambda: not exporting.job.busy, 200)
+    written()
     save(window, "exported")
     key(Qt.Key.Key_Escape)
     for name in ("report.png", "report.pdf", "report.html"):
         exporting.write_report(chosen.folder / name)
+        written()
     window.close()
     del theme
     app.quit()

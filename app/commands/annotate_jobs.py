@@ -87,9 +87,11 @@ def _tell(outcome: Outcome, console: Console) -> None:
     if outcome.state == "failed":
         console.warn(outcome.message)
     elif outcome.frames:
+        from mien.engine.recording.files import Outputs
+
         console.result(
-            outcome.job.mp4, outcome.warnings, outcome.frames_with_face, outcome.frames, outcome.elapsed_s,
-            outcome.state == "stopped",
+            Outputs(outcome.job.mp4, outcome.landmarks), outcome.warnings, outcome.frames_with_face, outcome.frames,
+            outcome.elapsed_s, outcome.state == "stopped",
         )  # fmt: skip
 
 

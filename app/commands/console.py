@@ -10,9 +10,8 @@ from mien.app.terminal import echo
 from mien.engine.interrupts import LEAVE, leave
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from mien.engine.batch.annotator import Report
+    from mien.engine.recording.files import Outputs
 
 
 EXIT_INTERRUPTED: Final = 130  # 128 + SIGINT, as shells report it
@@ -47,21 +46,22 @@ class Console:
 
     def tell(self, report: Report) -> None:
         """Print the result of one video in one line, after the warnings."""
-        stats, outputs = report.stats, report.outputs
+        stats = report.stats
         self.result(
-            outputs.mp4, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped
+            report.outputs, report.warnings, stats.frames_with_face, stats.frames_done, stats.elapsed_s, report.stopped
         )
 
     def result(
-        self, mp4: Path, warnings: tuple[str, ...], with_face: int, frames: int, elapsed_s: float, stopped: bool
+        self, outputs: Outputs, warnings: tuple[str, ...], with_face: int, frames: int, elapsed_s: float, stopped: bool
     ) -> None:
         """As `tell`, from single figures."""
+        mp4 = outputs.mp4
         for warning in warnings:
             self.warn(warning)
         if with_face == 0:
             self.warn(f"{mp4}: no face was found in any frame; for very small faces try --range tiles")
         done = "stopped" if stopped else "done"
         speed = f"{frames / elapsed_s if elapsed_s > 0 else 0:.0f} frames a second"
-        beside = [mp4.with_suffix(ending) for ending in (".csv", ".json", ".parquet")]
-        names = f"{mp4} (+ {', '.join(path.name for path in beside if path.suffix != '.parquet' or path.exists())})"
+        beside = [outputs.csv, outputs.json, *([outputs.parquet] if outputs.landmarks else [])]
+        names = f"{mp4} (+ {', '.join(path.name for path in beside)})"
         self.say(f"{done}: {names}; a face in {with_face} of {frames} frames; {speed}")

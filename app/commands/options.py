@@ -113,6 +113,16 @@ def _layers(context: click.Context, parameter: click.Parameter, value: str) -> t
     return tuple(name for name in FACE_LAYERS if name in chosen)
 
 
+layers_option = click.option(
+    "--face-layers",
+    "layers",
+    metavar="LIST",
+    default="",
+    callback=_layers,
+    help="What to draw on each face, joined by commas: mesh, contours, axes, gaze.",
+)
+
+
 def face_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """What is measured of each face beside its expression: columns, layers, the landmarker, the camera's angle."""
     options = (
@@ -125,14 +135,7 @@ def face_options(command: Callable[..., Any]) -> Callable[..., Any]:
             help="What to write of each face, joined by commas: expressions (always), valence, pose, gaze, eyes, "
             "mouth, blendshapes, or all of these; and landmarks, into a .parquet file beside the CSV.",
         ),
-        click.option(
-            "--face-layers",
-            "layers",
-            metavar="LIST",
-            default="",
-            callback=_layers,
-            help="What to draw on each face, joined by commas: mesh, contours, axes, gaze.",
-        ),
+        layers_option,
         click.option(
             "--landmarker",
             type=click.Path(path_type=Path),

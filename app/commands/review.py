@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from mien.app.commands.console import Console
-from mien.app.commands.options import quiet_option
+from mien.app.commands.options import font_scale_option, layers_option, quiet_option
 from mien.engine.errors import MienError, ReviewError
 from mien.engine.review.exports import EXPORTERS, Selection, exporter
 from mien.engine.settings import OVERLAY_LOOKS, OverlayLook, OverlayStyle
 
 if TYPE_CHECKING:
+    from mien.engine.measures import FaceLayer
     from mien.engine.review.session import RecordedSession
 
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -91,6 +92,8 @@ def _export_options(command: Callable[..., Any]) -> Callable[..., Any]:
     "--overlay", type=click.Choice(OVERLAY_LOOKS), default="compact", show_default=True,
     help="How boxes and numbers are drawn on videos.",
 )  # fmt: skip
+@font_scale_option
+@layers_option
 @click.option(
     "--compare", type=click.Path(path_type=Path), metavar="OTHER",
     help="With --statistics: add the figures of another recording to the table.",
@@ -107,6 +110,8 @@ def review(
     excluded: tuple[tuple[float, float], ...],
     expect: str | None,
     overlay: OverlayLook,
+    font_scale: float,
+    layers: tuple[FaceLayer, ...],
     compare: Path | None,
     overwrite: bool,
     quiet: bool,
@@ -119,6 +124,7 @@ def review(
     """
     from mien.engine.review.files import SessionFiles
 
+    style = OverlayStyle(overlay, font_scale, layers=layers)
     wanted = {kind: path for kind, path in exports.items() if path is not None}
     videos = [(*(span or (0.0, None)), video)] if video is not None else []
     videos += clips
@@ -139,6 +145,7 @@ def review(
     session = _excluding(read_session(recording, expect=expected), excluded)
     for warning in session.warnings:
         console.warn(warning)
+    _check_layers(session, layers)
     tracks = frozenset(session.track(person).track_id for person in people) or None
     selection = Selection(tracks, *(span or ()))
     for kind, file in wanted.items():
@@ -151,7 +158,7 @@ def review(
         _report(session, recording.stem, report, selection)
         console.say(f"written: {report}")
     for start_s, end_s, file in videos:
-        _video(session, file, start_s, end_s, tracks or frozenset(session.tracks), overlay, quiet)
+        _video(session, file, start_s, end_s, tracks or frozenset(session.tracks), style, quiet)
         console.say(f"written: {file}")
 
 
@@ -180,6 +187,21 @@ def _check(
         raise ReviewError("--compare adds to a table of figures: give --statistics FILE.csv, too")
 
 
+def _check_layers(session: RecordedSession, layers: tuple[FaceLayer, ...]) -> None:
+    """Refuse layers of which nothing was written with the recording."""
+    if not layers:
+        return
+    from mien.engine.review.video.landmarks import RecordedMeasures
+
+    there = RecordedMeasures(session).layers
+    missing = ", ".join(layer for layer in layers if layer not in there)
+    if missing:
+        raise ReviewError(
+            f"{session.csv}: {missing} cannot be drawn, as it was not written; axes take --columns pose, gaze takes "
+            "pose,gaze, and mesh and contours take landmarks (and pyarrow)"
+        )
+
+
 def _excluding(session: RecordedSession, excluded: tuple[tuple[float, float], ...]) -> RecordedSession:
     from mien.engine.review.coding.model import EventKind
 
@@ -204,14 +226,14 @@ def _video(
     start_s: float,
     end_s: float | None,
     shown: frozenset[int],
-    overlay: OverlayLook,
+    style: OverlayStyle,
     quiet: bool,
 ) -> None:
     """Write an MP4 with the people `shown` drawn on it."""
     from mien.app.commands.progress import part_bar
     from mien.engine.review.video.export import Look, export_video
 
-    look = Look(overlay != "none", frozenset(session.tracks) - shown, OverlayStyle(overlay))
+    look = Look(style.look != "none" or bool(style.layers), frozenset(session.tracks) - shown, style)
     with part_bar(file.name, quiet) as tell:
         export_video(
             session, file, start_s=start_s, end_s=end_s, look=look,

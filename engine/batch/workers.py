@@ -73,6 +73,7 @@ class Outcome:
         warnings: what was wrong though it could be done.
         frames, frames_with_face: how many were written, and in how many of them a face was seen.
         elapsed_s: how long it took, in seconds.
+        landmarks: whether their file was written, too.
     """
 
     job: Job
@@ -82,6 +83,7 @@ class Outcome:
     frames: int = 0
     frames_with_face: int = 0
     elapsed_s: float = 0.0
+    landmarks: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +151,7 @@ def run_job(
         frames=stats.frames_done,
         frames_with_face=stats.frames_with_face,
         elapsed_s=stats.elapsed_s,
+        landmarks=report.outputs.landmarks,
     )
 
 

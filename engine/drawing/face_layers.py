@@ -27,6 +27,8 @@ _AXES: Final[tuple[tuple[npt.NDArray[np.float64], Rgb], ...]] = (
     (np.array([0.0, 0.0, 1.0]), (90, 160, 255)),
 )
 _GAZE: Final[Rgb] = (255, 214, 64)
+_POSE: Final = ("pose_yaw_deg", "pose_pitch_deg", "pose_roll_deg")
+_GAZES: Final = ("gaze_right_yaw_deg", "gaze_right_pitch_deg", "gaze_left_yaw_deg", "gaze_left_pitch_deg")
 _NOSE: Final = 168  # between the eyes, where the nose begins
 _IRISES: Final = (468, 473)
 _SUBPIXEL: Final = 4  # bits
@@ -53,9 +55,10 @@ def draw_layers(
     """
     thin = max(1, stroke // 2)
     points = measures.points[:, :2].astype(np.float64)
-    if "mesh" in layers:
+    whole = bool(np.isfinite(points).all())  # of what was recorded without landmarks a few points alone are known
+    if "mesh" in layers and whole:
         _blend(image, points, mixed(colour, _WHITE, 0.5))
-    if "contours" in layers:
+    if "contours" in layers and whole:
         if outlined:
             _lines(image, points, _CONTOURS, _DARK, thin + 2)
         _lines(image, points, _CONTOURS, mixed(colour, _WHITE, 0.6), thin)
@@ -64,9 +67,9 @@ def draw_layers(
     span = float(np.hypot(*(points[234] - points[454])))  # across the face
     high = float(np.hypot(*(points[10] - points[152])))
     reach = max(span, 0.7 * high)  # a face seen from the side is narrow
-    if "axes" in layers:
+    if "axes" in layers and _known(measures, _POSE):
         _draw_axes(image, measures, points[_NOSE], 0.55 * reach, max(thin, stroke))
-    if "gaze" in layers and not measures.eyes_closed:
+    if "gaze" in layers and not measures.eyes_closed and _known(measures, _GAZES):
         _draw_gaze(image, measures, points, 0.6 * reach, max(thin, stroke))
 
 
@@ -77,6 +80,10 @@ def head_rotation(yaw_deg: float, pitch_deg: float, roll_deg: float) -> npt.NDAr
     about_x = np.array([[1, 0, 0], [0, math.cos(pitch), -math.sin(pitch)], [0, math.sin(pitch), math.cos(pitch)]])
     about_z = np.array([[math.cos(roll), -math.sin(roll), 0], [math.sin(roll), math.cos(roll), 0], [0, 0, 1]])
     return np.asarray(about_y @ about_x @ about_z)
+
+
+def _known(measures: FaceMeasures, names: Collection[str]) -> bool:
+    return all(math.isfinite(measures.smoothed[name]) for name in names)
 
 
 def _draw_axes(image: RgbImage, measures: FaceMeasures, at: npt.NDArray[np.float64], reach: float, stroke: int) -> None:

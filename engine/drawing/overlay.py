@@ -24,6 +24,7 @@ _WHITE: Final[Rgb] = (255, 255, 255)
 _DARK: Final[Rgb] = (16, 16, 16)
 _LOST_LIGHT: Final = 0.45  # of a frame after which the signal was lost
 _NO_NAMES: Final[Mapping[int, str]] = MappingProxyType({})
+_NO_PERSONS: Final[Mapping[int, int]] = MappingProxyType({})
 
 
 class Overlay:
@@ -57,6 +58,7 @@ class Overlay:
         self._metrics = measure(640, 480, (*self._labels, *self.values), style)
         self._placer = PanelPlacer(self._metrics.pad)
         self._rows = RowMemory()
+        self._persons = _NO_PERSONS
         self.places: Mapping[int, Placed] = {}
         """Where tags and panels lie in the newest frame, by track id."""
 
@@ -82,6 +84,7 @@ class Overlay:
         names: Mapping[int, str] = _NO_NAMES,
         hidden: Collection[int] = frozenset(),
         selected: Collection[int] = frozenset(),
+        persons: Mapping[int, int] = _NO_PERSONS,
         no_signal: str = "",
         style: OverlayStyle | None = None,
     ) -> None:
@@ -93,6 +96,7 @@ class Overlay:
             names: what to write in place of the track ids, where there is a name.
             hidden: tracks of which nothing is drawn.
             selected: tracks that get all their bars in the compact look, too.
+            persons: of tracks that were merged into one person, the track whose colour they share.
             no_signal: where the signal was lost after this scene, a line that says so; the frame is dimmed.
             style: how; None: as was said at the beginning.
         """
@@ -100,7 +104,7 @@ class Overlay:
         self._begin(image.shape[1], image.shape[0], style)
         if no_signal:
             image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
-        self.places = {}
+        self.places, self._persons = {}, persons
         if style.layers and not no_signal:
             self._draw_layers(image, scene, hidden, style)
         if style.look != "none":
@@ -139,7 +143,8 @@ class Overlay:
         wishes = []
         for face in shown:
             name = short_name(names.get(face.track_id) or str(face.track_id))
-            said = said_of(scene, face, name, self._labels, self._steps, no_signal=no_signal)
+            colour = self._colour(face.track_id)
+            said = said_of(scene, face, name, self._labels, self._steps, colour=colour, no_signal=no_signal)
             told[face.track_id] = said
             full = style.look == "bars" or (style.look == "compact" and face.track_id in selected)
             rows[face.track_id] = self._rows.rows(said, scene.frame.time_s) if full else []
@@ -157,7 +162,7 @@ class Overlay:
     def _draw_layers(self, image: RgbImage, scene: Scene, hidden: Collection[int], style: OverlayStyle) -> None:
         for track_id, measures in scene.measures.items():
             if track_id not in hidden:
-                colour, stroke = track_colour(track_id), self._metrics.stroke
+                colour, stroke = self._colour(track_id), self._metrics.stroke
                 draw_layers(image, measures, style.layers, colour, stroke, outlined=style.high_contrast)
 
     def _sizes(self, said: Said, rows: Sequence[int], style: OverlayStyle) -> tuple[tuple[int, int], ...]:
@@ -173,7 +178,7 @@ class Overlay:
     ) -> None:
         m, level = self._metrics, placed.level + (0 if rows else 1)
         if placed.apart:
-            self._draw_line(image, face.box, placed.panel, track_colour(face.track_id))
+            self._draw_line(image, face.box, placed.panel, said.colour)
         if level == 0:
             draw_bars(image, placed.panel, said, rows, self._labels, m, values=self.values, opaque=style.high_contrast)
         else:
@@ -185,7 +190,7 @@ class Overlay:
     def _draw_box(self, image: RgbImage, face: Face, *, dashed: bool, style: OverlayStyle) -> None:
         box = face.box
         corners = round(box.x), round(box.y), round(box.right), round(box.bottom)
-        colour = track_colour(face.track_id)
+        colour = self._colour(face.track_id)
         draw_box(image, *corners, colour, self._metrics.stroke, dashed=dashed, outlined=style.high_contrast)
 
     def _draw_line(self, image: RgbImage, box: Box, panel: Box, colour: Rgb) -> None:
@@ -194,6 +199,10 @@ class Overlay:
         end = min(max(start[0], box.x), box.right), min(max(start[1], box.y), box.bottom)
         first, last = ((round(x), round(y)) for x, y in (start, end))
         cv2.line(image, first, last, colour, max(1, self._metrics.stroke // 2), cv2.LINE_AA)
+
+    def _colour(self, track_id: int) -> Rgb:
+        """Of the person: ids that were merged have one."""
+        return track_colour(self._persons.get(track_id, track_id))
 
     def _taken(self, image: RgbImage, no_signal: bool) -> list[Box]:
         """Where the frame's own lines are."""

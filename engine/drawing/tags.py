@@ -56,6 +56,7 @@ class Said:
     Attributes:
         track_id: whose.
         name: name or id.
+        colour: of the person.
         word: a label or a state.
         trust: how far it can be relied on.
         share: length of the one bar, 0 to 1; None for no bar.
@@ -65,6 +66,7 @@ class Said:
 
     track_id: int
     name: str
+    colour: Rgb
     word: str
     trust: Trust
     share: float | None
@@ -80,12 +82,21 @@ class Said:
         return colour if self.trust is Trust.SURE else mixed(colour, _DIM, 0.5)
 
 
-def said_of(scene: Scene, face: Face, name: str, labels: Sequence[str], steps: int, *, no_signal: bool = False) -> Said:
+def said_of(
+    scene: Scene,
+    face: Face,
+    name: str,
+    labels: Sequence[str],
+    steps: int,
+    *,
+    colour: Rgb | None = None,
+    no_signal: bool = False,
+) -> Said:
     """What to say of `face`: a label only where the model gives one, so that a poor face never looks surer than a
-    good one.
+    good one. `colour`: of the person; None: that of the track.
     """
     status, prediction = scene.status(face), scene.predictions.get(face.track_id)
-    about = face.track_id, name
+    about = face.track_id, name, track_colour(face.track_id) if colour is None else colour
     if no_signal:
         return Said(*about, "no signal", Trust.NOTHING, None, "", None)
     if status is Status.OCCLUDED:
@@ -173,7 +184,7 @@ def _draw_chip(image: RgbImage, x: int, y: int, height: int, said: Said, m: Metr
     """The name on its person's colour; returns its width."""
     width = chip_width(said.name, m)
     edge = max(1, m.line // 24) if opaque else 0
-    fill(image, x + edge, y + edge, width - edge, height - edge, track_colour(said.track_id))
+    fill(image, x + edge, y + edge, width - edge, height - edge, said.colour)
     draw_text(image, said.name, x + m.pad, y + m.pad // 4, m.font, _DARK, bold=True)
     return width
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from types import MappingProxyType
 from typing import Final, Literal
 
 import cv2
@@ -102,6 +103,7 @@ def render(
     serial: int,
     names: Mapping[int, str],
     selected: frozenset[int],
+    persons: Mapping[int, int] = MappingProxyType({}),
     pixel_aspect: Fraction = Fraction(1),
     no_signal: str = "",
 ) -> View:
@@ -114,6 +116,7 @@ def render(
         labels, serial: for the view.
         names: of people, by track id.
         selected: track ids of the selected people.
+        persons: of tracks that were merged into one person, the track whose colour they share.
         pixel_aspect: width : height of one pixel of the scene's frame.
         no_signal: where the signal was lost after this scene, a line that says so.
     """
@@ -142,6 +145,7 @@ def render(
             names={**names, **request.names},
             hidden=request.hidden,
             selected=selected,
+            persons=persons,
             no_signal=no_signal,
             style=request.style,
         )

@@ -58,6 +58,10 @@ class PeopleBook:
                 found.setdefault(track, default_name(min(group)))
         return found
 
+    def persons(self) -> dict[int, int]:
+        """Of each track id that was merged, the lowest of its person; it gives all of them one colour."""
+        return {track: min(group) for group in self.merged for track in group}
+
     def renamed(self, track_id: int, name: str) -> PeopleBook:
         """With another name for the person who has `track_id`; "" takes the name away."""
         lead = self.person(track_id)

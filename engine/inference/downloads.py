@@ -9,6 +9,7 @@ the Apache licence 2.0.
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import subprocess
@@ -194,9 +195,6 @@ def resolve_landmarker(
     brought = shipped(LANDMARKER)
     if brought is not None:
         return brought
-    brought = shipped(LANDMARKER)
-    if brought is not None:
-        return brought
     folder = cache if cache is not None else cache_folder()
     path = folder / LANDMARKER.name
     if cached(LANDMARKER, folder):
@@ -207,7 +205,8 @@ def resolve_landmarker(
     except _Unavailable as error:
         raise ModelError(
             f"the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: {error}. "
-            "Connect to the internet once, or copy the file from another machine and name it with --landmarker FILE"
+            f"Connect to the internet once, or copy {LANDMARKER.name} from another machine into that folder, or name "
+            "it with --landmarker FILE"
         ) from None
     except OSError as error:
         raise ModelError(
@@ -243,9 +242,11 @@ def _from_url(wanted: ModelFile) -> bytes:
     try:
         with urllib.request.urlopen(wanted.url, timeout=_URL_TIMEOUT_S) as response:
             content: bytes = response.read(wanted.size + 1)
-    except (urllib.error.URLError, OSError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
+        reason = getattr(error, "reason", None) or str(error) or type(error).__name__
         raise _Unavailable(f"not reached ({_one_line(reason)})") from None
+    if len(content) < wanted.size:
+        raise _Unavailable(f"the connection broke off after {len(content)} of {wanted.size} bytes")
     if not _matches(content, wanted.sha256):
         raise _Unavailable("sent another file than expected (wrong SHA-256)")
     return content

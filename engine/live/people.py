@@ -25,6 +25,11 @@ class WhoIsWho:
     selected: frozenset[int] = frozenset()
     hidden: frozenset[int] = frozenset()
 
+    @property
+    def persons(self) -> dict[int, int]:
+        """Of tracks that were merged into one person, the track whose colour they share."""
+        return self.book.persons()
+
 
 class LivePeople:
     """Holds the present `WhoIsWho`. For any thread.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from fractions import Fraction
 
@@ -13,7 +13,7 @@ from mien.engine.drawing.view import View, ViewRequest, render
 from mien.engine.inference.bundle import Manifest
 from mien.engine.inference.typed_labels import label_note
 from mien.engine.live.capture import Capture
-from mien.engine.live.people import LivePeople
+from mien.engine.live.people import LivePeople, WhoIsWho
 from mien.engine.live.prediction import Model
 from mien.engine.live.status import Meter
 from mien.engine.threads import Latest
@@ -137,6 +137,7 @@ class ViewStage:
                 serial=serial,
                 names=people.names,
                 selected=people.selected,
+                persons=people.persons,
                 pixel_aspect=Fraction(1) if info is None else info.sample_aspect,
                 no_signal=shown.no_signal,
             )
@@ -153,16 +154,13 @@ class ViewStage:
                 last = shown.scene
 
 
-def at_source_size(
-    view: View, manifest: Manifest, *, names: Mapping[int, str], selected: frozenset[int], pixel_aspect: Fraction
-) -> RgbImage:
+def at_source_size(view: View, manifest: Manifest, *, people: WhoIsWho, pixel_aspect: Fraction) -> RgbImage:
     """What `view` shows, drawn anew at the size of its source's frames. Takes as long as a view; for any thread.
 
     Args:
         view: what is on the screen.
         manifest: of the model that made its predictions.
-        names: of people, by track id.
-        selected: track ids of the selected people.
+        people: who is who.
         pixel_aspect: width : height of one pixel of the source.
 
     Returns:
@@ -170,9 +168,9 @@ def at_source_size(
     """
     height, width = view.scene.frame.image.shape[:2]
     request = replace(view.request, width=max(1, round(width * float(pixel_aspect))), height=height)
-    overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest))
+    overlay = Overlay(manifest.labels, steps=manifest.steps, note=label_note(manifest), values=manifest.values)
     again = render(
-        view.scene, request, overlay, labels=view.labels, serial=0, names=names, selected=selected,
-        pixel_aspect=pixel_aspect, no_signal=view.no_signal,
+        view.scene, request, overlay, labels=view.labels, serial=0, names=people.names, selected=people.selected,
+        persons=people.persons, pixel_aspect=pixel_aspect, no_signal=view.no_signal,
     )  # fmt: skip
     return again.image

@@ -143,8 +143,8 @@ class Picture:
             scene = replace(live.scene, frame=replace(live.scene.frame, image=self._bare))
             image = self._bare.copy()  # the screen shows the same array
             self._overlay.draw_over(
-                image, scene, names=live.names, hidden=live.hidden, selected=live.selected, no_signal=self.no_signal,
-                style=self._style,
+                image, scene, names=live.names, hidden=live.hidden, selected=live.selected,
+                persons=live.book.persons(), no_signal=self.no_signal, style=self._style,
             )  # fmt: skip
             self._drawn = image
         return self._drawn

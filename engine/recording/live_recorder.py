@@ -58,8 +58,7 @@ class LiveRecorder:
         sample_aspect: Fraction = Fraction(1),
         audio: bool = False,
     ) -> None:
-        self._plan = plan
-        self._audio = audio
+        self._plan, self._audio = plan, audio
         self._heads = tuple(labels), overlay.values
         self._overlay = overlay
         self._about = dict(about)
@@ -69,16 +68,15 @@ class LiveRecorder:
         self._files: RecordingFiles | None = None
         self._table: DataFiles | None = None
         self._videos: LiveVideos | None = None
-        self._size = (0, 0)
-        self._newest_size = (0, 0)
+        self._size = self._newest_size = (0, 0)
         self._start_s = 0.0
         self._last: tuple[Scene, RgbImage] | None = None  # the newest scene written, and its image as written
         self._gaps: dict[int, float] = {}  # seconds without signal before a scene, by the index of its frame
-        self._first_index = self._taken = 0
+        self._first_index = self._taken = self._with_face = 0
         self._failure = ""
         self._names: Mapping[int, str] = {}
         self._hidden: frozenset[int] = frozenset()
-        self._with_face = 0
+        self._persons: Mapping[int, int] = {}
         self._disk = DiskWatch(plan.folder, plan.min_free_bytes)
         self._finished: tuple[Path, ...] | None = None
         self._lock = threading.Lock()
@@ -104,7 +102,7 @@ class LiveRecorder:
         """
         if self._finished is not None:
             raise RecordingError("the recording is finished; start another")
-        self._hidden = hidden
+        self._hidden, self._persons = hidden, book.persons()
         self._notes.meet(book)
         with self._failure_noted():
             self._take(scene, names, selected, scene.frame.gap_s if gap_s is None else gap_s)
@@ -290,7 +288,9 @@ class LiveRecorder:
         if not self._plan.annotated:
             return image
         image = image.copy()
-        self._overlay.draw_over(image, scene, names=self._names, hidden=self._hidden, no_signal=no_signal)
+        self._overlay.draw_over(
+            image, scene, names=self._names, hidden=self._hidden, persons=self._persons, no_signal=no_signal
+        )
         return image
 
     def _end_without_signal(self, end_s: float | None) -> None:

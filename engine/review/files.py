@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from mien.engine.errors import ReviewError
 from mien.engine.faces.people import PeopleBook
+from mien.engine.measures import FACE_LAYERS, FaceLayer
 from mien.engine.recording.files import CLEAN, PART, read_json
 from mien.engine.recording.table import one_line
 
@@ -72,6 +73,8 @@ class Document:
         size: of the frames, width and height in pixels, as the source announced them.
         jumps: whether the times of the source file jump, so that they are not those of the recording.
         live: whether it was recorded live, so that the source cannot be read again.
+        landmarks: whether those of the faces were written beside it.
+        layers: what was drawn on the faces.
     """
 
     start_s: float | None = None
@@ -85,6 +88,8 @@ class Document:
     size: tuple[int, int] | None = None
     jumps: bool = False
     live: bool = False
+    landmarks: bool = False
+    layers: tuple[FaceLayer, ...] = ()
 
 
 def read_document(path: Path, warnings: list[str]) -> Document:
@@ -122,12 +127,19 @@ def read_document(path: Path, warnings: list[str]) -> Document:
         size=(int(width), int(height)) if width and height else None,
         jumps=bool(data.get("discontinuities")),
         live="recording" in data,
+        landmarks="landmarks" in _list(data, "columns"),
+        layers=tuple(layer for layer in FACE_LAYERS if layer in _list(_dict(data, "settings"), "layers")),
     )
 
 
 def _dict(data: Mapping[str, Any], key: str) -> dict[str, Any]:
     value = data.get(key)
     return value if isinstance(value, dict) else {}
+
+
+def _list(data: Mapping[str, Any], key: str) -> list[Any]:
+    value = data.get(key)
+    return value if isinstance(value, list) else []
 
 
 def _text(value: object) -> str:

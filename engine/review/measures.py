@@ -37,6 +37,7 @@ class Track:
         quality: (n,) str: "good", or what made the face hard to read, joined by "+": see `mien.engine.types.Flaw`.
         face: what was measured of it, (n,) float32 by the name of the column in the CSV; NaN where nothing was. See
             `mien.engine.recording.face_data.columns`.
+        values: what the model predicted beside the classes, (n,) float32 by its name; NaN where nothing was.
     """
 
     track_id: int
@@ -49,6 +50,7 @@ class Track:
     steps: npt.NDArray[np.int64]
     quality: npt.NDArray[np.str_]
     face: Mapping[str, FloatArray] = field(default_factory=dict)
+    values: Mapping[str, FloatArray] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

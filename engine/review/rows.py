@@ -43,6 +43,7 @@ class RawTrack:
     steps: array[int] = field(default_factory=lambda: array("q"))
     quality: list[str] = field(default_factory=list)
     face: array[float] = field(default_factory=lambda: array("f"))
+    values: array[float] = field(default_factory=lambda: array("f"))
 
 
 @dataclass(slots=True)
@@ -55,12 +56,14 @@ class Rows:
         offset_s: what to add to a time to have it on the source's clock.
         face: names of the columns with what was measured of a face, and where they are; those that say what was
             measured in one frame alone are left out.
+        values: names of what the model predicted beside the classes.
     """
 
     labels: tuple[str, ...]
     format: int
     offset_s: float = 0.0
     face: dict[str, int] = field(default_factory=dict)
+    values: tuple[str, ...] = ()
     tracks: dict[int, RawTrack] = field(default_factory=dict)
     markers: list[Marker] = field(default_factory=list)
     gaps: list[Gap] = field(default_factory=list)
@@ -81,7 +84,7 @@ def read_rows(path: Path, warnings: list[str], reread: Callable[[tuple[str, ...]
     try:
         with path.open("rb") as stream:
             reader = TableReader(stream)
-            rows = Rows(reader.labels, reader.format, face=_face_columns(reader))
+            rows = Rows(reader.labels, reader.format, face=_face_columns(reader), values=reader.values)
             indices = {label: index for index, label in enumerate(reader.labels)}
             change = None if reread is None else reread(reader.labels)
             for line in reader:
@@ -137,6 +140,8 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
     track.status.append(status)
     track.steps.append(_steps(cells[_STEPS]))
     track.quality.append(cells[_QUALITY])
+    first = _FIRST_LABEL + 2 * len(indices)
+    track.values.extend(map(_measure, cells[first : first + len(rows.values)], rows.values))
     track.face.extend([_measure(cells[at], name) for name, at in rows.face.items()])
 
 

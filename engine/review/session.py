@@ -20,7 +20,7 @@ from mien.engine.review.coding.model import EMPTY, Coding, EventKind
 from mien.engine.review.coding.people import merged
 from mien.engine.review.files import Document, SessionFiles, read_document
 from mien.engine.review.measures import SHOWN, Peak, Segment, Shares, Track
-from mien.engine.review.rows import RawTrack, read_rows
+from mien.engine.review.rows import RawTrack, Rows, read_rows
 from mien.engine.review.spans import EVERYTHING, Spans
 from mien.engine.settings import Expectation
 
@@ -66,6 +66,11 @@ class RecordedSession:
         """What to call a person."""
         given = self.coding.names.get(track_id)
         return (self.names.get(track_id) if given is None else given) or f"Person {track_id}"
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Names of what the model predicted beside the classes."""
+        return next((tuple(track.values) for track in self.tracks.values()), ())
 
     @property
     def counted(self) -> Spans:
@@ -152,10 +157,7 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
         zero_s = start_s
     else:
         start_s, zero_s = document.start_s if document.start_s is not None else rows.offset_s, 0.0
-    tracks = {
-        track_id: _finished(track_id, raw, len(rows.labels), tuple(rows.face), zero_s)
-        for track_id, raw in rows.tracks.items()
-    }
+    tracks = {track_id: _finished(track_id, raw, rows, zero_s) for track_id, raw in rows.tracks.items()}
     last_s = rows.last_s - zero_s if rows.last_s is not None else 0.0
     # The last row, too, stands for as long as a frame.
     ends = [float((track.times_s + measures.durations(track)).max()) for track in tracks.values() if len(track.times_s)]
@@ -182,10 +184,11 @@ def read_session(path: Path, *, expect: Expectation | None = None) -> RecordedSe
     return plain.coded(coding)
 
 
-def _finished(track_id: int, raw: RawTrack, count: int, columns: tuple[str, ...], zero_s: float) -> Track:
-    times = np.frombuffer(raw.times_s, np.float64) - zero_s
+def _finished(track_id: int, raw: RawTrack, rows: Rows, zero_s: float) -> Track:
+    times, count = np.frombuffer(raw.times_s, np.float64) - zero_s, len(rows.labels)
     order = np.argsort(times, kind="stable")
-    face = np.frombuffer(raw.face, np.float32).reshape(len(times), len(columns))[order]
+    face = np.frombuffer(raw.face, np.float32).reshape(len(times), len(rows.face))[order]
+    values = np.frombuffer(raw.values, np.float32).reshape(len(times), len(rows.values))[order]
     return Track(
         track_id,
         times[order],
@@ -196,5 +199,6 @@ def _finished(track_id: int, raw: RawTrack, count: int, columns: tuple[str, ...]
         np.frombuffer(raw.boxes, np.float32).reshape(-1, 4)[order],
         np.frombuffer(raw.steps, np.int64)[order],
         np.array(raw.quality)[order],
-        {name: face[:, at] for at, name in enumerate(columns)},
+        {name: face[:, at] for at, name in enumerate(rows.face)},
+        {name: values[:, at] for at, name in enumerate(rows.values)},
     )

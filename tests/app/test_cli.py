@@ -86,11 +86,12 @@ def test_a_detector_that_is_none(folder: Path, tiny_bundle: Bundle) -> None:
 
 def test_one_video_with_the_embedded_model(tmp_path: Path, detector_file: Path) -> None:
     write_video(tmp_path / "v.mp4", portrait(30))
+    (tmp_path / "o.parquet").write_text("landmarks of an earlier run, not of this one")
     done = mien("annotate", "v.mp4", "-o", "o.mp4", "--detector", detector_file, cwd=tmp_path)
     assert done.returncode == 0, done.stderr
-    assert "a face in 30 of 30 frames" in done.stderr
+    assert "o.mp4 (+ o.csv, o.json); a face in 30 of 30 frames" in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
-    assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "o.mp4", "o.csv", "o.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"v.mp4", "o.mp4", "o.csv", "o.json", "o.parquet"}
 
 
 def test_a_video_without_faces_is_a_warning_and_a_whole_result(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import xml.etree.ElementTree as ElementTree
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
@@ -51,18 +51,32 @@ def test_review_plays_steps_and_writes(settled, qtbot, tmp_path: Path, recording
     qtbot.waitUntil(lambda: window.playback.now().index > 30, timeout=20_000)
     qtbot.keyClick(window, Qt.Key.Key_End)
     qtbot.waitUntil(lambda: window.playback.now().index == 74, timeout=20_000)
-    window.exporting.write(tmp_path / "report.pdf", window.exporting.write_report)
-    window.exporting.write(tmp_path / "report.png", window.exporting.write_report)
-    window.exporting.write(tmp_path / "talk.csv", partial(window.exporting.write_export, "csv"))
-    window.exporting.write(tmp_path / "talk.eaf", partial(window.exporting.write_export, "elan"))
-    window.exporting.write(tmp_path / "talk.vtt", partial(window.exporting.write_export, "vtt"))
+
+    def write(act: Callable[[], None]) -> None:
+        act()
+        assert window.job.busy  # in a thread: the window goes on meanwhile
+        qtbot.waitUntil(lambda: not window.job.busy, timeout=60_000)
+
+    for name in ("report.pdf", "report.png", "report.html"):
+        write(partial(window.exporting.write_report, tmp_path / name))
+    for kind, name in (("csv", "talk.csv"), ("elan", "talk.eaf"), ("vtt", "talk.vtt")):
+        write(partial(window.exporting.write_export, kind, tmp_path / name))
     assert (tmp_path / "report.pdf").read_bytes().startswith(b"%PDF")
     assert (tmp_path / "report.png").stat().st_size > 10_000
     assert ElementTree.parse(tmp_path / "talk.eaf").getroot().tag == "ANNOTATION_DOCUMENT"
     assert (tmp_path / "talk.vtt").read_text(encoding="utf-8").startswith("WEBVTT")
     assert len((tmp_path / "talk.csv").read_text(encoding="utf-8").splitlines()) == 76
-    window.exporting.write(tmp_path / "nowhere" / "report.png", window.exporting.write_report)
+    assert "<img" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    write(partial(window.exporting.write_report, tmp_path / "nowhere" / "report.png"))
     assert "cannot be written" in window.notice.text
+    write(partial(window.exporting.write_report, recording))
+    assert "is the recording itself" in window.notice.text
+    window.exporting.write_report(tmp_path / "late.pdf")
+    window.exporting.write_report(tmp_path / "later.pdf")
+    assert "Another file is being written" in window.notice.text
+    window.job.cancel()
+    qtbot.waitUntil(lambda: not window.job.busy, timeout=60_000)
+    assert not (tmp_path / "late.pdf").exists() and "cancelled" in window.notice.text
     window.close()
 
 
@@ -315,3 +329,49 @@ def test_buttons_take_space_and_enter_and_lists_their_arrows(reviewing: ReviewWi
     # Everything that can be done is in a menu.
     shown = {entry for menu in window.actions_.menus.values() for entry in menu.actions()}
     assert set(window.actions_.actions.values()) <= shown
+
+
+def test_letters_style_and_contrast_of_the_overlay(reviewing: ReviewWindow, qtbot) -> None:
+    from PySide6.QtGui import QPalette
+
+    window = reviewing
+    view = {action.text().replace("&", ""): action.menu() for action in window.actions_.menus["View"].actions()}
+    letters, styles, layers = (view[name] for name in ("Size of letters", "Style of boxes and numbers", "On faces"))
+    window.seek(1.0)
+    qtbot.waitUntil(lambda: window.playback.now().index == 25, timeout=20_000)
+    before = window.image.grab().toImage()
+
+    def choose(menu, text: str) -> None:
+        (action,) = (action for action in menu.actions() if action.text().replace("&", "") == text)
+        action.trigger()
+
+    choose(letters, "200 %")
+    assert window.player.look().style.font_scale == 2.0
+    assert window.image.grab().toImage() != before
+    assert [action.text() for action in letters.actions() if action.isChecked()] == ["200 %"]
+    choose(styles, "All bars")
+    assert (window.player.look().style.look, window.player.look().style.font_scale) == ("bars", 2.0)
+    # Nothing was measured in this recording: nothing of it can be drawn.
+    assert not any(action.isEnabled() for action in layers.actions())
+    black = QPalette(window.palette())
+    black.setColor(QPalette.ColorRole.Window, Qt.GlobalColor.black)
+    window.setPalette(black)
+    assert window.player.look().style.high_contrast
+
+
+def test_layers_are_drawn_again_that_were_drawn_live(settled, qtbot, tmp_path: Path) -> None:
+    from mien.app.gui.review.window import ReviewWindow
+    from tests.measured_faces import recorded, scene_at
+
+    recorded(tmp_path, [scene_at(index) for index in range(10)], ("expressions", "pose", "gaze", "eyes"))
+    window = ReviewWindow(None, tmp_path / "take.mp4")
+    window.show()
+    qtbot.waitUntil(lambda: window.state is not None and window.player.played is not None, timeout=60_000)
+    assert window.player.bare and window.player.look().style.layers == ("axes", "gaze")
+    drawn = window.image.grab().toImage()
+    window.look.choose_layer("axes")
+    window.look.choose_layer("gaze")
+    assert window.player.look().style.layers == () and window.image.grab().toImage() != drawn
+    window.look.choose_layer("axes")
+    assert window.player.look().style.layers == ("axes",)
+    window.close()

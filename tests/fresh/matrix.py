@@ -86,7 +86,7 @@ def attempt(suite: str, releases: str, folder: Path, logs: Path, tests: Sequence
             return row
         step(row, "root", log, [".ci/root", "copy", str(bare), "/src/mien"])
         shown = ["-b", str(SHARED.resolve()), "/src/shared"] if SHARED.is_dir() else []
-        headings = ["root", "quick", "no-torch", "no-compiler", *([] if shown else ["no-samples"])]
+        headings = ["root", "quick", "no-torch", "no-compiler", "no-browser", *([] if shown else ["no-samples"])]
         headings += ["old-pyav"] if releases == "oldest" else []
         inside = [".ci/root", "run", str(bare), *shown]
         row.system = answer([*inside, ". /etc/os-release; echo $PRETTY_NAME"]).replace(" GNU/Linux", "") or suite

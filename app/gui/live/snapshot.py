@@ -43,9 +43,7 @@ class Snapshots(QObject):
             from mien.engine.disk import write_whole
             from mien.engine.live.view_stage import at_source_size
 
-            image = at_source_size(
-                view, bundle.manifest, names=people.names, selected=people.selected, pixel_aspect=aspect
-            )
+            image = at_source_size(view, bundle.manifest, people=people, pixel_aspect=aspect)
             good, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             try:
                 if not good:

@@ -13,10 +13,9 @@ from PySide6.QtWidgets import QMenu, QProgressBar, QWidget
 from mien.app.gui.look.file_dialogs import ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, clock, label, open_folder, row
-from mien.app.gui.report.page import save_report
+from mien.app.gui.report.page import save_content
 from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
-from mien.engine.errors import MienError
 from mien.engine.review.exports import EXPORTERS, exporter
 from mien.engine.review.spans import clock_ms
 
@@ -24,9 +23,12 @@ if TYPE_CHECKING:
     from mien.engine.review.video.export import Look, VideoProgress
     from mien.engine.review.video.origin import Origin
 
+    Work = Callable[[Callable[[VideoProgress], None], Callable[[], bool]], object]
+    """Writes a file in a thread; it is given what to tell its progress, and what to ask whether to stop."""
 
-class VideoJob(QWidget):
-    """One MP4 that is being written: how far it is, how long it takes, and Cancel."""
+
+class ExportJob(QWidget):
+    """One file that is being written: how far it is, how long it takes, and Cancel."""
 
     ended = Signal()
 
@@ -36,7 +38,7 @@ class VideoJob(QWidget):
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
-        self._bar.setAccessibleName(self.tr("Export of the video"))
+        self._bar.setAccessibleName(self.tr("Export"))
         self._cancel = button(self.tr("Cancel"))
         self._cancel.clicked.connect(self.cancel)
         inner = row(self._text, self._bar, self._cancel, spacing=10)
@@ -59,11 +61,13 @@ class VideoJob(QWidget):
     def start(
         self,
         name: str,
-        work: Callable[[Callable[[VideoProgress], None], Callable[[], bool]], object],
+        work: Work,
         done: Callable[[], None],
         failed: Callable[[str], None],
+        *,
+        cancellable: bool = True,
     ) -> None:
-        """Run `work` in a thread; it is given what to tell its progress, and what to ask whether to stop."""
+        """Run `work` in a thread. It shows where it takes longer than a moment."""
         self._told, self._cancelled, self._name = None, False, name
 
         def tell(told: VideoProgress) -> None:
@@ -76,7 +80,7 @@ class VideoJob(QWidget):
             act()
             self.ended.emit()
 
-        self._cancel.setEnabled(True)
+        self._cancel.setEnabled(cancellable)
         self._task = Task(
             self,
             lambda: work(tell, lambda: self._cancelled),
@@ -84,8 +88,6 @@ class VideoJob(QWidget):
             lambda text: over(lambda: failed(text)),
         )
         self._timer.start()
-        self._show()
-        self.show()
 
     def cancel(self) -> None:
         """Stop; nothing of the file is left."""
@@ -106,12 +108,13 @@ class VideoJob(QWidget):
         done = 0.0 if told is None else told.done
         self._text.setText(self.tr("Writing {name}: {done:.0%}{left}").format(name=self._name, done=done, left=left))
         self._bar.setValue(round(done * 1000))
+        self.show()
 
 
 class Exporting(QObject):
     """The export menu, and what its entries do."""
 
-    def __init__(self, window: QWidget, path: Path, notice: Notice, job: VideoJob) -> None:
+    def __init__(self, window: QWidget, path: Path, notice: Notice, job: ExportJob) -> None:
         super().__init__(window)
         self._window, self._path, self._notice, self.job = window, path, notice, job
         self.state: ReviewState | None = None
@@ -139,14 +142,18 @@ class Exporting(QObject):
 
     def report(self) -> None:
         kinds = self.tr("PDF (*.pdf);;Web page (*.html);;Image (*.png)")
-        self._save(self.tr("Save the report"), " report.pdf", kinds, self.write_report)
+        name = ask_save(self._window, self.tr("Save the report"), self._beside(" report.pdf"), kinds)
+        if name:
+            self.write_report(Path(name))
 
     def export(self, kind: str) -> None:
         """Ask where to, and write one of `EXPORTERS`: the selected span and person, else everything."""
         export = EXPORTERS[kind]
         kinds = f"{export.title} (*{export.suffix})"
         ending = f" {kind if kind != 'csv' else 'export'}.csv" if export.suffix == ".csv" else export.suffix
-        self._save(self.tr("Export"), ending, kinds, partial(self.write_export, kind))
+        name = ask_save(self._window, self.tr("Export"), self._beside(ending), kinds)
+        if name:
+            self.write_export(kind, Path(name))
 
     def video(self) -> None:
         """Ask where to, and write the selected span as MP4."""
@@ -156,17 +163,32 @@ class Exporting(QObject):
             self.write_video(Path(name))
 
     def write_report(self, path: Path) -> None:
-        assert self.state is not None
-        save_report(self.state.session, self._path.stem, path, self.state.selection)
+        """Write the report of what is selected; its kind is that of the name's ending."""
+        state = self.state
+        if state is None:
+            return
+        from mien.engine.review.selected import refuse_own
+        from mien.engine.review.video.report_content import gather
+
+        session, selection, title = state.session, state.selection, self._path.stem
+
+        def work(tell: Callable[[VideoProgress], None], cancelled: Callable[[], bool]) -> object:
+            refuse_own(session, path)
+            # The video is read at each peak, and pages are drawn: both take their time.
+            return save_content(gather(session, title, selection, progress=tell, cancelled=cancelled), path)
+
+        self._start(path, work)
 
     def write_export(self, kind: str, path: Path) -> None:
-        assert self.state is not None
-        exporter(kind)(self.state.session, path, self.state.selection)
+        """Write what is selected as one of `EXPORTERS`."""
+        if self.state is not None:
+            session, selection = self.state.session, self.state.selection
+            self._start(path, lambda tell, cancelled: exporter(kind)(session, path, selection), cancellable=False)
 
     def write_video(self, path: Path) -> None:
         """Write the selected span as MP4, with what is drawn now."""
         state, look = self.state, self.look
-        if state is None or look is None or self.job.busy:
+        if state is None or look is None:
             return
         from mien.engine.review.video.export import export_video
 
@@ -181,27 +203,20 @@ class Exporting(QObject):
                 cancelled=cancelled,
             )  # fmt: skip
 
-        self.job.start(path.name, work, partial(self._saved, path), self._failed)
+        self._start(path, work)
+
+    def _start(self, path: Path, work: Work, *, cancellable: bool = True) -> None:
+        """Write `path` in a thread, one file at a time, and say how it went."""
+        if self.job.busy:
+            self._notice.say(self.tr("Another file is being written; wait for its end."), kind="warning", seconds=5)
+            return
+        self.job.start(path.name, work, partial(self._saved, path), self._failed, cancellable=cancellable)
 
     def _failed(self, text: str) -> None:
         self._notice.say(text[:1].upper() + text[1:], kind="warning")
 
     def _beside(self, ending: str) -> str:
         return str(self._path.with_name(self._path.stem + ending))
-
-    def _save(self, title: str, ending: str, kinds: str, write: Callable[[Path], None]) -> None:
-        name = ask_save(self._window, title, self._beside(ending), kinds)
-        if name:
-            self.write(Path(name), write)
-
-    def write(self, path: Path, write: Callable[[Path], object]) -> None:
-        """Write one file and say how it went."""
-        try:
-            write(path)
-        except (MienError, OSError) as error:
-            self._failed(str(error))
-            return
-        self._saved(path)
 
     def _saved(self, path: Path) -> None:
         self._notice.say(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QComboBox,
     QMainWindow,
@@ -25,9 +25,10 @@ from mien.app.gui.look.widgets import button, column, label, row
 from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, own_key
 from mien.app.gui.review.compare import CompareWindow
 from mien.app.gui.review.events_panel import EventsPanel
-from mien.app.gui.review.exporting import Exporting, VideoJob
+from mien.app.gui.review.exporting import Exporting, ExportJob
 from mien.app.gui.review.figures_panel import FiguresPanel
 from mien.app.gui.review.legend import Legend
+from mien.app.gui.review.look import ReviewLook
 from mien.app.gui.review.people_panel import PeoplePanel
 from mien.app.gui.review.player import Player
 from mien.app.gui.review.state import ReviewState
@@ -38,7 +39,7 @@ from mien.engine.errors import MienError
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import clock_ms
-from mien.engine.settings import EXPECTED, OVERLAY_LOOKS, Expectation, OverlayLook, OverlayStyle
+from mien.engine.settings import EXPECTED, Expectation
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
@@ -70,7 +71,7 @@ class ReviewWindow(QMainWindow):
         self.transport = Transport(self.actions_)
         self.timeline = Timeline()
         self.events, self.figures, self.people = EventsPanel(), FiguresPanel(), PeoplePanel()
-        self.job = VideoJob()
+        self.job = ExportJob()
         self.exporting = Exporting(self, path, self.notice, self.job)
         self._build()
         self._connect()
@@ -114,7 +115,7 @@ class ReviewWindow(QMainWindow):
         export.menu().aboutToShow.connect(self.exporting.say_selection)
         view = self.actions_.menus["View"]
         add_choices(view, self.tr("Read as if &expected"), EXPECTED[:-1], self._read_again)  # without one's own
-        add_choices(view, self.tr("&Style of boxes and numbers"), OVERLAY_LOOKS[:-1], self._set_style)  # "none" is B
+        self.look = ReviewLook(self, view, self.player)
         own = self.actions_.menus["Recording"]
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
@@ -225,6 +226,7 @@ class ReviewWindow(QMainWindow):
         for item in self._tools:
             item.setEnabled(True)
         self.actions_.enable(True)
+        self.look.open(session)
         self.player.open(state, playback, origin)
         self.actions_["overlay"].setEnabled(self.player.bare)
         if not self.player.bare:
@@ -316,11 +318,6 @@ class ReviewWindow(QMainWindow):
 
     def _said(self, text: str, kind: str) -> None:
         self.notice.say(text, kind=kind, seconds=3 if kind == "info" else 10)
-
-    def _set_style(self, look: str) -> None:
-        contrast = self.palette().color(QPalette.ColorRole.Window).name() in ("#000000", "#ffffff")
-        self.player.style = OverlayStyle(cast("OverlayLook", look), high_contrast=contrast)
-        self.player.redraw()
 
     def _set_overlay(self) -> None:
         self.player.overlay = self.actions_["overlay"].isChecked()

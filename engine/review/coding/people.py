@@ -51,6 +51,7 @@ def _joined(leader: int, group: list[Track]) -> Track:
         np.concatenate([track.steps for track in group])[order],
         np.concatenate([track.quality for track in group])[order],
         {name: np.concatenate([track.face[name] for track in group])[order] for name in group[0].face},
+        {name: np.concatenate([track.values[name] for track in group])[order] for name in group[0].values},
     )
 
 

@@ -163,8 +163,8 @@ class Drawing:
     """Draws what was recorded over frames that have nothing on them."""
 
     def __init__(self, session: RecordedSession, look: Look) -> None:
-        self._scenes = RecordedScenes(session)
-        self._overlay = Overlay(session.labels, steps=session.about.steps, style=look.style)
+        self._scenes = RecordedScenes(session, measured=bool(look.style.layers))
+        self._overlay = Overlay(session.labels, steps=session.about.steps, values=session.values, style=look.style)
         self._selected = look.selected
         self._names = {key: session.name_of(key) for key in session.tracks}
         leaders = {session.coding.leader(key) for key in session.coding.hidden | look.hidden}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Final
@@ -18,6 +19,7 @@ from mien.engine.review.selected import chosen
 from mien.engine.review.session import RecordedSession
 from mien.engine.review.spans import Span
 from mien.engine.review.statistics import PersonStatistics, statistics
+from mien.engine.review.video.export import ExportCancelled, VideoProgress
 from mien.engine.review.video.frames import Stretch
 from mien.engine.review.video.origin import Origin, origin_of
 from mien.engine.types import RgbImage
@@ -73,11 +75,22 @@ def gather(
     title: str,
     selection: Selection = EVERYTHING,
     *,
+    progress: Callable[[VideoProgress], None] = lambda progress: None,
     cancelled: Callable[[], bool] = lambda: False,
 ) -> ReportContent:
     """Collect the figures and thumbnails. Takes a moment: the video is read at each peak.
 
     People who are hidden have no thumbnails; nor has anybody where the video cannot be read.
+
+    Args:
+        session: the recording.
+        title: of the report.
+        selection: what it is about.
+        progress: called before each thumbnail.
+        cancelled: asked before each thumbnail.
+
+    Raises:
+        ExportCancelled: `cancelled` said so.
     """
     people = tuple(
         statistics(session, key, Span(selection.start_s, selection.end_s)) for key in chosen(session, selection)
@@ -87,10 +100,12 @@ def gather(
         if person.track_id not in {session.coding.leader(key) for key in session.coding.hidden}:
             wanted += [(item.highest.time_s, person.track_id, item.label) for item in person.labels if item.highest]
     thumbnails: dict[tuple[int, str], RgbImage] = {}
-    origin = origin_of(session)
-    for time_s, key, label in sorted(wanted)[:_MOST] if origin is not None else []:
+    origin, began = origin_of(session), time.monotonic()
+    wanted = sorted(wanted)[:_MOST] if origin is not None else []
+    for number, (time_s, key, label) in enumerate(wanted):
         if cancelled():
-            break
+            raise ExportCancelled("the report was cancelled")
+        progress(VideoProgress(number / len(wanted), number, time.monotonic() - began))
         assert origin is not None
         image = thumbnail(origin, session.track(key), time_s)
         if image is not None:

@@ -7,8 +7,10 @@ from typing import Final
 
 import numpy as np
 
+from mien.engine.measures import FaceMeasures
 from mien.engine.review.measures import Track, durations
 from mien.engine.review.session import RecordedSession
+from mien.engine.review.video.landmarks import RecordedMeasures
 from mien.engine.types import Box, Detection, Face, Flaw, Frame, Prediction, RgbImage, Scene, Status
 
 _NEAR_S: Final = 0.002  # times in the CSV and in the video differ by less
@@ -24,10 +26,12 @@ class RecordedScenes:
 
     Args:
         session: the recording.
+        measured: with what was measured of the faces.
     """
 
-    def __init__(self, session: RecordedSession) -> None:
+    def __init__(self, session: RecordedSession, *, measured: bool = False) -> None:
         self._session = session
+        self._measures = RecordedMeasures(session) if measured else None
         self._holds = {key: _holds(track) for key, track in session.tracks.items()}
 
     def at(self, time_s: float, image: RgbImage, *, index: int = 0) -> Scene:
@@ -40,6 +44,7 @@ class RecordedScenes:
         """
         faces: list[Face] = []
         predictions: dict[int, Prediction] = {}
+        measures: dict[int, FaceMeasures] = {}
         for key, track in self._session.tracks.items():
             row = int(np.searchsorted(track.times_s, time_s + _NEAR_S, "right")) - 1
             if row < 0 or time_s > track.times_s[row] + self._holds[key][row]:
@@ -48,7 +53,10 @@ class RecordedScenes:
             prediction = _prediction(track, row, self._session.about.steps)
             if prediction is not None:
                 predictions[key] = prediction
-        return Scene(Frame(index, 0, 0, time_s, image), tuple(faces), MappingProxyType(predictions))
+            found = None if self._measures is None else self._measures.at(track, row)
+            if found is not None:
+                measures[key] = found
+        return Scene(Frame(index, 0, 0, time_s, image), tuple(faces), MappingProxyType(predictions), (), measures)
 
 
 def _holds(track: Track) -> np.ndarray:
@@ -81,4 +89,5 @@ def _prediction(track: Track, row: int, steps: int) -> Prediction | None:
         warming=track.status[row] == str(Status.WARMING),
         uncertain=track.status[row] == str(Status.UNCERTAIN),
         flaws=tuple(_FLAWS[name] for name in str(track.quality[row]).split("+") if name in _FLAWS),
+        values={name: float(column[row]) for name, column in track.values.items() if np.isfinite(column[row])},
     )

@@ -65,6 +65,17 @@ def test_the_box_has_the_persons_colour_and_the_bar_that_of_the_expression() -> 
         assert near(panel[:, 30:], track_colour(track_id)).sum() == 0 or label_colour(0) == track_colour(track_id)
 
 
+def test_ids_that_were_merged_have_one_colour() -> None:
+    one = scene([face(1, 100, 100, 120), face(4, 400, 100, 120)], {1: prediction(), 4: prediction()})
+    overlay = Overlay(LABELS, steps=16)
+    for persons, colour in (({}, track_colour(4)), ({1: 1, 4: 1}, track_colour(1))):
+        drawn = one.frame.image.copy()
+        overlay.draw_over(drawn, one, persons=persons)
+        assert near(drawn[99:222, 99:222], track_colour(1)).sum() > 300
+        assert near(drawn[99:222, 399:522], colour).sum() > 300
+        assert near(drawn[panel_of(overlay, 4)], colour).sum() > 100  # its name stands on it, too
+
+
 @pytest.mark.parametrize("look", ["compact", "bars"])
 def test_a_longer_bar_for_a_larger_probability(look) -> None:
     def coloured(share: float) -> int:

@@ -21,6 +21,7 @@ def test_a_merged_person_has_one_name_under_all_ids() -> None:
     book = PeopleBook().renamed(4, "Ada").merge(4, 1)
     assert book.person(4) == 1
     assert book.names() == {1: "Ada", 4: "Ada"}
+    assert book.persons() == {1: 1, 4: 1}
     assert book.renamed(4, "Grace").names() == {1: "Grace", 4: "Grace"}
     assert book.renamed(1, "").names() == {1: "Person 1", 4: "Person 1"}
     assert book.merge(1, 4) == book

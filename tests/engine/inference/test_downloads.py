@@ -3,16 +3,27 @@
 from __future__ import annotations
 
 import hashlib
+import socketserver
+import threading
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 
 from mien.engine.errors import ModelError
 from mien.engine.inference import downloads as model_store
-from mien.engine.inference.downloads import DETECTORS, ModelFile, cached, resolve_detector
+from mien.engine.inference.downloads import (
+    DETECTORS,
+    LANDMARKER,
+    ModelFile,
+    cached,
+    resolve_detector,
+    resolve_landmarker,
+)
 from tests.web import served
 
 CONTENT = b"a detector" * 100
@@ -93,6 +104,78 @@ def test_when_nothing_works_all_ways_are_named(tmp_path: Path, monkeypatch: pyte
     for word in (str(tmp_path), "Google", "pip", "--detector"):
         assert word in message
     assert "\n" not in message
+
+
+@contextmanager
+def answering(answer: bytes) -> Iterator[str]:
+    """A server that answers whatever is asked with these bytes, and hangs up; yields the address of a file."""
+
+    class Handler(socketserver.BaseRequestHandler):
+        def handle(self) -> None:
+            self.request.recv(4096)
+            self.request.sendall(answer)
+
+    with socketserver.TCPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_address[1]}/face_landmarker.task"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+@pytest.mark.parametrize(
+    ("answer", "why"),
+    [
+        (b"", "not reached"),
+        (b"this is no HTTP\r\n\r\n", "not reached"),
+        (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "Not Found"),
+        (b"HTTP/1.1 302 Found\r\nLocation: ftp://127.0.0.1:9/x\r\nContent-Length: 0\r\n\r\n", "not reached"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + CONTENT[:600], "broke off after 600 of 1000 bytes"),
+        (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + CONTENT[:9], "not reached"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + CONTENT[::-1], "wrong SHA-256"),
+    ],
+)
+def test_a_landmarker_that_cannot_be_had_is_one_line_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: bytes, why: str
+) -> None:
+    with answering(answer) as address:
+        wanted = ModelFile("face_landmarker.task", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), address, "")
+        monkeypatch.setattr(model_store, "LANDMARKER", wanted)
+        with pytest.raises(ModelError) as caught:
+            resolve_landmarker(cache=tmp_path / "cache")
+    message = str(caught.value)
+    for word in (why, str(tmp_path / "cache"), "--landmarker", "face_landmarker.task"):
+        assert word in message, message
+    assert "\n" not in message and not (tmp_path / "cache").exists()
+
+
+def test_the_landmarker_is_kept_once_it_is_whole(
+    published: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = model_file(f"{published}/right.tflite")
+    monkeypatch.setattr(model_store, "LANDMARKER", wanted)
+    told: list[str] = []
+    path = resolve_landmarker(cache=tmp_path / "cache", report=told.append)
+    assert path.read_bytes() == CONTENT and len(told) == 1
+    monkeypatch.setattr(model_store, "LANDMARKER", replace(wanted, url=NOWHERE))
+    assert resolve_landmarker(cache=tmp_path / "cache", report=told.append) == path and len(told) == 1
+    path.write_bytes(CONTENT[:-1] + b"!")  # altered where it lies: it is not used
+    with pytest.raises(ModelError, match="could not be downloaded"):
+        resolve_landmarker(cache=tmp_path / "cache")
+    with pytest.raises(ModelError, match="no such file"):
+        resolve_landmarker(explicit=tmp_path / "none.task")
+
+
+def test_the_landmarker_comes_from_google_and_nowhere_else() -> None:
+    address = urlsplit(LANDMARKER.url)
+    assert (address.scheme, address.hostname) == ("https", "storage.googleapis.com")
+    assert address.path == "/mediapipe-models/face_landmarker/face_landmarker/float16/1/face_landmarker.task"
+    shared = Path(__file__).parents[4] / "shared/data/face_landmarker.task"
+    if shared.is_file():
+        assert shared.stat().st_size == LANDMARKER.size
+        assert hashlib.sha256(shared.read_bytes()).hexdigest() == LANDMARKER.sha256
 
 
 def test_a_named_file_is_used_as_it_is_or_missed(tmp_path: Path) -> None:
