@@ -112,8 +112,8 @@ class _Repair:
         if done is None and is_there(self._json):
             raise RecordingError(tr("{path}: already exists; move it away first", path=self._json))
         if about is None and done is None:
-            part = Outputs.part(self._json).name
-            self._notes.append(tr("{name}: is missing or unreadable; a new JSON file says what is known", name=part))
+            name = Outputs.part(self._json).name
+            self._notes.append(tr("{name}: is missing or unreadable; a new JSON file says what is known", name=name))
         known = about or done or {}
         rows = self._read_rows(_start_of(known), again=done is not None)
         try:
