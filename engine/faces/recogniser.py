@@ -101,15 +101,16 @@ class FacePredictor:
         }
         crops, windows = [item for item, _ in newest.values()], [window for _, window in newest.values()]
         logits, values = self.predictor.read(np.stack([window.embeddings for window in windows]))
-        names = self.predictor.bundle.manifest.values
+        manifest = self.predictor.bundle.manifest
+        names = manifest.values
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.
             logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
-        threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
+        threshold = manifest.uncertain_below or 0.0
         found = {}
         shares = self.predictor.probabilities(logits)
         for item, window, row, raw, numbers in zip(crops, windows, logits, shares, values, strict=True):
-            seen = flaws(item.detection, item.crop, item.measures)
+            seen = flaws(item.detection, item.crop, item.measures, geometry=manifest.crop)
             shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=not REMARKS.issuperset(seen))
             found[item.track_id] = Prediction(
                 item.time_s,
