@@ -140,6 +140,7 @@ class Notice(QFrame):
         height = self._inner.totalHeightForWidth(width) if self._inner.hasHeightForWidth() else 0
         height = max(height, self._inner.totalMinimumSize().height())
         self.setGeometry((over.width() - width) // 2, over.height() - height - _EDGE - self._lift, width, height)
+        self._inner.activate()  # at once, or one frame shows the parts where they were before
 
     def _act(self, do: Callable[[], None] | None) -> None:
         self.hide()

@@ -137,7 +137,7 @@ class PredictionCard(QWidget):
         if prediction is None:
             return "—", self.tr("Warming up: waiting for the first prediction")
         word = labels[prediction.label]
-        share = f"{prediction.probabilities[prediction.label] * 100:.0f} %"
+        share = f"{prediction.probabilities[prediction.label] * 100:.0f}\u00a0%"  # never broken before the sign
         if person.status is Status.OCCLUDED:
             return "—", self.tr("Face occluded; last prediction: {word}").format(word=word)
         if person.status is Status.WARMING:
