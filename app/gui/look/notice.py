@@ -41,7 +41,8 @@ class Notice(QFrame):
         for part in (self._button, self._other):
             part.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         # Where there is little room the buttons stand below the text.
-        self._middle = row(self._text, row(self._other, self._button, spacing=10), spacing=10)
+        # With a space at their end, or the text would become no wider than they are, and not stand at the left.
+        self._middle = row(self._text, row(self._other, self._button, 0, spacing=10), spacing=10)
         self._middle.setStretch(0, 1)
         inner = row(self._icon, self._middle, self._close, spacing=10)
         inner.setContentsMargins(14, 6, 8, 6)
