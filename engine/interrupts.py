@@ -34,6 +34,10 @@ class Interrupts:
     Args:
         told: called with the count at each signal, in the main thread, between any two of its lines; at the third it
             may end the program itself.
+
+    Attributes:
+        count: signals so far.
+        last: number of the newest; None before the first.
     """
 
     swallowed: ClassVar[bool] = False
@@ -44,6 +48,7 @@ class Interrupts:
         self._told = told
         self._before: dict[int, Any] = {}
         self.count = 0
+        self.last: int | None = None
 
     def __enter__(self) -> Self:
         if threading.current_thread() is threading.main_thread():
@@ -61,6 +66,7 @@ class Interrupts:
 
     def _hear(self, number: int, frame: FrameType | None) -> None:
         self.count += 1
+        self.last = number
         survive_hang_up(number)
         with suppress(Exception):  # what cannot be said must not end what is being written
             self._told(self.count)

@@ -143,6 +143,76 @@ class Latest(Generic[T]):
             return self._dropped
 
 
+class Gathering(Generic[T]):
+    """Who has work for one taker: each is there once, however often it is put, and all who wait are taken together.
+
+    `put` never waits. After `close` nothing more goes in; who is still there can be taken.
+    """
+
+    def __init__(self) -> None:
+        self._items: dict[T, None] = {}  # in the order in which they came
+        self._closed = False
+        self._changed = threading.Condition()
+
+    def put(self, item: T) -> None:
+        """Say that `item` has work; after `close` it is ignored."""
+        with self._changed:
+            if not self._closed:
+                self._items[item] = None
+                self._changed.notify_all()
+
+    def take_all(self, linger_s: float = 0.0) -> list[T]:
+        """All who wait, first come first; none only once it is closed and empty.
+
+        Args:
+            linger_s: after the first has come, wait so many seconds for others.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: bool(self._items) or self._closed)
+            if linger_s > 0:
+                self._changed.wait_for(lambda: self._closed, linger_s)
+            taken = [*self._items]
+            self._items.clear()
+            return taken
+
+    def close(self) -> None:
+        """Let nobody more in and wake whoever waits. Safe to call twice."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+
+class Turns:
+    """Lets so many threads in at once, in the order in which they came: whoever comes again waits behind all others.
+
+    A context manager. With an ordinary lock, one thread that comes back at once could keep the others out for ever.
+    """
+
+    def __init__(self, at_once: int) -> None:
+        if at_once < 1:
+            raise ValueError(f"at_once must be at least 1, not {at_once}")
+        self._free = at_once
+        self._waiting: deque[threading.Event] = deque()
+        self._lock = threading.Lock()
+
+    def __enter__(self) -> Self:
+        with self._lock:
+            if self._free:
+                self._free -= 1
+                return self
+            mine = threading.Event()
+            self._waiting.append(mine)
+        mine.wait()  # whoever leaves hands the place on, so nobody can slip in between
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        with self._lock:
+            if self._waiting:
+                self._waiting.popleft().set()
+            else:
+                self._free += 1
+
+
 class Deadline:
     """Calls `on_late`, in a thread of its own, if the `with` block is not left within `limit_s` seconds.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from mien.app.commands.cameras import several
+from mien.app.commands.cameras.wishes import Wishes
 from mien.app.commands.console import EXIT_INTERRUPTED, Console
 from mien.app.commands.options import (
     crf_option,
@@ -27,7 +29,8 @@ from mien.app.commands.options import (
     range_option,
     resolved_landmarker,
 )
-from mien.app.commands.stream import stream_address, stream_options
+from mien.app.commands.stream import stream_options
+from mien.app.commands.watch_lines import Warned
 from mien.app.embedded import chosen_bundle
 from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
@@ -38,12 +41,16 @@ from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
     from mien.engine.live.session import LiveSession
-    from mien.engine.live.status import LiveStatus
-    from mien.engine.outputs.stage import OutputStage, OutputStatus
+    from mien.engine.outputs.stage import OutputStage
     from mien.engine.recording.plan import RecordingPlan
 
 _POLL_S: Final = 0.1
 _NAME: Final = "{source} {time}"
+_HEALTH_PORT: Final = 8766
+# What options mean that stand alone, and what a value behind them looks like.
+_BARE: Final = {f"--{kind}": (output.bare, output.given) for kind, output in OUTPUTS.items()} | {
+    "--health": (str(_HEALTH_PORT), r"\d{1,5}")
+}
 
 
 def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -58,25 +65,31 @@ def _output_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 class _WatchCommand(click.Command):
-    """Takes what follows an option such as --lsl for its target only where it looks like one: it may be SOURCE."""
+    """Takes what follows an option such as --lsl for its value only where it looks like one: it may be SOURCE."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         told: list[str] = []
         for number, argument in enumerate(args):
-            output = OUTPUTS.get(argument.removeprefix("--")) if argument.startswith("--") else None
             if argument == "--":
                 told += args[number:]
                 break
-            if output is not None and output.bare is not None:
+            bare, given = _BARE.get(argument, (None, ""))
+            if bare is not None:
                 behind = args[number + 1] if number + 1 < len(args) else ""
-                if not (output.given and re.fullmatch(output.given, behind)):
-                    argument = f"{argument}={output.bare}"
+                if not (given and re.fullmatch(given, behind)):
+                    argument = f"{argument}={bare}"
             told.append(argument)
         return super().parse_args(ctx, told)
 
 
-@click.command(cls=_WatchCommand, short_help="Watch a camera, a stream or a file without a window.")
-@click.argument("source")
+@click.command(cls=_WatchCommand, short_help="Watch cameras, streams or files without a window.")
+@click.argument("source", nargs=-1)
+@click.option(
+    "--config",
+    type=click.Path(path_type=Path),
+    metavar="CAMERAS.toml",
+    help="Watch the cameras of this file, each with wishes of its own; for services.",
+)
 @click.option(
     "--record",
     type=click.Path(path_type=Path),
@@ -100,6 +113,15 @@ class _WatchCommand(click.Command):
     help="Everybody's first SECONDS in sight show their neutral face; later predictions are corrected by it.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
+@click.option("--log-json", is_flag=True, help="Log as lines of JSON on standard error, for services.")
+@click.option(
+    "--health",
+    type=click.IntRange(0, 65535),
+    metavar="[PORT]",
+    is_flag=False,
+    flag_value=_HEALTH_PORT,
+    help=f"Answer GET /health on this port of this machine alone ({_HEALTH_PORT}): how each camera goes, as JSON.",
+)
 @_output_options
 @click.option(
     "--lsl-markers",
@@ -129,13 +151,16 @@ class _WatchCommand(click.Command):
 @face_options
 @quiet_option
 def watch(
-    source: str,
+    source: tuple[str, ...],
+    config: Path | None,
     record: Path | None,
     clean: bool,
     no_audio: bool,
     privacy: Any,
     neutral_first: float | None,
     seconds: float | None,
+    log_json: bool,
+    health: int | None,
     lsl_markers: bool,
     model: Path | None,
     labels: Path | None,
@@ -147,8 +172,15 @@ def watch(
 ) -> None:
     """Watch SOURCE live: a camera ("camera:0"), a stream ("rtsp://HOST/PATH"), a video file, or "demo".
 
-    Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed.
+    Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed. Several sources are watched
+    side by side, with one model for all of them; each comes back by itself, and is recorded into files of its own.
     """  # fmt: skip
+    wishes = Wishes(seconds, quiet, log_json, health)
+    if config is not None:
+        several.watch_file(config, wishes, click.get_current_context())
+        return
+    if not source:
+        raise click.UsageError("Missing argument 'SOURCE'.", click.get_current_context())
     outputs = [(kind, target) for kind in OUTPUTS for target in chosen.pop(f"to_{kind}")]
     outputs = _with_wishes(outputs, {"public": chosen.pop("public"), "video": chosen.pop("with_video")})
     for kind in {kind for kind, _ in outputs}:
@@ -167,9 +199,7 @@ def watch(
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.downloads import resolve_detector
 
-    address = stream_address(source, warn=_warn, **stream)
-    if address.kind == "file" and not Path(address.target).is_file():
-        raise SourceError(f"{address.target}: no such video file")
+    places = several.addresses(source, stream, _warn)
     plan = None if record is None else _plan(record, settings, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = chosen_bundle(model, labels, settings.provider, _warn)
     if neutral_first is not None and bundle.manifest.neutral_logits is None:
@@ -177,6 +207,13 @@ def watch(
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
     landmarker_file = resolved_landmarker(settings, landmarker, say)
+    if len(places) > 1 or log_json or health is not None:
+        several.watch_alike(
+            places, bundle, detector_file, settings, wishes, outputs, landmarker_file=landmarker_file, plan=plan,
+            neutral_first_s=neutral_first or 0.0, privacy=privacy, lsl_markers=lsl_markers,
+        )  # fmt: skip
+        return
+    (address,) = places
 
     from mien.app.commands.watch_lines import live_lines
     from mien.engine.live.session import LiveSession
@@ -245,7 +282,7 @@ def _follow(
 ) -> None:
     """Show what happens until the end; returns when there is nothing more to come."""
     began = time.monotonic()
-    warned = _Warned()
+    warned = Warned(_warn)
     while not interrupts.count and (seconds is None or time.monotonic() - began < seconds):
         status, scene = session.status(), session.scene()
         outputs = session.outputs.status()
@@ -280,32 +317,6 @@ def _tell_recorded(session: LiveSession, say: Callable[[str], None]) -> None:
             say(f"recorded: {path}")
     if recording.message:
         raise RecordingError(recording.message)
-
-
-class _Warned:
-    """Says each thing once, when it begins."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, str] = {}
-
-    def look(self, status: LiveStatus, outputs: Iterable[OutputStatus]) -> None:
-        condition = status.condition
-        quiet_states = ("connecting", "live", "ended", "failed")
-        self._tell("source", "" if condition is None or condition.state in quiet_states else condition.message)
-        self._tell("warning", status.warning)
-        self._tell("model", status.model_message if status.model_state == "failed" else "")
-        recording = status.recording
-        dropped = recording is not None and recording.dropped
-        for output in outputs:
-            self._tell(f"{output.kind} {output.target}", output.message)
-        self._tell("dropped", "the disk or this machine is too slow to record every frame" if dropped else "")
-
-    def _tell(self, about: str, message: str) -> None:
-        # The seconds in "trying again in 3 s" would make a new message of it every second.
-        key = "".join(letter for letter in message if not letter.isdigit())
-        if key and self._last.get(about) != key:
-            _warn(message)
-        self._last[about] = key
 
 
 class _Addresses:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, Protocol
 
@@ -11,6 +11,7 @@ from mien.engine.system import printable
 
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
+    from mien.engine.outputs.stage import OutputStatus
     from mien.engine.types import Scene
 
 _LINE_S: Final = 5.0
@@ -97,3 +98,35 @@ def _person(status: LiveStatus, scene: Scene) -> Iterator[str]:
             doubts = [*(["uncertain"] if state is Status.UNCERTAIN else []), *prediction.flaws]
             doubt = f" ({', '.join(doubts)})" if doubts else ""
             yield f"{name}: {status.labels[prediction.label]} {share:.0f} %{doubt}"
+
+
+class Warned:
+    """Says each thing once, when it begins.
+
+    Args:
+        warn: takes each warning, one line.
+    """
+
+    def __init__(self, warn: Callable[[str], None]) -> None:
+        self._warn = warn
+        self._last: dict[str, str] = {}
+
+    def look(self, status: LiveStatus, outputs: Iterable[OutputStatus]) -> None:
+        """Take in the newest state of one session."""
+        condition = status.condition
+        quiet_states = ("connecting", "live", "ended", "failed")
+        self._tell("source", "" if condition is None or condition.state in quiet_states else condition.message)
+        self._tell("warning", status.warning)
+        self._tell("model", status.model_message if status.model_state == "failed" else "")
+        recording = status.recording
+        dropped = recording is not None and recording.dropped
+        for output in outputs:
+            self._tell(f"{output.kind} {output.target}", output.message)
+        self._tell("dropped", "the disk or this machine is too slow to record every frame" if dropped else "")
+
+    def _tell(self, about: str, message: str) -> None:
+        # The seconds in "trying again in 3 s" would make a new message of it every second.
+        key = "".join(letter for letter in message if not letter.isdigit())
+        if key and self._last.get(about) != key:
+            self._warn(message)
+        self._last[about] = key

@@ -9,7 +9,7 @@ now and then, for whoever has come.
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from pathlib import Path
@@ -57,11 +57,18 @@ class _Known:
 class SeveralRanges:
     """Runs the networks that a TOML file names: ``short`` and ``full``, paths from its folder, and ``tiles``, or not.
 
+    Args:
+        model: the file.
+        min_score: no face with a lower score is given.
+        open_network: opens one of the networks, as `open_detector` does; what it gives is closed with this.
+
     Raises:
         ModelError: it, or a network that it names, cannot be used.
     """
 
-    def __init__(self, model: Path, *, min_score: float = 0.5) -> None:
+    def __init__(
+        self, model: Path, *, min_score: float = 0.5, open_network: Callable[..., Detector] = open_detector
+    ) -> None:
         try:
             given = tomllib.loads(model.read_text(encoding="utf-8"))
             files = {one: model.parent / str(given[one.value]) for one in _Range}
@@ -71,7 +78,7 @@ class SeveralRanges:
         self._detectors: dict[_Range, Detector] = {}
         try:
             for one, file in files.items():
-                self._detectors[one] = open_detector(file, min_score=min_score)
+                self._detectors[one] = open_network(file, min_score=min_score)
         except ModelError:
             self.close()
             raise

@@ -7,7 +7,7 @@ half runs beside the tracker, which then never waits for the second.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -18,11 +18,12 @@ from mien.engine.faces.crops import align
 from mien.engine.faces.neutral import Correction
 from mien.engine.faces.quality import flaws
 from mien.engine.faces.steadying import Steadier
-from mien.engine.faces.windows import RollingWindows, Schedule, cell_of
+from mien.engine.faces.windows import RollingWindows, Schedule, Window, cell_of
 from mien.engine.inference.bundle import Manifest
+from mien.engine.inference.networks import Kept
 from mien.engine.inference.predictor import Predictor
 from mien.engine.measures import FaceMeasures
-from mien.engine.types import REMARKS, Detection, Face, Frame, Prediction, RgbImage
+from mien.engine.types import REMARKS, Detection, Face, FloatArray, Frame, Prediction, RgbImage
 
 NOT_MEASURED: Final[Mapping[int, FaceMeasures]] = MappingProxyType({})
 """Of frames in which no landmarks are looked for."""
@@ -92,24 +93,32 @@ class FacePredictor:
 
         Of several crops of one face, all go into its window, and what is read is the window that ends with the newest.
         """
-        if not crops:
-            return {}
-        embeddings = self.predictor.embed(np.stack([item.crop for item in crops]))
+        return read_together([(self, crops)])[0]
+
+    def _push(self, crops: Sequence[FaceCrop], embeddings: Iterable[Kept]) -> list[tuple[FaceCrop, Window]]:
+        """The newest crop of each face, and the window that ends with it."""
         newest = {
             item.track_id: (item, self._windows.push(item.track_id, item.time_s, embedding))
             for item, embedding in zip(crops, embeddings, strict=True)
         }
-        crops, windows = [item for item, _ in newest.values()], [window for _, window in newest.values()]
-        logits, values = self.predictor.read(np.stack([window.embeddings for window in windows]))
+        return list(newest.values())
+
+    def _predictions(
+        self, pushed: Sequence[tuple[FaceCrop, Window]], logits: FloatArray, values: FloatArray
+    ) -> dict[int, Prediction]:
+        """What the model said of the windows in `pushed`: (n,C) logits and (n,V) values."""
+        if not pushed:
+            return {}
         manifest = self.predictor.bundle.manifest
         names = manifest.values
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.
-            logits = self._neutral.correct([item.track_id for item in crops], crops[-1].time_s, logits)
+            newest_s = pushed[-1][0].time_s
+            logits = self._neutral.correct([item.track_id for item, _ in pushed], newest_s, logits)
         threshold = manifest.uncertain_below or 0.0
         found = {}
         shares = self.predictor.probabilities(logits)
-        for item, window, row, raw, numbers in zip(crops, windows, logits, shares, values, strict=True):
+        for (item, window), row, raw, numbers in zip(pushed, logits, shares, values, strict=True):
             seen = flaws(item.detection, item.crop, item.measures, geometry=manifest.crop)
             shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=not REMARKS.issuperset(seen))
             found[item.track_id] = Prediction(
@@ -124,6 +133,33 @@ class FacePredictor:
                 values=dict(zip(names, numbers.tolist(), strict=True)),
             )
         return found
+
+
+def read_together(work: Sequence[tuple[FacePredictor, Sequence[FaceCrop]]]) -> list[dict[int, Prediction]]:
+    """As `FacePredictor.read`, for several sources at once: one call of the encoder and one for the windows of all.
+
+    Args:
+        work: who reads which crops; all run the same `Predictor`, and each is there once.
+
+    Returns:
+        The new predictions of each.
+    """
+    everything = [item for _, crops in work for item in crops]
+    if not everything:
+        return [{} for _ in work]
+    predictor = work[0][0].predictor
+    embeddings = predictor.embed(np.stack([item.crop for item in everything]))
+    pushed, at = [], 0
+    for reader, crops in work:
+        pushed.append(reader._push(crops, embeddings[at : at + len(crops)]))
+        at += len(crops)
+    logits, values = predictor.read(np.stack([window.embeddings for pairs in pushed for _, window in pairs]))
+    found, at = [], 0
+    for (reader, _), pairs in zip(work, pushed, strict=True):
+        rows = slice(at, at + len(pairs))
+        found.append(reader._predictions(pairs, logits[rows], values[rows]))
+        at += len(pairs)
+    return found
 
 
 class Recogniser:

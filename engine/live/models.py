@@ -1,4 +1,4 @@
-"""Loads detector and models beside everything else; what is in use stays in use until the next is ready."""
+"""Loads detectors and models beside everything else; what is in use stays in use until the next is ready."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from mien.engine.errors import explained
-from mien.engine.faces.detection import Detector, open_detector
+from mien.engine.faces.detection import Detector
 from mien.engine.faces.landmarks.landmarker import Landmarker
+from mien.engine.faces.shared_networks import SharedNetworks
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
@@ -48,7 +49,7 @@ class ModelStage:
         self._landmarker_trouble = ""
         self._asked = 0
         self._model = Model(bundle, None, settings.expect)
-        self._detector: Detector | None = None
+        self._networks: SharedNetworks | None = None
         self._state: ModelState = "loading"
         self._message = ""
         self.load(bundle, settings.provider, settings.expect)
@@ -59,11 +60,11 @@ class ModelStage:
         with self._lock:
             return self._model
 
-    @property
-    def detector(self) -> Detector | None:
-        """None until it is loaded."""
+    def new_detector(self) -> Detector | None:
+        """One for a source of its own, which nobody need close; None until the networks are loaded."""
         with self._lock:
-            return self._detector
+            networks = self._networks
+        return None if networks is None else networks.detector()
 
     @property
     def landmarker(self) -> Landmarker | None:
@@ -114,10 +115,10 @@ class ModelStage:
         self._wakes.close()
 
     def free(self) -> None:
-        """Free detector and landmarker, once nobody uses them any more."""
+        """Free detectors and landmarker, once nobody uses them any more."""
         with self._lock:
-            networks = self._detector, self._landmarker
-            self._detector = self._landmarker = None
+            networks = self._networks, self._landmarker
+            self._networks = self._landmarker = None
         for network in networks:
             if network is not None:
                 network.close()
@@ -132,10 +133,10 @@ class ModelStage:
                 continue
             bundle, provider, expect = wish
             try:
-                if self.detector is None:
-                    detector = open_detector(self._detector_file, min_score=self._min_score)
+                if self._networks is None:
+                    networks = SharedNetworks(self._detector_file, min_score=self._min_score)
                     with self._lock:
-                        self._detector = detector
+                        self._networks = networks
                 model = Model(bundle, Predictor(bundle, provider=provider, expect=expect), expect)
             except Exception as error:  # the frame goes on without a model
                 self._settle(asked, "failed", explained(error, f"{bundle.manifest.name} cannot be loaded"))

@@ -27,6 +27,7 @@ class LiveOutputs:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._stages: tuple[OutputStage, ...] = ()
+        self._shared: tuple[OutputStage, ...] = ()
         self._look = PictureLook()
         self._clock: tuple[float, float] | None = None  # `Frame.time_s` and `captured_s` of the newest scene
         self._lost = False  # the signal was lost since then
@@ -43,6 +44,11 @@ class LiveOutputs:
         with self._lock:
             self._stages = (*self._stages, stage)
         return stage
+
+    def share(self, stage: OutputStage) -> None:
+        """Send to one that other sessions feed, too. Whoever made it asks it how it goes, and closes it at the end."""
+        with self._lock:
+            self._shared = (*self._shared, stage)
 
     def remove(self, stage: OutputStage) -> bool:
         """Send what waits for one and let go of it; waits some seconds at most. True when it was done in time."""
@@ -93,7 +99,7 @@ class LiveOutputs:
     def offer(self, scene: Scene, context: SceneContext) -> None:
         """Hand a scene to every output; never waits."""
         self._clock, self._lost = (scene.frame.time_s, scene.frame.captured_s), False
-        if not self._stages:
+        if not (self._stages or self._shared):
             return
         people, model = context.people, context.model
         # Views and recordings know whose face is concealed, targets do not: nothing that landmarks say goes to them.
@@ -102,7 +108,7 @@ class LiveOutputs:
             plain, model.labels, people.names, context.source_name, model.bundle.manifest, context.info, context.gap_s,
             people.book, people.selected, people.hidden,
         )  # fmt: skip
-        for stage in self._stages:
+        for stage in (*self._stages, *self._shared):
             stage.offer(live)
 
     def mark(self, text: str, *, ago_s: float = 0.0, at_s: float | None = None, origin: str = "") -> None:
@@ -129,7 +135,7 @@ class LiveOutputs:
         if clock is not None:
             time_s = clock[0] + (at_s - clock[1] if clock[1] else 0.0)
         event = Event(kind, time_s, at_s, " ".join(text.split())[:_LONGEST_TEXT], origin=origin)
-        for stage in self._stages:
+        for stage in (*self._stages, *self._shared):
             stage.note(event)
 
     def status(self) -> tuple[OutputStatus, ...]:
@@ -143,7 +149,7 @@ class LiveOutputs:
     def close(self) -> bool:
         """Send what waits and let go of all; True when that was done in time."""
         with self._lock:
-            stages, self._stages, self._closed = self._stages, (), True
+            stages, self._stages, self._shared, self._closed = self._stages, (), (), True
         for stage in stages:
             stage.finish()  # all at once: what is stuck is waited for together
         self.stop_listening()

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from mien.engine.faces.neutral import Correction
-from mien.engine.faces.recogniser import NOT_MEASURED, FaceCrop, FaceCutter, FacePredictor
+from mien.engine.faces.recogniser import NOT_MEASURED, FaceCrop, FaceCutter, FacePredictor, read_together
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.measures import FaceMeasures
@@ -44,11 +44,17 @@ class Model:
 class LivePredictor:
     """The predictions of one source by one model.
 
-    `cut` and `predictions` are for the tracking thread, `read` for the thread of the model.
+    `cut` and `predictions` are for the tracking thread, `read` and `read_all` for the thread of the model.
+
+    Attributes:
+        told: called after each reading with the number of predictions, and of crops that were replaced before that.
     """
 
-    def __init__(self, model: Model, neutral: Correction | None = None) -> None:
+    def __init__(
+        self, model: Model, neutral: Correction | None = None, told: Callable[[int, int], None] = lambda *_: None
+    ) -> None:
         self.model = model
+        self.told = told
         self._cutter = FaceCutter(model.bundle.manifest)
         self._reader = None if model.predictor is None else FacePredictor(model.predictor, neutral=neutral)
         self._lock = threading.Lock()
@@ -82,23 +88,40 @@ class LivePredictor:
 
     def read(self) -> tuple[int, int]:
         """Read all crops that wait; returns how many were read, and how many were replaced before that."""
+        return read_all([self])[0]
+
+    def _take(self) -> tuple[FacePredictor | None, list[FaceCrop], int]:
+        """Who reads, the crops that wait, and how many were replaced."""
         reader = self._reader
         with self._lock:
             waiting, self._waiting = self._waiting, {}
             dropped, self._dropped = self._dropped, 0
             known = self._known
         if reader is None:
-            return 0, dropped
+            return None, [], dropped
         reader.forget(known | waiting.keys())
         fresh = [item for key, items in waiting.items() if key in known for item in items]
-        crops = sorted(fresh, key=lambda item: item.time_s)
-        found = reader.read(crops)
+        return reader, sorted(fresh, key=lambda item: item.time_s), dropped
+
+    def _keep(self, found: Mapping[int, Prediction]) -> None:
         with self._lock:
             self._predictions.update((key, value) for key, value in found.items() if key in self._known)
-        return len(found), dropped
 
     def fail(self) -> None:
         """Give up: what was read before says nothing about now."""
         with self._lock:
             self._reader = None
             self._predictions, self._waiting = {}, {}
+
+
+def read_all(predictors: Sequence[LivePredictor]) -> list[tuple[int, int]]:
+    """Read the crops of several sources, all of one model, in one batch; returns for each what `read` does."""
+    taken = [predictor._take() for predictor in predictors]
+    work = [(reader, crops) for reader, crops, _ in taken if reader is not None]
+    found = iter(read_together(work))
+    told = []
+    for predictor, (reader, _, dropped) in zip(predictors, taken, strict=True):
+        fresh = {} if reader is None else next(found)
+        predictor._keep(fresh)
+        told.append((len(fresh), dropped))
+    return told

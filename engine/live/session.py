@@ -20,11 +20,11 @@ from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
 from mien.engine.live.baselines import LiveBaselines
+from mien.engine.live.cameras.inference import Inference
 from mien.engine.live.capture import Capture, Taken
-from mien.engine.live.models import ModelStage
 from mien.engine.live.outputs import LiveOutputs
 from mien.engine.live.people import LivePeople
-from mien.engine.live.prediction import LivePredictor, Model
+from mien.engine.live.prediction import Model
 from mien.engine.live.record_stage import RecordStage
 from mien.engine.live.scene_context import SceneContext, make_recorder
 from mien.engine.live.signal_watch import SignalWatch
@@ -64,6 +64,8 @@ class LiveSession:
         live: how sources are opened; with its `stay`, files wait at their end for what `playback` is told.
         landmarker_file: measure faces, too: see `measure`.
         neutral_first_s: everybody's first seconds in sight are their neutral face; see `LiveBaselines`.
+        inference: networks that are shared with other sessions, loaded from the same files; whoever made it runs its
+            threads, and closes it after the sessions. None: this session has its own.
 
     Attributes:
         people: names, merged ids, who is selected or hidden; with `baselines`, until another source is opened.
@@ -71,7 +73,7 @@ class LiveSession:
 
     def __init__(
         self, bundle: Bundle, detector_file: Path, settings: Settings, live: LiveSettings | None = None,
-        *, neutral_first_s: float = 0.0, landmarker_file: Path | None = None,
+        *, neutral_first_s: float = 0.0, landmarker_file: Path | None = None, inference: Inference | None = None,
     ) -> None:  # fmt: skip
         share_one_arena()
         self._settings, self._live = settings, live
@@ -88,14 +90,16 @@ class LiveSession:
         self._lost_s = 0.0  # seconds without signal that the present source has told of
         self._signal = SignalWatch()
         self._frames: Latest[Taken] = Latest(_FRAMES)
-        self._due: Latest[LivePredictor] = Latest()
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
         changed = partial(self._recording.stop, "the model was changed")
-        self._models = ModelStage(bundle, detector_file, settings, changed, landmarker_file)
-        stages = {"load": self._models.run, "track": self._track_stage, "read": self._predict_stage}
-        stages["view"] = self._views.run
+        self._inference = inference or Inference(bundle, detector_file, settings, changed, landmarker_file)
+        self._own = [self._inference] if inference is None else []
+        self._models = self._inference.models
+        stages = {"track": self._track_stage, "view": self._views.run}
+        for own in self._own:
+            stages |= own.stages
         self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
@@ -230,6 +234,7 @@ class LiveSession:
         status = LiveStatus(
             source_fps=self._captured.per_second(),
             processed_fps=self._tracked.per_second(),
+            predictions_fps=self._read.per_second(),
             shown_fps=self._views.meter.per_second(),
             latency_ms=(self._views.meter if self._views.wanted else self._tracked).delays_ms(),
             dropped=max(counts.dropped - before, 0),
@@ -301,7 +306,7 @@ class LiveSession:
         self._close_slots()
         deadline = time.monotonic() + timeout_s
         ended = self._stages.join(timeout_s)
-        if ended:
+        if ended and self._own:
             self._models.free()
         self._recording.close()
         done = self._finish_recording() and ended
@@ -324,13 +329,16 @@ class LiveSession:
         return done
 
     def _close_slots(self) -> None:
-        for stage in (self._frames, self._due, self._views, self._models):
+        for stage in (self._frames, self._views):
             stage.close()
+        for own in self._own:
+            own.close()
 
     # Stages
 
     def _track_stage(self) -> None:
-        tracker = LiveTracker(self._models, self._settings, self._due, self.baselines)
+        inference = self._inference
+        tracker = LiveTracker(self._models, self._settings, inference.due, self.baselines, self._count_predictions)
         capture: Capture | None = None
         lost_s = 0.0
         while True:
@@ -350,7 +358,9 @@ class LiveSession:
             if item.capture is not capture:
                 capture, lost_s = item.capture, 0.0
             gap_s, lost_s = item.lost_s - lost_s, item.lost_s
-            self._publish(capture, *tracker.look(capture, item.frame), gap_s)
+            with inference.turns:
+                scene, model = tracker.look(capture, item.frame)
+            self._publish(capture, scene, model, gap_s)
 
     def _publish(self, capture: Capture, scene: Scene, model: Model, gap_s: float) -> None:
         source = capture.source
@@ -382,17 +392,8 @@ class LiveSession:
                 self._recording.lose_signal(loss.text, for_good=loss.for_good)
                 self.outputs.lose_signal(loss.text)
 
-    def _predict_stage(self) -> None:
-        for predictor in self._due:
-            try:
-                found, dropped = predictor.read()
-            except Exception as error:  # the session goes on without predictions
-                predictor.fail()
-                if predictor.model is self._models.model:
-                    name = predictor.model.bundle.manifest.name
-                    self._models.failed(explained(error, f"{name} stopped working; choose the model again, or cpu"))
-                continue
-            with self._lock:
-                self._read_dropped += dropped
-            for _ in range(found):
-                self._read.add()
+    def _count_predictions(self, found: int, dropped: int) -> None:
+        with self._lock:
+            self._read_dropped += dropped
+        for _ in range(found):
+            self._read.add()

@@ -57,6 +57,7 @@ class LiveStatus:
         mirrored: whether people expect to see this source as a mirror does: a camera that looks at them.
         source_fps: frames a second that the source gives, over the last seconds.
         processed_fps: frames a second in which faces were looked for.
+        predictions_fps: predictions a second, of all faces together.
         shown_fps: views a second made from new frames.
         latency_ms: median and 95th percentile of the milliseconds from capture to the finished view (to the finished
             scene while no view is asked for), over the last seconds; None without frames.
@@ -81,6 +82,7 @@ class LiveStatus:
     mirrored: bool = False
     source_fps: float = 0.0
     processed_fps: float = 0.0
+    predictions_fps: float = 0.0
     shown_fps: float = 0.0
     latency_ms: tuple[float, float] | None = None
     dropped: int = 0

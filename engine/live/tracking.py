@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from mien.engine.errors import explained
+from mien.engine.errors import ModelError, explained
+from mien.engine.faces.detection import Detector
 from mien.engine.faces.landmarks.reader import LIVE_FACES, LIVE_HELD_S, LIVE_SHARE, FaceMeasurer
 from mien.engine.faces.recogniser import NOT_MEASURED
 from mien.engine.faces.tracker import Tracker
@@ -14,7 +15,7 @@ from mien.engine.live.models import ModelStage
 from mien.engine.live.prediction import LivePredictor, Model
 from mien.engine.measures import FaceMeasures
 from mien.engine.settings import Settings
-from mien.engine.threads import Latest
+from mien.engine.threads import Gathering
 from mien.engine.types import Face, Frame, Prediction, Scene
 
 
@@ -26,15 +27,19 @@ class LiveTracker:
         settings: of the tracker.
         due: is handed the predictor as soon as there is something to predict.
         baselines: people's own neutral faces; they are forgotten with source and model.
+        told: see `LivePredictor`.
     """
 
     def __init__(
-        self, models: ModelStage, settings: Settings, due: Latest[LivePredictor], baselines: LiveBaselines
-    ) -> None:
+        self, models: ModelStage, settings: Settings, due: Gathering[LivePredictor], baselines: LiveBaselines,
+        told: Callable[[int, int], None],
+    ) -> None:  # fmt: skip
         self._models = models
         self._settings = settings
         self._due = due
         self._baselines = baselines
+        self._told = told
+        self._detector: Detector | None = None
         self._capture: Capture | None = None
         self._tracker = self._new_tracker()
         self._predictor = self._new_predictor(models.model)
@@ -47,7 +52,7 @@ class LiveTracker:
         Frames of one source come in order of time. Each source begins fresh: its first face has the track id 1.
         """
         model = self._models.model
-        detector = self._models.detector
+        detector = self._own_detector()
         if capture is not self._capture:
             if detector is not None:
                 detector.forget()
@@ -67,7 +72,7 @@ class LiveTracker:
         if detector is not None:
             try:
                 faces = self._tracker.update(detector.detect(frame.image), frame.time_s)
-            except (ValueError, RuntimeError) as error:
+            except (ValueError, RuntimeError, ModelError) as error:
                 self._models.failed(explained(error, "the face detector failed on a frame"))
             measures = self._measure(frame, faces)
             if self._predictor.cut(frame, faces, measures):
@@ -75,6 +80,14 @@ class LiveTracker:
             predictions = self._predictor.predictions(faces)
         others = self._tracker.others if detector is not None else ()
         return Scene(frame, faces, predictions, others, measures), model
+
+    def _own_detector(self) -> Detector | None:
+        if self._detector is None:
+            try:
+                self._detector = self._models.new_detector()
+            except ModelError as error:  # its file is gone
+                self._models.failed(str(error))
+        return self._detector
 
     def _measure(self, frame: Frame, faces: tuple[Face, ...]) -> Mapping[int, FaceMeasures]:
         landmarker = self._models.landmarker
@@ -94,7 +107,7 @@ class LiveTracker:
 
     def _new_predictor(self, model: Model) -> LivePredictor:
         self._baselines.use(model.bundle.manifest)
-        return LivePredictor(model, self._baselines)
+        return LivePredictor(model, self._baselines, self._told)
 
     def _new_tracker(self) -> Tracker:
         s = self._settings

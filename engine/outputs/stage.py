@@ -55,16 +55,19 @@ class OutputStage:
         kind: one of `OUTPUTS`.
         target: where to.
         look: how pictures look, asked for each; None: no pictures.
+        sessions: how many feed it; each has room for as many scenes that wait.
 
     Raises:
         SettingsError: kind or target cannot be understood, or a package is missing.
     """
 
-    def __init__(self, kind: str, target: str, look: Callable[[], PictureLook] | None = None) -> None:
+    def __init__(
+        self, kind: str, target: str, look: Callable[[], PictureLook] | None = None, *, sessions: int = 1
+    ) -> None:
         self._kind, self._target, self._look = kind, target, look
         self._type = output_type(kind)
         self._pictures = False
-        self._waiting = _Waiting()
+        self._waiting = _Waiting(_ROOM * sessions)
         self._lock = threading.Lock()
         self._sent = self._lost = self._told = 0
         self._message = ""
@@ -271,7 +274,8 @@ class _Waiting:
     counted; events stay.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, room: int) -> None:
+        self._room = room
         self._items: deque[LiveScene | Event] = deque()
         self._scenes = self._dropped = 0
         self._gap_s = 0.0  # of scenes that were dropped
@@ -287,7 +291,7 @@ class _Waiting:
         with self._changed:
             if self._closed:
                 return
-            if self._scenes >= _ROOM:
+            if self._scenes >= self._room:
                 self._dropped += self._scenes
                 self._gap_s += sum(item.gap_s for item in self._items if isinstance(item, LiveScene))
                 self._items = deque(item for item in self._items if isinstance(item, Event))

@@ -46,19 +46,20 @@ class LiveVideo:
         video: see `live_format`.
         crf: constant rate factor.
         audio: add a track for `write_audio`.
+        threads: of the encoder; 0: as it likes.
 
     Raises:
         RecordingError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, video: VideoFormat, *, crf: int, audio: bool = False) -> None:
+    def __init__(self, path: Path, video: VideoFormat, *, crf: int, audio: bool = False, threads: int = 0) -> None:
         self._path = path
         self._start_s = video.start_s
         self._pts = round(video.start_s / TIME_BASE) - 1
         self._last: tuple[RgbImage, int] | None = None  # the newest frame, and how long it stands
         self.repeated = 0
         """How often a frame was written again, to bridge gaps of more than an hour."""
-        self._writer = Mp4Writer(path, video, crf=crf, live=True, audio=audio)
+        self._writer = Mp4Writer(path, video, crf=crf, live=True, audio=audio, threads=threads)
         self._audio = audio
         self._closed = False
 
@@ -124,14 +125,16 @@ class LiveVideos:
         video: see `live_format`.
         crf: constant rate factor.
         audio: add a track for `write_audio`.
+        threads: of each encoder; 0: as it likes.
 
     Raises:
         RecordingError: a file cannot be created.
     """
 
     def __init__(
-        self, annotated: Path | None, clean: Path | None, video: VideoFormat, *, crf: int, audio: bool
-    ) -> None:
+        self, annotated: Path | None, clean: Path | None, video: VideoFormat, *, crf: int, audio: bool,
+        threads: int = 0,
+    ) -> None:  # fmt: skip
         self.shown_s = float("-inf")
         self._bridged = 0
         self._no_signal: tuple[RgbImage, RgbImage] | None = None
@@ -139,7 +142,8 @@ class LiveVideos:
         try:
             for path in (annotated, clean):
                 if path is not None:
-                    self._videos.append((LiveVideo(path, video, crf=crf, audio=audio), path == clean))
+                    opened = LiveVideo(path, video, crf=crf, audio=audio, threads=threads)
+                    self._videos.append((opened, path == clean))
         except RecordingError:
             self.close()
             raise

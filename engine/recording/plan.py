@@ -29,6 +29,7 @@ class RecordingPlan:
         audio: record the source's audio, where it has one.
         pre_roll_s: seconds before the start that go along, 0 to 60.
         crf: constant rate factor of H.264, 0 to 51.
+        threads: CPU threads of each video's encoder, up to 256; 0: it chooses for itself.
         columns: what is written of each face; the expressions always are.
         style: how the annotated video is drawn.
         min_free_bytes: the recording ends when less space than this is left.
@@ -46,6 +47,7 @@ class RecordingPlan:
     audio: bool = True
     pre_roll_s: float = 0.0
     crf: int = 20
+    threads: int = 0
     style: OverlayStyle = COMPACT
     columns: tuple[ColumnGroup, ...] = ("expressions",)
     min_free_bytes: int = 200_000_000
@@ -57,6 +59,7 @@ class RecordingPlan:
         require_one_of("privacy_scope", self.privacy_scope, ("all", "unselected"), RecordingError)
         require_between("pre_roll_s", self.pre_roll_s, 0, _LONGEST_PRE_ROLL_S, RecordingError)
         require_between("crf", self.crf, 0, 51, RecordingError)
+        require_between("threads", self.threads, 0, 256, RecordingError)
         require_between("min_free_bytes", self.min_free_bytes, 0, error=RecordingError)
         for group in self.columns:
             require_one_of("columns", group, COLUMN_GROUPS, RecordingError)

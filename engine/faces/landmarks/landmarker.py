@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,7 +56,7 @@ class FoundFace:
 
 
 class Landmarker:
-    """The landmarks of single faces in single frames. For one thread at a time.
+    """The landmarks of single faces in single frames. For any thread; one waits for the other.
 
     Args:
         model: ``face_landmarker.task`` as Google publishes it.
@@ -74,6 +75,7 @@ class Landmarker:
                 f"{model}: is not the published face landmarker, or was altered (wrong SHA-256); delete it, so that it "
                 "is downloaded anew"
             )
+        self._lock = threading.Lock()
         self._package, vision, base_options = mediapipe_tasks()
         try:
             self._network = vision.FaceLandmarker.create_from_options(
@@ -94,7 +96,8 @@ class Landmarker:
 
     def find(self, image: RgbImage, boxes: Sequence[Box]) -> list[FoundFace | None]:
         """The landmarks of the faces in `boxes` of `image` ((H,W,3) uint8 RGB); None where none could be found."""
-        return [self._find(image, box) for box in boxes]
+        with self._lock:
+            return [self._find(image, box) for box in boxes]
 
     def close(self) -> None:
         """Free the network."""

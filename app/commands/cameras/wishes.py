@@ -1,0 +1,22 @@
+"""How a run of several cameras goes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Wishes:
+    """How a run of several cameras goes.
+
+    Attributes:
+        seconds: end so long after the sources were opened; None: when all have ended.
+        quiet: warnings and errors only.
+        log_json: JSON lines on standard error.
+        health: port of the answers to GET /health; None: none is opened.
+    """
+
+    seconds: float | None = None
+    quiet: bool = False
+    log_json: bool = False
+    health: int | None = None

@@ -1,0 +1,1 @@
+"""Many sources in one process: one model for all, one session for each."""
