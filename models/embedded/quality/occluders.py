@@ -85,7 +85,8 @@ def cloth(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opa
 
 def hand(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
     """Three to five fingers beside each other, about as bright as the face."""
-    out, whole = image.astype(np.float32), np.zeros((SIDE, SIDE), np.float32)
+    out: npt.NDArray[np.floating] = image.astype(np.float32)
+    whole = np.zeros((SIDE, SIDE), np.float32)
     skin = float(np.median(image[SIDE // 2 : int(0.68 * SIDE), 6:-6])) + rng.normal(5, 20)
     angle, width, count = rng.uniform(0, np.pi), rng.uniform(5.5, 9), int(rng.integers(3, 6))
     along = np.array([np.cos(angle), np.sin(angle)])
@@ -147,4 +148,4 @@ def _covered(image: Image, opacity: Opacity, paint: npt.NDArray[np.float32]) -> 
 
 
 def _grey(values: npt.NDArray[np.floating]) -> Image:
-    return np.clip(np.rint(values), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
