@@ -113,6 +113,7 @@ class _WatchCommand(click.Command):
     help="Everybody's first SECONDS in sight show their neutral face; later predictions are corrected by it.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
+@click.option("--window", is_flag=True, help="Show the sources side by side in a window, up to nine.")
 @click.option("--log-json", is_flag=True, help="Log as lines of JSON on standard error, for services.")
 @click.option(
     "--health",
@@ -159,6 +160,7 @@ def watch(
     privacy: Any,
     neutral_first: float | None,
     seconds: float | None,
+    window: bool,
     log_json: bool,
     health: int | None,
     lsl_markers: bool,
@@ -175,7 +177,7 @@ def watch(
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed. Several sources are watched
     side by side, with one model for all of them; each comes back by itself, and is recorded into files of its own.
     """  # fmt: skip
-    wishes = Wishes(seconds, quiet, log_json, health)
+    wishes = Wishes(seconds, quiet, log_json, health, window)
     if config is not None:
         several.watch_file(config, wishes, click.get_current_context())
         return
@@ -207,7 +209,7 @@ def watch(
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
     landmarker_file = resolved_landmarker(settings, landmarker, say)
-    if len(places) > 1 or log_json or health is not None:
+    if len(places) > 1 or wishes.special:
         several.watch_alike(
             places, bundle, detector_file, settings, wishes, outputs, landmarker_file=landmarker_file, plan=plan,
             neutral_first_s=neutral_first or 0.0, privacy=privacy, lsl_markers=lsl_markers,

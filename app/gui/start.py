@@ -6,12 +6,15 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QTimer
 from PySide6.QtWidgets import QApplication, QWidget
 
 from mien.app.gui import preferences
+from mien.app.gui.cameras.window import CamerasWindow
 from mien.app.gui.collector import Collector
 from mien.app.gui.look.icons import app_icon
 from mien.app.gui.look.theme import Theme
@@ -20,6 +23,9 @@ from mien.app.gui.window import MainWindow
 from mien.app.terminal import echo
 from mien.engine import version
 from mien.engine.sources.address import SourceAddress
+
+if TYPE_CHECKING:
+    from mien.engine.live.cameras.group import Camera
 
 
 def run(source: SourceAddress | str | None = None) -> int:
@@ -46,6 +52,18 @@ def run_review(recording: Path) -> int:
     collector = Collector(theme)
     window = ReviewWindow(None, recording)
     window.closed.connect(collector.stop)
+    window.show()
+    return _stay(app, window)
+
+
+def run_cameras(cameras: Sequence[Camera], shared: Sequence[tuple[str, str]], told: Callable[[str], None]) -> int:
+    """Show several cameras side by side until the window is closed; returns the exit code.
+
+    `told` takes a line for each file that was recorded, and for what went wrong.
+    """
+    app = application()
+    Theme(app, preferences.load().theme)
+    window = CamerasWindow(cameras, shared, told)
     window.show()
     return _stay(app, window)
 

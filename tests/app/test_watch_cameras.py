@@ -56,6 +56,8 @@ def models(tiny_bundle: Bundle, detector_file: Path) -> tuple[object, ...]:
         (["--config", "c.toml"], 'c.toml: camera "Door": crf is 99; choose a value from 0 to 51'),
         (["--health", "demo", "--clean"], "add --record FOLDER"),
         (["demo", "--health", "70000"], "70000 is not in the range"),
+        (["demo", "demo", "--window", "--seconds", "3"], "--window is for people at the screen; leave out --seconds"),
+        (["demo"] * 10 + ["--window"], "--window shows up to 9 sources; 10 are named"),
     ],
 )
 def test_a_mistake_is_one_line(tmp_path: Path, arguments: list[str], message: str) -> None:

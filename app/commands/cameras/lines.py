@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -83,19 +82,23 @@ class JsonLog:
 
 
 class TextLines:
-    """A line for each camera on standard output, every few seconds, or in place on a terminal; the rest as elsewhere.
+    """A line for each camera, now and then; warnings and all else on standard error, as for one source.
 
     Args:
-        show: takes the lines of all cameras; `last`: there will be no others.
+        show: takes the lines of all cameras; None: nobody wants them.
         quiet: say nothing but warnings.
+        every_s: seconds between two showings.
     """
 
-    def __init__(self, show: Callable[[list[str], bool], None], *, quiet: bool) -> None:
-        self._show, self._quiet = show, quiet
+    def __init__(self, show: Callable[[list[str]], None] | None, *, quiet: bool, every_s: float = 0.0) -> None:
+        self._show, self._quiet, self._every_s = show, quiet, every_s
+        self._due = time.monotonic() + min(every_s, _FIRST_S)
 
     def show(self, cameras: LiveCameras, *, last: bool = False) -> None:
-        if not self._quiet:
-            self._show([describe(one.status(), one.scene()) for one in cameras.sessions.values()], last)
+        now = time.monotonic()
+        if self._show is not None and (last or now >= self._due):
+            self._due = now + self._every_s
+            self._show([describe(one.status(), one.scene()) for one in cameras.sessions.values()])
 
     def warn(self, message: str, camera: str = "") -> None:
         # Most messages begin with the name of their source.
@@ -122,36 +125,27 @@ def camera_lines(*, quiet: bool, silent: bool, log_json: bool) -> Iterator[Told]
     if log_json:
         yield JsonLog(to_standard_error, quiet=quiet)
     elif quiet or silent:
-        yield TextLines(lambda lines, last: None, quiet=quiet)
+        yield TextLines(None, quiet=quiet)
     elif not console.is_terminal:
-        yield TextLines(_now_and_then(echo), quiet=False)
+        yield TextLines(_print, quiet=False, every_s=_LINE_S)
     else:
         from rich.live import Live
         from rich.text import Text
 
         with Live(console=console, refresh_per_second=4, vertical_overflow="crop") as live:
 
-            def show(lines: list[str], last: bool) -> None:
+            def show(lines: list[str]) -> None:
                 # One line for each camera, however narrow the terminal.
                 live.update(Text("\n".join(map(printable, lines)), overflow="ellipsis", no_wrap=True))
 
             yield TextLines(show, quiet=False)
 
 
+def _print(lines: list[str]) -> None:
+    for line in lines:
+        echo(line)
+
+
 def to_standard_error(line: str) -> None:
-    """Write a line of a log; JSON holds nothing that could control a terminal."""
-    print(line, file=sys.stderr, flush=True)
-
-
-def _now_and_then(write: Callable[[str], None]) -> Callable[[list[str], bool], None]:
-    due = time.monotonic() + _FIRST_S
-
-    def show(lines: list[str], last: bool) -> None:
-        nonlocal due
-        now = time.monotonic()
-        if last or now >= due:
-            due = now + _LINE_S
-            for line in lines:
-                write(line)
-
-    return show
+    """Write a line of a log."""
+    echo(line, err=True)

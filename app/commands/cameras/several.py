@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 SHARED: Final = "json"
 """The kind of output that can take the scenes of several cameras: each of its lines names the source."""
-_WITH_FILE: Final = frozenset({"config", "seconds", "quiet", "log_json", "health"})
+_MOST_SHOWN: Final = 9
+_WITH_FILE: Final = frozenset({"config", "seconds", "quiet", "log_json", "health", "window"})
 
 
 def addresses(sources: Sequence[str], stream: dict[str, Any], warn: Callable[[str], None]) -> list[SourceAddress]:
@@ -84,9 +85,8 @@ def watch_alike(
     for kind in {kind for kind, _ in outputs if several and kind != SHARED}:
         raise SettingsError(f"--{kind} is for one source; give each camera its own in a file: --config CAMERAS.toml")
     if lsl_markers:
-        raise SettingsError("--lsl-markers is for one source, without --log-json and --health")
+        raise SettingsError("--lsl-markers is for one source, without --window, --log-json and --health")
 
-    from mien.app.commands.cameras.run import errors_in_log, watch_cameras
     from mien.engine.live.cameras.group import Camera
     from mien.engine.outputs.pictures import PictureLook
 
@@ -98,8 +98,7 @@ def watch_alike(
         )
         for address in places
     ]  # fmt: skip
-    with errors_in_log(log_json=wishes.log_json):
-        watch_cameras(cameras, outputs if several else (), wishes)
+    _watch(lambda: cameras, outputs if several else (), wishes)
 
 
 def watch_file(file: Path, wishes: Wishes, context: click.Context) -> None:
@@ -122,12 +121,36 @@ def watch_file(file: Path, wishes: Wishes, context: click.Context) -> None:
         raise SettingsError(f"seconds is {wishes.seconds:g}; choose a value above 0")
 
     from mien.app.commands.cameras.config import read_file
-    from mien.app.commands.cameras.run import errors_in_log, watch_cameras
+    from mien.app.commands.cameras.run import errors_in_log
 
     with errors_in_log(log_json=wishes.log_json):
         read = read_file(file)
-        cameras = _with_models(read, wishes)
-        watch_cameras(cameras, read.shared, wishes)
+    _watch(lambda: _with_models(read, wishes), read.shared, wishes)
+
+
+def _watch(cameras: Callable[[], list[Camera]], shared: Sequence[tuple[str, str]], wishes: Wishes) -> None:
+    if wishes.window:
+        _show(cameras(), shared, wishes)
+        return
+    from mien.app.commands.cameras.run import errors_in_log, watch_cameras
+
+    with errors_in_log(log_json=wishes.log_json):
+        watch_cameras(cameras(), shared, wishes)
+
+
+def _show(cameras: list[Camera], shared: Sequence[tuple[str, str]], wishes: Wishes) -> None:
+    if wishes.log_json or wishes.health is not None or wishes.seconds is not None:
+        raise SettingsError("--window is for people at the screen; leave out --seconds, --log-json and --health")
+    if len(cameras) > _MOST_SHOWN:
+        raise SettingsError(f"--window shows up to {_MOST_SHOWN} sources; {len(cameras)} are named")
+    from mien.app.display import why_no_window
+
+    reason = why_no_window()
+    if reason is not None:
+        raise SettingsError(f"--window: {reason}")
+    from mien.app.gui.start import run_cameras
+
+    raise click.exceptions.Exit(run_cameras(cameras, shared, Console(wishes.quiet).say))
 
 
 def _with_models(read: CamerasFile, wishes: Wishes) -> list[Camera]:

@@ -14,9 +14,16 @@ class Wishes:
         quiet: warnings and errors only.
         log_json: JSON lines on standard error.
         health: port of the answers to GET /health; None: none is opened.
+        window: show them side by side, instead of lines.
     """
 
     seconds: float | None = None
     quiet: bool = False
     log_json: bool = False
     health: int | None = None
+    window: bool = False
+
+    @property
+    def special(self) -> bool:
+        """Whether there is anything that one source alone has nothing to do with otherwise."""
+        return self.log_json or self.health is not None or self.window
