@@ -16,6 +16,7 @@ from typing import Final
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch.nn import functional
 
@@ -56,8 +57,9 @@ def _varied(image: Image, rng: np.random.Generator) -> Image:
     """As a camera and the alignment vary it."""
     middle = SIDE / 2 - 0.5
     matrix = cv2.getRotationMatrix2D((middle, middle), rng.normal(0, 6), float(np.exp(rng.normal(0, 0.07))))
-    matrix[:, 2] += rng.normal(0, 1.3, 2)
-    out = cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE).astype(np.float32)
+    matrix = matrix.astype(np.float64) + np.array([[0.0, 0.0, 1.0]]) * rng.normal(0, 1.3, (2, 1))
+    moved = cv2.warpAffine(image, matrix, (SIDE, SIDE), borderMode=cv2.BORDER_REPLICATE)
+    out: npt.NDArray[np.floating] = moved.astype(np.float32)
     out = out[:, ::-1] if rng.random() < 0.5 else out
     if rng.random() < 0.3:
         out = np.asarray(cv2.GaussianBlur(out, (0, 0), rng.uniform(0.4, 1.2)), np.float32)
@@ -65,7 +67,7 @@ def _varied(image: Image, rng: np.random.Generator) -> Image:
         out = 255 * (out / 255) ** np.exp2(rng.uniform(-0.8, 1.0))
     if rng.random() < 0.3:
         out = out + rng.normal(0, rng.uniform(1, 7), out.shape)
-    return np.clip(out, 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(out, 0, 255), np.uint8)
 
 
 def _rows(images: Image, rng: np.random.Generator) -> torch.Tensor:
