@@ -46,8 +46,9 @@ class FirstRun(QDialog):
             (
                 self.tr("What stays here"),
                 self.tr(
-                    "Frames and predictions never leave this computer. Nothing is written before you press record or "
-                    "take a snapshot. Faces can be blurred before anything is written."
+                    "Frames and predictions leave this computer only by live outputs that you add. Nothing is "
+                    "written before you press record or take a snapshot. Faces can be blurred before anything is "
+                    "written."
                 ),
             ),
         ):
