@@ -92,7 +92,8 @@ class LiveSession:
         self._frames: Latest[Taken] = Latest(_FRAMES)
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
-        self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
+        make = partial(make_recorder, detector_file=detector_file, settings=settings)
+        self._recording = RecordStage(make, recordings=1 if inference is None else inference.recordings)
         changed = partial(self._recording.stop, "the model was changed")
         self._inference = inference or Inference(bundle, detector_file, settings, changed, landmarker_file)
         self._own = [self._inference] if inference is None else []
