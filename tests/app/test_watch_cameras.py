@@ -147,6 +147,11 @@ def test_a_service_tells_how_it_goes_and_ends_in_order(service: subprocess.Popen
     assert set(statuses) <= {200, 503}
     assert (door["state"], door["model"], door["faces"]) == ("live", "ready", 1)
     assert told["cameras"]["Hall"]["recording"] is None
+    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    example = json.loads(page[page.index("```json\n") + 8 :].split("```")[0])
+    assert example.keys() == told.keys()
+    assert example["cameras"]["Door"].keys() == door.keys()
+    assert example["cameras"]["Door"]["recording"].keys() == door["recording"].keys()
     service.send_signal(signal.SIGTERM)
     out, err = service.communicate(timeout=60)
     assert service.returncode == 0

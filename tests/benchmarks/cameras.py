@@ -97,6 +97,8 @@ def measure(mode: str, count: int, seconds: float, place: str, record: Path) -> 
         took, used = time.monotonic() - began, time.process_time() - used
         after = {name: session_report(session) for name, session in watched.sessions.items()}
         networks = watched.networks
+    recorded_s = sum(one["recording"]["seconds"] for one in after.values() if one["recording"])
+    written = sum(file.stat().st_size for file in record.iterdir())
 
     def gained(key: str) -> list[float]:
         return [after[name][key] - before[name][key] for name in after]
@@ -112,9 +114,11 @@ def measure(mode: str, count: int, seconds: float, place: str, record: Path) -> 
         "faces": sum(one["faces"] for one in after.values()),
         "cores_in_all": round(used / took, 3),
         "cores_per_camera": round(used / took / count, 4),
+        "processor_ms_per_frame_looked_at": round(used * 1000 / max(1.0, sum(gained("frames"))), 2),
         "frames_per_second_least": round(min(gained("frames")) / took, 2),
         "frames_dropped": int(sum(gained("dropped"))),
         "recording_dropped": int(sum(recorded)),
+        "recording_mbit_per_second": round(written * 8e-6 / recorded_s, 2) if recorded_s else None,
         "predictions_per_second_and_face": round(float(np.mean(gained("predictions"))) / took, 2),
         "predictions_per_second_and_face_least": round(min(gained("predictions")) / took, 2),
         "predictions_dropped": int(sum(gained("predictions_dropped"))),
