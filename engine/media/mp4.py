@@ -39,12 +39,15 @@ _LIVE_CONTAINER_OPTIONS: Final = {
     "movflags": "empty_moov+default_base_moof+skip_trailer",
     "use_editlist": "0",
 }
-_ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
+ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
+"""Of x264, for every recording."""
 # Live, a frame must leave the encoder before the next comes: threads that work on several frames at once would keep
 # as many frames as there are cores, which is seconds at a low frame rate. "force-cfr" leaves the times as they are;
 # without it the rate control waits for the next frame to know the duration of this one.
-_LIVE_ENCODER_OPTIONS: Final = {**_ENCODER_OPTIONS, "x264-params": "sliced-threads=1:sync-lookahead=0:force-cfr=1"}
-_KEYFRAME_S: Final = 2.0  # a seek in a player lands at most this far from the place
+_LIVE_ENCODER_OPTIONS: Final = {**ENCODER_OPTIONS, "x264-params": "sliced-threads=1:sync-lookahead=0:force-cfr=1"}
+KEYFRAME_S: Final = 2.0
+"""A seek in a player lands at most this far from the place."""
+
 _FALLBACK_RATE: Final = Fraction(30)
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 
@@ -125,7 +128,7 @@ class Mp4Writer:
         encoded.time_base = self._format.time_base
         if self._live and time_s >= self._next_key_s:
             encoded.pict_type = PictureType.I
-            self._next_key_s = time_s + _KEYFRAME_S
+            self._next_key_s = time_s + KEYFRAME_S
         try:
             self._written = True
             self._mux(self._stream.encode(encoded))
@@ -181,13 +184,13 @@ class Mp4Writer:
         stream = self._container.add_stream(
             "libx264",
             rate=rate.limit_denominator(1001),
-            options={**(_LIVE_ENCODER_OPTIONS if self._live else _ENCODER_OPTIONS), "crf": str(crf)},
+            options={**(_LIVE_ENCODER_OPTIONS if self._live else ENCODER_OPTIONS), "crf": str(crf)},
         )
         stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
         stream.time_base = video.time_base
         context = stream.codec_context
         context.time_base = video.time_base
-        context.gop_size = max(1, round(float(rate) * _KEYFRAME_S * (10 if self._live else 1)))
+        context.gop_size = max(1, round(float(rate) * KEYFRAME_S * (10 if self._live else 1)))
         context.sample_aspect_ratio = video.sample_aspect
         tags = recorded(video.colour)
         context.colorspace, context.color_primaries, context.color_trc = tags.space, tags.primaries, tags.transfer

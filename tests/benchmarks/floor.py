@@ -15,37 +15,15 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from typing import Any
-
-import av
 
 from mien.engine.batch.annotator import Annotator
 from mien.engine.inference.bundle import load_bundle
-from mien.engine.media.mp4 import _ENCODER_OPTIONS
+from mien.engine.media.reencode import reencode
 from mien.engine.settings import Settings
 from mien.models.embedded.evaluate import BUNDLE
 from tests.benchmarks.clips import write_clip
 
 TARGETS = {1: 0.6, 5: 0.4}
-
-
-def decode_and_encode(source: Path, target: Path, crf: int) -> int:
-    """The floor; returns the number of frames."""
-    count = 0
-    with av.open(str(source)) as given, av.open(str(target), "w") as out:
-        video = given.streams.video[0]
-        video.thread_type = "AUTO"
-        options = {**_ENCODER_OPTIONS, "crf": str(crf)}
-        stream: Any = out.add_stream("libx264", rate=video.average_rate, options=options)
-        stream.width, stream.height, stream.pix_fmt = video.width, video.height, "yuv420p"
-        stream.time_base = stream.codec_context.time_base = video.time_base
-        stream.codec_context.gop_size = 50
-        for frame in given.decode(video):
-            frame.pict_type = 0  # else the source's own choice of key frames is forced on the encoder
-            out.mux(stream.encode(frame))
-            count += 1
-        out.mux(stream.encode(None))
-    return count
 
 
 def main() -> None:
@@ -68,7 +46,7 @@ def main() -> None:
             used: dict[str, list[float]] = {"floor": [], "mien": []}
             for number in range(given.rounds):
                 began, cpu = time.perf_counter(), time.process_time()
-                count = decode_and_encode(clip, folder / f"floor{faces}{number}.mp4", settings.crf)
+                count = reencode(clip, folder / f"floor{faces}{number}.mp4", crf=settings.crf)
                 floor.append(time.perf_counter() - began)
                 used["floor"].append(time.process_time() - cpu)
                 began, cpu = time.perf_counter(), time.process_time()
