@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -148,5 +147,5 @@ def _print(lines: list[str]) -> None:
 
 
 def to_standard_error(line: str) -> None:
-    """Write a line of a log; JSON holds nothing that could control a terminal."""
-    print(line, file=sys.stderr, flush=True)
+    """Write a line of a log."""
+    echo(line, err=True)
