@@ -287,6 +287,8 @@ class Flaw(StrEnum):
     EYES_CLOSED = "eyes closed"
     """Measured on landmarks, as is the next; neither makes the numbers less certain."""
     SPEAKING = "speaking"
+    MOUTH_COVERED = "mouth covered"
+    """Seen in the picture: see `mien.engine.faces.mouth`."""
 
 
 REMARKS: Final = frozenset({Flaw.EYES_CLOSED, Flaw.SPEAKING})

@@ -202,7 +202,7 @@ class ClipReader:
         face = max(found, key=_area)
         crop = align(rgb, face, manifest.crop, manifest.size)
         shares = self._predictor.probabilities(self._predictor.still_logits(crop[np.newaxis]))[0]
-        return self._answer(file, shares, flawed=bool(flaws(face, crop)), crop=crop)
+        return self._answer(file, shares, flawed=bool(flaws(face, crop, geometry=manifest.crop)), crop=crop)
 
     def _video(self, file: LabelledFile) -> Answer:
         tracks: dict[int, _Track] = {}

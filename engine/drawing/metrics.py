@@ -11,7 +11,7 @@ from mien.engine.settings import OverlayStyle
 
 _LINES: Final = 40  # lines of text that would fill a frame from top to bottom
 _LARGEST: Final = 40  # pixels, before the user's own factor
-_SMALLEST: Final = 10
+_SMALLEST: Final = 12  # smaller letters cannot be read on a frame
 _LONGEST_LABEL: Final = 16
 _LONGEST_NAME: Final = 24
 STATES: Final = ("warming up", "uncertain", "no signal", "hidden")

@@ -156,8 +156,12 @@ class Overlay:
         for face in shown:
             dashed = not face.observed or no_signal
             self._draw_box(image, face, dashed=dashed, style=style)
+        for face in shown:  # all lines before the first panel: none crosses a text
+            if places[face.track_id].apart:
+                colour, panel = told[face.track_id].colour, places[face.track_id].panel
+                self._draw_line(image, face.box, panel, colour)
         for face in shown:
-            self._draw_panel(image, face, told[face.track_id], rows[face.track_id], places[face.track_id], style)
+            self._draw_panel(image, told[face.track_id], rows[face.track_id], places[face.track_id], style)
 
     def _draw_layers(self, image: RgbImage, scene: Scene, hidden: Collection[int], style: OverlayStyle) -> None:
         for track_id, measures in scene.measures.items():
@@ -174,11 +178,9 @@ class Overlay:
         return (*((panel,) if rows else ()), tag, narrow, (chip, m.line + m.pad // 2))
 
     def _draw_panel(
-        self, image: RgbImage, face: Face, said: Said, rows: Sequence[int], placed: Placed, style: OverlayStyle
+        self, image: RgbImage, said: Said, rows: Sequence[int], placed: Placed, style: OverlayStyle
     ) -> None:
         m, level = self._metrics, placed.level + (0 if rows else 1)
-        if placed.apart:
-            self._draw_line(image, face.box, placed.panel, said.colour)
         if level == 0:
             draw_bars(image, placed.panel, said, rows, self._labels, m, values=self.values, opaque=style.high_contrast)
         else:

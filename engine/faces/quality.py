@@ -10,6 +10,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.faces import mouth
+from mien.engine.inference.bundle import CropGeometry
 from mien.engine.measures import FaceMeasures
 from mien.engine.types import KEYPOINTS, Detection, Flaw, RgbImage
 
@@ -38,13 +40,20 @@ _MOST_NOISE: Final = 0.25
 _NOISE_KERNEL: Final = np.array([[1, -2, 1], [-2, 4, -2], [1, -2, 1]], np.float32)
 
 
-def flaws(detection: Detection, crop: RgbImage, measures: FaceMeasures | None = None) -> tuple[Flaw, ...]:
+def flaws(
+    detection: Detection,
+    crop: RgbImage,
+    measures: FaceMeasures | None = None,
+    *,
+    geometry: CropGeometry | None = None,
+) -> tuple[Flaw, ...]:
     """What is wrong with this face; nothing, where it can be read well.
 
     Args:
         detection: the face in its frame.
         crop: the aligned face as the model sees it, (S,S,3) uint8 RGB.
         measures: of the face in that frame, where it was measured; then nothing of it is guessed from key points.
+        geometry: where eyes and mouth lie in `crop`; None: not known, and whether the mouth is covered is not either.
     """
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     checks = (
@@ -56,6 +65,7 @@ def flaws(detection: Detection, crop: RgbImage, measures: FaceMeasures | None = 
         (Flaw.TURNED_AWAY, abs(yaw_deg(detection)) > _MAX_YAW_DEG if measures is None else measures.turned_away),
         (Flaw.EYES_CLOSED, measures is not None and measures.eyes_closed),
         (Flaw.SPEAKING, measures is not None and measures.speaking),
+        (Flaw.MOUTH_COVERED, geometry is not None and mouth.covered(grey, geometry)),
     )
     return tuple(flaw for flaw, found in checks if found)
 

@@ -109,16 +109,17 @@ class FacePredictor:
         """What the model said of the windows in `pushed`: (n,C) logits and (n,V) values."""
         if not pushed:
             return {}
-        names = self.predictor.bundle.manifest.values
+        manifest = self.predictor.bundle.manifest
+        names = manifest.values
         if self._neutral is not None:
             # The crops of one call belong to one frame, or to frames a fraction of a step apart.
             newest_s = pushed[-1][0].time_s
             logits = self._neutral.correct([item.track_id for item, _ in pushed], newest_s, logits)
-        threshold = self.predictor.bundle.manifest.uncertain_below or 0.0
+        threshold = manifest.uncertain_below or 0.0
         found = {}
         shares = self.predictor.probabilities(logits)
         for (item, window), row, raw, numbers in zip(pushed, logits, shares, values, strict=True):
-            seen = flaws(item.detection, item.crop, item.measures)
+            seen = flaws(item.detection, item.crop, item.measures, geometry=manifest.crop)
             shown = self._steadier.update(item.track_id, item.time_s, raw, flawed=not REMARKS.issuperset(seen))
             found[item.track_id] = Prediction(
                 item.time_s,

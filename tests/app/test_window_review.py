@@ -335,7 +335,8 @@ def test_letters_style_and_contrast_of_the_overlay(reviewing: ReviewWindow, qtbo
     from PySide6.QtGui import QPalette
 
     window = reviewing
-    view = {action.text().replace("&", ""): action.menu() for action in window.actions_.menus["View"].actions()}
+    (menu,) = (menu for name, menu in window.actions_.menus.items() if name.lower() == "view")
+    view = {action.text().replace("&", ""): action.menu() for action in menu.actions()}
     letters, styles, layers = (view[name] for name in ("Size of letters", "Style of boxes and numbers", "On faces"))
     window.seek(1.0)
     qtbot.waitUntil(lambda: window.playback.now().index == 25, timeout=20_000)

@@ -6,6 +6,8 @@
     python -m tests.benchmarks.face blinks  --videos FOLDER
     python -m tests.benchmarks.face still
     python -m tests.benchmarks.face cost
+    python -m tests.benchmarks.face mouth   --data ferplus.npz --faces fairface.npz [--videos FOLDER]
+    python -m tests.benchmarks.face crops   --data ferplus.npz [--count 1800]
 
 Costs are processor time of the whole process (`time.process_time`), all threads of MediaPipe included, so that other
 programs disturb them little.
@@ -362,6 +364,27 @@ def cost(bench: Bench) -> None:
     table(head, rows)
 
 
+def mouth(bench: Bench) -> None:
+    """Hits and false alarms of what says that a mouth is covered."""
+    from tests.benchmarks.covered_mouths import made, real
+
+    options = bench.options
+    for head, rows in made(options.data, options.faces):
+        table(head, rows)
+    if options.videos is not None:
+        table(*real(options.videos, bench.detector))
+
+
+def crops(bench: Bench) -> None:
+    """The same encoder on crops by key points and by landmarks."""
+    from tests.benchmarks.landmark_crops import compare
+
+    options = bench.options
+    said, rows = compare(options.data, options.count, bench.detector, bench.landmarker)
+    print(f"{said}\n")
+    table(("cut by", "WAR", "UAR", "negative log-likelihood", "right / wrong only so, against key points"), rows)
+
+
 def _measure_next(measurer: FaceMeasurer, frames: Iterator[Frame], faces: list[Face]) -> None:
     measurer.measure(next(frames), faces)
 
@@ -395,11 +418,15 @@ def _milliseconds(work: Callable[[], object], rounds: int, least_s: float = 0.3)
 def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parts = {"pose": pose, "roll": roll, "gaze": gaze, "blinks": blinks, "still": still, "cost": cost}
+    parts = {
+        "pose": pose, "roll": roll, "gaze": gaze, "blinks": blinks, "still": still, "cost": cost, "mouth": mouth,
+        "crops": crops,
+    }  # fmt: skip
     parser.add_argument("part", choices=parts)
-    for name in ("landmarker", "videos", "faces"):
+    for name in ("landmarker", "videos", "faces", "data"):
         parser.add_argument(f"--{name}", type=Path)
     parser.add_argument("--stills", type=int, default=20, help="how many faces of --faces")
+    parser.add_argument("--count", type=int, default=1800, help="test stills for crops")
     parser.add_argument("--rounds", type=int, default=5, help="of which the median cost is taken")
     options = parser.parse_args()
     parts[options.part](Bench(options))

@@ -26,6 +26,7 @@ from mien.engine.inference.predictor import Predictor
 from mien.engine.types import KEYPOINTS, Box, Detection
 from mien.models.embedded.evaluate import BUNDLE, logits_of
 from mien.models.embedded.ferplus import SIDE, Stills, read_stills
+from mien.models.embedded.geometry import CROP
 from tests.benchmarks.occlusions import bars, face_mask, h264, hair, half, hat, low_light, sunglasses
 
 Image = npt.NDArray[np.uint8]
@@ -135,7 +136,7 @@ class Level:
 def flagged(crops: Image, sees: bool) -> npt.NDArray[np.bool_]:
     """(n,) whether the quality flag speaks of the (n, 48, 48) crops; `sees`: it does so of their detection already."""
     upright = Detection(Box(0, 0, 100, 100), _UPRIGHT, 1.0)
-    return np.array([sees or bool(flaws(upright, np.stack([crop] * 3, axis=2))) for crop in crops])
+    return np.array([sees or bool(flaws(upright, np.stack([crop] * 3, axis=2), geometry=CROP)) for crop in crops])
 
 
 def level_of(predictor: Predictor, stills: Stills, crops: Image, value: float, sees: bool) -> Level:

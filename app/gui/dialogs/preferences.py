@@ -20,7 +20,7 @@ from PySide6.QtWidgets import (
 from mien.app.gui.dialogs.model import PROVIDER_NAMES, is_offered
 from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.theme import CHOICES
-from mien.app.gui.look.widgets import Choice, button, column, form, label, row
+from mien.app.gui.look.widgets import Choice, button, column, form, label, padded, row
 from mien.app.gui.preferences import Preferences
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS
 from mien.engine.settings import OVERLAY_LOOKS, PROVIDERS
@@ -73,7 +73,7 @@ class PreferencesDialog(QDialog):
                 self.tr("Nothing"),
             ), strict=True)),
         )  # fmt: skip
-        self.letters = QDoubleSpinBox()
+        self.letters = padded(QDoubleSpinBox())
         self.letters.setRange(0.5, 3.0)
         self.letters.setSingleStep(0.1)
         self.letters.setSuffix(" ×")
@@ -101,14 +101,14 @@ class PreferencesDialog(QDialog):
                 "tiles": self.tr("Very small faces (slow)"),
             },
         )
-        self.score = QDoubleSpinBox()
+        self.score = padded(QDoubleSpinBox())
         self.score.setRange(0.05, 1.0)
         self.score.setSingleStep(0.05)
         self.score.setValue(p.min_score)
-        self.faces = QSpinBox()
+        self.faces = padded(QSpinBox())
         self.faces.setRange(1, 64)
         self.faces.setValue(p.max_faces)
-        self.occlusion = QDoubleSpinBox()
+        self.occlusion = padded(QDoubleSpinBox())
         self.occlusion.setRange(0.0, 10.0)
         self.occlusion.setSingleStep(0.5)
         self.occlusion.setSuffix(" s")

@@ -41,7 +41,8 @@ class Notice(QFrame):
         for part in (self._button, self._other):
             part.setSizePolicy(QSizePolicy.Policy.Fixed, QSizePolicy.Policy.Fixed)
         # Where there is little room the buttons stand below the text.
-        self._middle = row(self._text, row(self._other, self._button, spacing=10), spacing=10)
+        # With a space at their end, or the text would become no wider than they are, and not stand at the left.
+        self._middle = row(self._text, row(self._other, self._button, 0, spacing=10), spacing=10)
         self._middle.setStretch(0, 1)
         inner = row(self._icon, self._middle, self._close, spacing=10)
         inner.setContentsMargins(14, 6, 8, 6)
@@ -140,6 +141,7 @@ class Notice(QFrame):
         height = self._inner.totalHeightForWidth(width) if self._inner.hasHeightForWidth() else 0
         height = max(height, self._inner.totalMinimumSize().height())
         self.setGeometry((over.width() - width) // 2, over.height() - height - _EDGE - self._lift, width, height)
+        self._inner.activate()  # at once, or one frame shows the parts where they were before
 
     def _act(self, do: Callable[[], None] | None) -> None:
         self.hide()

@@ -15,6 +15,7 @@ from PySide6.QtGui import QColor, QPainter, QPen
 GAP_S: Final = 1.0
 """Nothing is drawn between two predictions that are further apart."""
 _TICK: Final = 4.0  # pixels
+_BEYOND: Final = 8.0  # pixels that a text may reach beyond the chart
 
 Values = npt.NDArray[np.floating[Any]]
 
@@ -85,9 +86,14 @@ def draw_curve(painter: QPainter, axes: Axes, times: Values, values: Values, col
 
 
 def draw_time_ticks(painter: QPainter, axes: Axes, texts: Mapping[float, str], y: float) -> None:
-    """Draw ticks with texts, by their times, downwards from `y`, in the painter's pen and font."""
+    """Draw ticks with texts, by their times, downwards from `y`, in the painter's pen and font.
+
+    A text stands under the middle of its tick, but for one at the right end, which would be cut off there.
+    """
     middle = Qt.AlignmentFlag.AlignHCenter | Qt.AlignmentFlag.AlignTop
     for time_s, text in texts.items():
         x = axes.x(time_s)
         painter.drawLine(QPointF(x, y), QPointF(x, y + _TICK))
-        painter.drawText(QRectF(x - 40, y + _TICK + 1, 80, 20), middle, text)
+        width = painter.fontMetrics().horizontalAdvance(text) + 4.0
+        left = min(x - width / 2, axes.area.right() + _BEYOND - width)
+        painter.drawText(QRectF(left, y + _TICK + 1, width, 20), middle, text)

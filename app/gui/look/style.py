@@ -97,6 +97,9 @@ QListWidget::item:selected { background: $selected; color: $text; }
 QTableWidget { gridline-color: $border; }
 QTableWidget::item { padding: 4px 6px; }
 QTableWidget::item:selected { background: $selected; color: $text; }
+QHeaderView { background: transparent; border: none; }
+QHeaderView::section:first { border-top-left-radius: 7px; }
+QHeaderView::section:last { border-top-right-radius: 7px; }
 QHeaderView::section {
     background: $surface; color: $muted; border: none; border-bottom: 1px solid $border; padding: 6px 8px;
     font-weight: 600; font-size: ${small}pt; }

@@ -116,7 +116,7 @@ class PredictionCard(QWidget):
         if no_signal and person.here:
             word, state = "—", self._last_seen(prediction, labels, no_signal)
         self._word.setText(self._word.fontMetrics().elidedText(word, Qt.TextElideMode.ElideRight, self.width()))
-        self._state.setText(state)
+        self._state.setText(state.replace(" %", "\u00a0%"))  # no line begins with the sign
         if prediction is None or not person.here:
             self._bars.show_values(labels, [], best=-1, sure=False)
         else:

@@ -24,7 +24,7 @@ from PySide6.QtWidgets import (
 from mien.app.gui.look.file_dialogs import ask_recording, ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.plot import Axes, draw_curve, draw_time_ticks, stretches
-from mien.app.gui.look.widgets import button, column, label, row
+from mien.app.gui.look.widgets import button, column, label, padded, row
 from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
@@ -135,7 +135,7 @@ class CompareWindow(QDialog):
         self._other.clicked.connect(self._ask_other)
         self.label = QComboBox()
         self.label.setAccessibleName(self.tr("Expression"))
-        self.offset = QDoubleSpinBox()
+        self.offset = padded(QDoubleSpinBox())
         self.offset.setAccessibleName(self.tr("Seconds by which the second is moved"))
         self.offset.setRange(-36000, 36000)
         self.offset.setDecimals(2)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Final
 
 from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, Qt, Signal
-from PySide6.QtGui import QKeyEvent
+from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
 from mien.app.gui.look.widgets import button, column, label, row, tool
@@ -17,6 +17,7 @@ from mien.engine.review.spans import clock_ms, seconds_of
 
 _ROLE: Final = Qt.ItemDataRole.UserRole
 _START, _END, _WHAT, _WHO, _TEXT = range(5)
+_ROOMY: Final = 320  # pixels
 
 
 class EventsPanel(QWidget):
@@ -33,7 +34,7 @@ class EventsPanel(QWidget):
         self.codes.itemDoubleClicked.connect(lambda item: None)
         self.codes.horizontalHeader().setSectionResizeMode(1, QHeaderView.ResizeMode.Stretch)
         self.codes.horizontalHeader().setSectionResizeMode(2, QHeaderView.ResizeMode.Fixed)
-        self.codes.verticalHeader().setMinimumSectionSize(36)
+        self.codes.verticalHeader().setMinimumSectionSize(42)
         self.codes.installEventFilter(self)
         add = tool("plus", self.tr("New code (Ctrl+N)"))
         add.clicked.connect(self.add_code)
@@ -66,6 +67,15 @@ class EventsPanel(QWidget):
         state.changed.connect(self._fill)
         state.selected.connect(self._mark)
         self._fill()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._make_room()
+
+    def _make_room(self) -> None:
+        """In a low window the tables go before the hint, which is known once there are codes."""
+        known = self._state is not None and bool(self._state.history.now.codes)
+        self._hint.setVisible(not known or self.height() >= _ROOMY)
 
     # Codes
 
@@ -199,7 +209,9 @@ class EventsPanel(QWidget):
             self.codes.setCurrentCell(at, 1)
         self.codes.resizeRowsToContents()
         rows = sum(self.codes.rowHeight(at) for at in range(min(len(coding.codes), 3)))
-        self.codes.setFixedHeight(self.codes.horizontalHeader().sizeHint().height() + rows + 14)
+        head = self.codes.horizontalHeader().sizeHint().height()
+        self.codes.setMinimumHeight(head + min(rows, self.codes.verticalHeader().minimumSectionSize()) + 4)
+        self.codes.setMaximumHeight(head + rows + 14)
         self.codes.setColumnWidth(2, 104)
         self.codes.setVisible(bool(coding.codes))
         if not coding.codes:
@@ -213,6 +225,7 @@ class EventsPanel(QWidget):
         for number, event in enumerate(coding.events):
             self._put_event(number, event)
         self._filling = False
+        self._make_room()
         self._mark()
 
     def _put_event(self, at: int, event: Event) -> None:

@@ -172,10 +172,10 @@ class Exporting(QObject):
 
         session, selection, title = state.session, state.selection, self._path.stem
 
-        def work(tell: Callable[[VideoProgress], None], cancelled: Callable[[], bool]) -> object:
+        def work(tell: Callable[[VideoProgress], None], cancelled: Callable[[], bool]) -> None:
             refuse_own(session, path)
             # The video is read at each peak, and pages are drawn: both take their time.
-            return save_content(gather(session, title, selection, progress=tell, cancelled=cancelled), path)
+            save_content(gather(session, title, selection, progress=tell, cancelled=cancelled), path)
 
         self._start(path, work)
 

@@ -27,15 +27,16 @@ _FURTHEST: Final = 1e5  # pixels; what is further away is damage, as is NaN
 _KEPT: Final = 3  # pieces of the file; each is some seconds of a recording, and 6 MB
 
 # Landmarks that axes and rays begin at, of a head that looks ahead: from the middle of the detector's box, x right, y
-# up, z towards the camera, in parts of its width. As a mean of the sample videos' faces.
+# up, z towards the camera, in parts of its width. Medians of 140 faces of the sample videos and of FairFace whose heads
+# were within 35 degrees of the camera, turned back by their pose; standard deviations are 0.02 to 0.08.
 _PLACES: Final = {
-    168: (0.0, 0.17, 0.22),  # between the eyes
-    468: (-0.19, 0.15, 0.12),  # irises
-    473: (0.19, 0.15, 0.12),
-    234: (-0.46, 0.05, -0.25),  # ends of the face
-    454: (0.46, 0.05, -0.25),
-    10: (0.0, 0.55, 0.0),
-    152: (0.0, -0.5, 0.0),
+    168: (0.0, 0.26, 0.09),  # between the eyes
+    468: (-0.22, 0.24, -0.02),  # irises
+    473: (0.22, 0.24, -0.02),
+    234: (-0.47, 0.11, -0.41),  # ends of the face
+    454: (0.47, 0.11, -0.41),
+    10: (0.0, 0.58, 0.04),
+    152: (0.0, -0.51, -0.01),
 }
 
 

@@ -1,0 +1,1 @@
+"""What is trained for `mien.engine.faces.quality`: whether a mouth is covered."""

@@ -1,0 +1,151 @@
+"""Things before a mouth, painted into aligned stills: cloth, boards, fingers, and pieces of other pictures.
+
+Each takes a grey (48,48) uint8 still as `mien.models.embedded.geometry.CROP` cuts it, a generator, and where the middle
+of the thing goes in pixels; it gives the still with the thing, and its opacity, (48,48) float32 from 0 to 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from mien.models.embedded.ferplus import SIDE
+from mien.models.embedded.geometry import CROP
+
+Image = npt.NDArray[np.uint8]
+Opacity = npt.NDArray[np.float32]
+Place = tuple[float, float]
+Occluder = Callable[[Image, np.random.Generator, Place], tuple[Image, Opacity]]
+MOUTH: Final = (CROP.mouth[0] * SIDE, CROP.mouth[1] * SIDE)
+COVERED: Final = 0.75
+"""Part of the mouth's box that a thing must hide to count."""
+_BOX: Final = np.s_[int(0.70 * SIDE) : int(0.86 * SIDE), int(0.32 * SIDE) : int(0.68 * SIDE)]
+_FINE: Final = 4  # drawn larger and shrunk, so that edges are smooth
+
+
+def fair_faces(path: Path, split: str, most: int) -> tuple[Image, npt.NDArray[np.str_]]:
+    """(n,48,48) uint8 faces of FairFace, cut as live ones, and the group of each."""
+    with np.load(path, allow_pickle=False) as data:
+        chosen = np.flatnonzero(data["split"] == split)
+        chosen = np.sort(np.random.default_rng(3).permutation(chosen)[:most])
+        offsets, jpeg, groups = data["offsets"], data["jpeg"], data["race"]
+    found = []
+    for index in chosen:
+        grey = cv2.imdecode(np.asarray(jpeg[offsets[index] : offsets[index + 1]]), cv2.IMREAD_GRAYSCALE)
+        assert grey is not None
+        found.append(cv2.resize(grey[12:84, 12:84], (SIDE, SIDE), interpolation=cv2.INTER_AREA))
+    return np.stack(found).astype(np.uint8), groups[chosen]
+
+
+def hides(opacity: npt.NDArray[np.float32]) -> float:
+    """Part of the mouth's box that is hidden."""
+    return float(opacity[_BOX].mean())
+
+
+def covered(images: Image, occluder: Occluder, rng: np.random.Generator, count: int) -> Image:
+    """So many of `images` with their mouths covered."""
+    found: list[Image] = []
+    while len(found) < count:
+        at = MOUTH[0] + rng.normal(0, 2.5), MOUTH[1] + rng.normal(0, 2.0)
+        made, opacity = occluder(images[rng.integers(len(images))], rng, at)
+        if hides(opacity) >= COVERED:
+            found.append(made)
+    return np.stack(found)
+
+
+def board(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+    """A flat thing: paper, a cup, a telephone."""
+    opacity = _canvas()
+    size = rng.uniform(0.35, 1.3) * SIDE, rng.uniform(0.22, 0.8) * SIDE
+    corners = cv2.boxPoints(((at[0] * _FINE, at[1] * _FINE), (size[0] * _FINE, size[1] * _FINE), rng.uniform(-30, 30)))
+    cv2.fillPoly(opacity, [np.rint(corners).astype(np.int32)], 255)
+    return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(10, 245), 14.0))
+
+
+def cloth(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+    """A mask or a scarf from the nose down, with folds."""
+    opacity, top = _canvas(), at[1] - rng.uniform(0.16, 0.34) * SIDE
+    points = [
+        (rng.uniform(0, 7), top + rng.uniform(-1, 5)), (SIDE / 2, top - rng.uniform(0, 5)),
+        (SIDE - rng.uniform(0, 7), top + rng.uniform(-1, 5)), (SIDE - rng.uniform(0, 12), SIDE + 4),
+        (rng.uniform(0, 12), SIDE + 4),
+    ]  # fmt: skip
+    cv2.fillPoly(opacity, [np.rint(np.array(points) * _FINE).astype(np.int32)], 255)
+    paint = _plain(rng, rng.uniform(20, 245), 6.0)
+    for _ in range(rng.integers(0, 4)):
+        y, shade = rng.uniform(top, SIDE), float(np.clip(paint.mean() + rng.normal(0, 20), 0, 255))
+        cv2.line(paint, (0, round(y)), (SIDE, round(y + rng.normal(0, 3))), shade, 1)
+    return _covered(image, _shrunk(opacity), paint)
+
+
+def hand(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+    """Three to five fingers beside each other, about as bright as the face."""
+    out: npt.NDArray[np.floating] = image.astype(np.float32)
+    whole = np.zeros((SIDE, SIDE), np.float32)
+    skin = float(np.median(image[SIDE // 2 : int(0.68 * SIDE), 6:-6])) + rng.normal(5, 20)
+    angle, width, count = rng.uniform(0, np.pi), rng.uniform(5.5, 9), int(rng.integers(3, 6))
+    along = np.array([np.cos(angle), np.sin(angle)])
+    across = np.array([-along[1], along[0]])
+    for number in range(count):
+        middle = np.array(at) + across * (number - (count - 1) / 2) * width * rng.uniform(0.9, 1.0)
+        middle = middle + along * rng.normal(0, 2)
+        ends = middle - along * rng.uniform(12, 30), middle + along * rng.uniform(9, 16)
+        opacity, light = (_finger(ends, width * share) for share in (1.0, 0.55))
+        light = np.asarray(cv2.GaussianBlur(light, (0, 0), 1.0), np.float32)
+        paint = skin + rng.normal(0, 4) - rng.uniform(10, 35) * (1 - light) + rng.normal(0, 2, (SIDE, SIDE))
+        out = out * (1 - opacity) + paint * opacity
+        whole = np.maximum(whole, opacity)
+    return _grey(out), whole
+
+
+def piece_of(others: Image) -> Occluder:
+    """An occluder that is a piece of one of `others` ((n,48,48) uint8), with soft edges."""
+
+    def piece(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+        other = others[rng.integers(len(others))]
+        y, x = rng.integers(0, 16, 2)
+        part = cv2.resize(other[y : y + 32, x : x + 32], (SIDE, SIDE), interpolation=cv2.INTER_LINEAR)
+        part = np.rot90(part, int(rng.integers(1, 4)))
+        opacity, reach = _canvas(), (rng.uniform(0.2, 0.42) * SIDE, rng.uniform(0.13, 0.3) * SIDE)
+        centre, axes = ((round(a * _FINE), round(b * _FINE)) for a, b in (at, reach))
+        cv2.ellipse(opacity, centre, axes, float(rng.uniform(-40, 40)), 0, 360, 255, -1)
+        soft = np.asarray(cv2.GaussianBlur(_shrunk(opacity), (0, 0), rng.uniform(0.3, 1.2)), np.float32)
+        return _covered(image, soft, part.astype(np.float32))
+
+    return piece
+
+
+def _finger(ends: tuple[npt.NDArray[np.float64], npt.NDArray[np.float64]], width: float) -> Opacity:
+    opacity = _canvas()
+    first, last = ((round(float(end[0]) * _FINE), round(float(end[1]) * _FINE)) for end in ends)
+    cv2.line(opacity, first, last, 255, max(1, round(width * _FINE)))
+    return _shrunk(opacity)
+
+
+def _plain(rng: np.random.Generator, shade: float, grain: float) -> npt.NDArray[np.float32]:
+    """Of one shade, with a slope of light and grain."""
+    y, x = np.mgrid[:SIDE, :SIDE] / SIDE - 0.5
+    slopes = rng.normal(0, 18, 2)
+    paint = shade + slopes[0] * x + slopes[1] * y + rng.normal(0, rng.uniform(0.5, grain), (SIDE, SIDE))
+    return np.asarray(cv2.GaussianBlur(paint.astype(np.float32), (0, 0), 0.5), np.float32)
+
+
+def _canvas() -> Image:
+    return np.zeros((SIDE * _FINE, SIDE * _FINE), np.uint8)
+
+
+def _shrunk(opacity: Image) -> Opacity:
+    return np.asarray(cv2.resize(opacity, (SIDE, SIDE), interpolation=cv2.INTER_AREA), np.float32) / np.float32(255)
+
+
+def _covered(image: Image, opacity: Opacity, paint: npt.NDArray[np.float32]) -> tuple[Image, Opacity]:
+    return _grey(image * (1 - opacity) + paint * opacity), opacity
+
+
+def _grey(values: npt.NDArray[np.floating]) -> Image:
+    return np.asarray(np.clip(np.rint(values), 0, 255), np.uint8)
