@@ -11,8 +11,10 @@ from mien.engine.live.scene_context import SceneContext
 from mien.engine.recording.pre_roll import PackedScene, size_of
 from mien.engine.types import AudioChunk, Scene
 
-_RAW_BYTES: Final = 64 * 1024 * 1024  # of frames that wait as they are: 24 of 720p; more are compressed
-_MOST_BYTES: Final = 384 * 1024 * 1024  # of compressed frames and of audio: a pre-roll of 256 MB, and half as much
+RAW_BYTES: Final = 64 * 1024 * 1024
+"""Of frames that wait as they are: 24 of 720p; more are compressed."""
+MOST_BYTES: Final = 384 * 1024 * 1024
+"""Of compressed frames and of audio: a pre-roll of 256 MB, and half as much."""
 _MOST_ITEMS: Final = 12_000  # two minutes of frames and their audio: what waits must still be written after the end
 
 Other = TypeVar("Other")
@@ -55,7 +57,7 @@ class Backlog(Generic[Other]):
     """
 
     def __init__(
-        self, *, raw_bytes: int = _RAW_BYTES, most_bytes: int = _MOST_BYTES, most_items: int = _MOST_ITEMS
+        self, *, raw_bytes: int = RAW_BYTES, most_bytes: int = MOST_BYTES, most_items: int = _MOST_ITEMS
     ) -> None:
         self._raw_bytes_allowed, self._most_bytes, self._most_items = raw_bytes, most_bytes, most_items
         self._items: deque[Write | AudioChunk | Other] = deque()
@@ -112,7 +114,7 @@ class Backlog(Generic[Other]):
         if self._left_out or self._left_gap_s:
             gap_s, dropped = item.gap_s + self._left_gap_s, item.dropped + self.take_left_out()
             item = replace(item, gap_s=gap_s, dropped=dropped)
-        if isinstance(item.scene, Scene) and self._raw_bytes + item.scene.frame.image.nbytes > self._raw_bytes_allowed:
+        if isinstance(item.scene, Scene) and self._crowded(item.scene.frame.image.nbytes):
             packed = PackedScene.of(item.scene, gap_s=item.gap_s)
             if packed is not None:
                 item = replace(item, scene=packed)
@@ -123,6 +125,12 @@ class Backlog(Generic[Other]):
         self._account(item, 1)
         self._items.append(item)
         return True
+
+    def _crowded(self, size: int) -> bool:
+        """Whether a frame of `size` bytes should be compressed; one that is written next never, however little is
+        allowed.
+        """
+        return self._raw_bytes > 0 and self._raw_bytes + size > self._raw_bytes_allowed
 
     def _account(self, item: Write | AudioChunk, sign: int) -> None:
         if isinstance(item, Write) and isinstance(item.scene, Scene):

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from mien.engine.errors import RecordingError, explained
 from mien.engine.language import tr
-from mien.engine.live.backlog import Backlog, Write
+from mien.engine.live.backlog import MOST_BYTES, RAW_BYTES, Backlog, Write
 from mien.engine.live.scene_context import SceneContext
 from mien.engine.recording.live_recorder import LiveRecorder
 from mien.engine.recording.plan import RecordingPlan, RecordingStatus
@@ -21,6 +21,8 @@ from mien.engine.threads import BoundedQueue
 from mien.engine.types import AudioChunk, Scene
 
 _ROOM: Final = 45  # scenes: one and a half seconds in which the disk may stall; 120 MB at 720p
+_LEAST_ROOM: Final = 15  # where several recordings share the memory: still a second of a usual network camera
+_LEAST_RAW: Final = 16 * 1024 * 1024
 _CHUNKS: Final = 1000  # pieces of audio, about 20 ms each
 _COMMANDS: Final = 1000  # more room for what must not be lost: start, stop, markers
 _EARLY: Final = 100  # pieces of audio that came before the first scene
@@ -70,10 +72,12 @@ class RecordStage:
 
     Args:
         make: builds the recorder for a plan, from what is known beside the first scene.
+        recordings: how many there may be in this process, which share the memory for what waits.
     """
 
-    def __init__(self, make: Callable[[RecordingPlan, SceneContext], LiveRecorder]) -> None:
+    def __init__(self, make: Callable[[RecordingPlan, SceneContext], LiveRecorder], *, recordings: int = 1) -> None:
         self._make = make
+        self._room = max(_ROOM // recordings, _LEAST_ROOM)
         self._queue: BoundedQueue[Write | AudioChunk | _Command] = BoundedQueue(_ROOM + _CHUNKS + _COMMANDS)
         self._lock = threading.Lock()
         self._wanted = False  # a recording was asked for and not stopped since
@@ -89,7 +93,9 @@ class RecordStage:
         self._recorder: LiveRecorder | None = None
         self._status: RecordingStatus | None = None
         # Of the stage's thread alone:
-        self._backlog: Backlog[_Command] = Backlog()
+        self._backlog: Backlog[_Command] = Backlog(
+            raw_bytes=max(RAW_BYTES // recordings, _LEAST_RAW), most_bytes=max(MOST_BYTES // recordings, 2 * _LEAST_RAW)
+        )
         self._open: LiveRecorder | None = None
         self._newest: SceneContext | None = None  # of the newest scene in the recording
         self._pending: _Start | None = None
@@ -197,7 +203,7 @@ class RecordStage:
             gap_s = context.gap_s + self._refused_gap_s
             item = Write(scene, context, gap_s, self._refused, self._wanted)
             # Within the lock, so that the scenes that are there and those that are counted stay the same.
-            if self._scenes < _ROOM and self._queue.offer(item):
+            if self._scenes < self._room and self._queue.offer(item):
                 self._scenes += 1
                 self._refused, self._refused_gap_s = 0, 0.0
             else:

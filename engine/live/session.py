@@ -85,15 +85,15 @@ class LiveSession:
         self.people = LivePeople()
         self.baselines = LiveBaselines(self.people, first_s=neutral_first_s)
         self._closing = False
-        self._stale = self._read_dropped = 0
-        self._dropped_before = 0  # frames of sources that were left
+        self._stale = self._read_dropped = self._dropped_before = 0  # the last: frames of sources that were left
         self._captured, self._tracked, self._read = Meter(), Meter(), Meter()
         self._lost_s = 0.0  # seconds without signal that the present source has told of
         self._signal = SignalWatch()
         self._frames: Latest[Taken] = Latest(_FRAMES)
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
-        self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
+        make = partial(make_recorder, detector_file=detector_file, settings=settings)
+        self._recording = RecordStage(make, recordings=1 if inference is None else inference.recordings)
         changed = partial(self._recording.stop, tr("the model was changed"))
         self._inference = inference or Inference(bundle, detector_file, settings, changed, landmarker_file)
         self._own = [self._inference] if inference is None else []

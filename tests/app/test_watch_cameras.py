@@ -94,7 +94,7 @@ def test_files_are_watched_side_by_side_and_one_that_is_no_video_ends_no_other(
         assert any(line.startswith(f"{name}: ended | ") for line in done.stdout.splitlines()), done.stdout
     assert any(line.startswith("no.mp4: failed | ") for line in done.stdout.splitlines())
     warnings = [line for line in done.stderr.splitlines() if line.startswith("mien: warning: ")]
-    assert len([line for line in warnings if "no.mp4" in line]) >= 1
+    assert len([line for line in warnings if "no.mp4" in line]) == 1, warnings
     assert not [line for line in warnings if "a.mp4" in line or "b.mp4" in line]
     assert done.stderr.count("recorded: ") == 6
     assert done.stderr.splitlines()[-1] == "mien: 1 of 3 cameras did not end well; the warnings above say why"
@@ -147,6 +147,11 @@ def test_a_service_tells_how_it_goes_and_ends_in_order(service: subprocess.Popen
     assert set(statuses) <= {200, 503}
     assert (door["state"], door["model"], door["faces"]) == ("live", "ready", 1)
     assert told["cameras"]["Hall"]["recording"] is None
+    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    example = json.loads(page[page.index("```json\n") + 8 :].split("```")[0])
+    assert example.keys() == told.keys()
+    assert example["cameras"]["Door"].keys() == door.keys()
+    assert example["cameras"]["Door"]["recording"].keys() == door["recording"].keys()
     service.send_signal(signal.SIGTERM)
     out, err = service.communicate(timeout=60)
     assert service.returncode == 0

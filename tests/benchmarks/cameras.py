@@ -16,8 +16,10 @@ import os
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from contextlib import ExitStack
+from collections import Counter
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +62,20 @@ def clip(path: Path, seconds: int = 4) -> Path:
     return path
 
 
+def thread_seconds() -> dict[str, float]:
+    """Processor time so far of this process's threads by what they do, where the system tells; those of libraries, such
+    as decoders, encoders and MediaPipe's, as "libraries".
+    """
+    tick = os.sysconf("SC_CLK_TCK")
+    named = {thread.native_id: thread.name.removeprefix("mien-").partition("-")[0] for thread in threading.enumerate()}
+    found: Counter[str] = Counter()
+    for task in Path("/proc/self/task").glob("*"):
+        with suppress(OSError):  # it has ended meanwhile
+            used = (task / "stat").read_text().rpartition(")")[2].split()[11:13]
+            found[named.get(int(task.name), "libraries")] += sum(map(int, used)) / tick
+    return dict(found)
+
+
 def measure(mode: str, count: int, seconds: float, place: str, record: Path) -> dict[str, Any]:
     """Watch `place` as `count` cameras and collect what they say."""
     from mien.app.embedded import embedded_bundle
@@ -88,15 +104,18 @@ def measure(mode: str, count: int, seconds: float, place: str, record: Path) -> 
         watched.open()
         time.sleep(_WARM_UP_S)
         before = {name: session_report(session) for name, session in watched.sessions.items()}
-        began, used = time.monotonic(), time.process_time()
+        began, used, by_thread = time.monotonic(), time.process_time(), thread_seconds()
         while time.monotonic() - began < seconds:
             time.sleep(2.0)
             told = [session_report(session) for session in watched.sessions.values()]
             latency.append([one["latency_ms"][1] for one in told if one["latency_ms"]])
             memory.append(rss_mib())
         took, used = time.monotonic() - began, time.process_time() - used
+        by_thread = {name: value - by_thread.get(name, 0.0) for name, value in thread_seconds().items()}
         after = {name: session_report(session) for name, session in watched.sessions.items()}
         networks = watched.networks
+    recorded_s = sum(one["recording"]["seconds"] for one in after.values() if one["recording"])
+    written = sum(file.stat().st_size for file in record.iterdir())
 
     def gained(key: str) -> list[float]:
         return [after[name][key] - before[name][key] for name in after]
@@ -112,9 +131,14 @@ def measure(mode: str, count: int, seconds: float, place: str, record: Path) -> 
         "faces": sum(one["faces"] for one in after.values()),
         "cores_in_all": round(used / took, 3),
         "cores_per_camera": round(used / took / count, 4),
+        "cores_per_camera_by_thread": {
+            name: round(value / took / count, 4) for name, value in sorted(by_thread.items()) if value > 0.01 * used
+        },
+        "processor_ms_per_frame_looked_at": round(used * 1000 / max(1.0, sum(gained("frames"))), 2),
         "frames_per_second_least": round(min(gained("frames")) / took, 2),
         "frames_dropped": int(sum(gained("dropped"))),
         "recording_dropped": int(sum(recorded)),
+        "recording_mbit_per_second": round(written * 8e-6 / recorded_s, 2) if recorded_s else None,
         "predictions_per_second_and_face": round(float(np.mean(gained("predictions"))) / took, 2),
         "predictions_per_second_and_face_least": round(min(gained("predictions")) / took, 2),
         "predictions_dropped": int(sum(gained("predictions_dropped"))),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Final
@@ -22,7 +22,7 @@ from mien.engine.language import tr
 from mien.engine.live.cameras.group import Camera, LiveCameras
 from mien.engine.live.cameras.health import HealthServer
 from mien.engine.live.cameras.report import health
-from mien.engine.live.status import wait_for_model
+from mien.engine.live.status import LiveStatus, wait_for_model
 from mien.engine.outputs.kinds import OUTPUTS
 from mien.engine.types import SourceState
 
@@ -54,7 +54,7 @@ def watch_cameras(cameras: Sequence[Camera], shared: Iterable[tuple[str, str]], 
         if not interrupts.count:
             watched.open()
             failed = _follow(watched, wishes.seconds, told, interrupts)
-        failed |= _finish(watched, told)
+        failed |= _finish(watched, told, failed)
     if interrupts.count:
         told.say("stopped")
         raise click.exceptions.Exit(0 if interrupts.last == signal.SIGTERM else EXIT_INTERRUPTED)
@@ -108,11 +108,10 @@ def _follow(watched: LiveCameras, seconds: float | None, told: Told, interrupts:
         for name, session in watched.sessions.items():
             status = session.status()
             warned[name].look(status, session.outputs.status())
-            condition = status.condition
-            if name not in failed and condition is not None and condition.state is SourceState.FAILED:
-                failed.add(name)
-                told.warn(condition.message, name)
-            if session.error is not None:
+            trouble = _trouble(status)
+            if trouble and name not in failed:
+                told.warn(trouble, name)
+            if trouble or session.error is not None:
                 failed.add(name)
             for stage in session.outputs.stages:
                 address = stage.address()
@@ -129,8 +128,20 @@ def _follow(watched: LiveCameras, seconds: float | None, told: Told, interrupts:
     return failed
 
 
-def _finish(watched: LiveCameras, told: Told) -> set[str]:
-    """Finish all recordings and name their files; returns the cameras whose recording did not end well."""
+def _trouble(status: LiveStatus) -> str:
+    """Why nothing more is to come of a camera, or of its recording, in a line; "" while all is well, or at its end."""
+    condition, recording = status.condition, status.recording
+    if condition is not None and condition.state is SourceState.FAILED:
+        return condition.message
+    ended = recording is not None and recording.state in ("done", "failed")
+    return recording.message if recording is not None and ended else ""
+
+
+def _finish(watched: LiveCameras, told: Told, known: Collection[str]) -> set[str]:
+    """Finish all recordings and name their files; returns the cameras whose recording did not end well.
+
+    Of those in `known` it was said already that something is wrong.
+    """
     watched.close()
     troubles = set()
     for name, session in watched.sessions.items():
@@ -141,5 +152,6 @@ def _finish(watched: LiveCameras, told: Told) -> set[str]:
             told.say(tr("recorded: {path}", path=path), name, file=str(path))
         if recording.message:
             troubles.add(name)
-            told.warn(recording.message, name)
+            if name not in known:
+                told.warn(recording.message, name)
     return troubles

@@ -82,9 +82,9 @@ class LiveCameras:
         if len(self._cameras) < len(cameras):
             raise ValueError("two cameras have one name")
         cores = os.cpu_count() or 1
-        recorded = sum(camera.plan is not None for camera in cameras)
+        self._recorded = sum(camera.plan is not None for camera in cameras)
         # With more threads than cores, encoders only get in each other's way.
-        self._encoder_threads = max(1, cores // recorded) if recorded > 1 else 0
+        self._encoder_threads = max(1, cores // self._recorded) if self._recorded > 1 else 0
         self._turns = Turns(cores)
         self._linger_s = _LINGER_S if len(cameras) > 1 else 0.0
         self._inferences: dict[object, Inference] = {}
@@ -186,7 +186,7 @@ class LiveCameras:
         if key not in self._inferences:
             self._inferences[key] = Inference(
                 camera.bundle, camera.detector_file, settings, lambda: None, camera.landmarker_file,
-                turns=self._turns, linger_s=self._linger_s,
+                turns=self._turns, linger_s=self._linger_s, recordings=max(1, self._recorded),
             )  # fmt: skip
         return self._inferences[key]
 

@@ -28,6 +28,7 @@ class Inference:
         on_new_labels: see `ModelStage`.
         turns: for those who look for faces; None: nobody waits for another.
         linger_s: wait so many seconds for the crops of other sources before a batch is read.
+        recordings: how many of its sources may be recorded at once; they share the memory for what waits.
 
     Attributes:
         models: detectors and model.
@@ -38,10 +39,12 @@ class Inference:
     def __init__(
         self, bundle: Bundle, detector_file: Path, settings: Settings, on_new_labels: Callable[[], None],
         landmarker_file: Path | None = None, *, turns: Turns | None = None, linger_s: float = 0.0,
+        recordings: int = 1,
     ) -> None:  # fmt: skip
         self.models = ModelStage(bundle, detector_file, settings, on_new_labels, landmarker_file)
         self.due: Gathering[LivePredictor] = Gathering()
         self.turns = turns or Turns(_EVERYBODY)
+        self.recordings = recordings
         self._linger_s = linger_s
 
     @property

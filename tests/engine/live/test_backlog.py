@@ -45,6 +45,17 @@ def test_frames_beyond_a_few_are_compressed_and_come_out_in_order(scenes: list[S
     assert back.frame.image.mean((0, 1)) == pytest.approx(before.frame.image.mean((0, 1)), abs=3)
 
 
+def test_a_frame_that_waits_alone_is_not_compressed_however_large(scenes: list[Scene], context: SceneContext) -> None:
+    backlog: Backlog[str] = Backlog(raw_bytes=1, most_bytes=1 << 20)
+    for scene in scenes[:3]:
+        assert backlog.append(Write(scene, context))
+        item = backlog.popleft()
+        assert isinstance(item, Write) and item.scene is scene
+    assert all([backlog.append(Write(scene, context)) for scene in scenes[:3]])  # noqa: C419 (each is appended)
+    kinds = [type(item.scene) for item in (backlog.popleft() for _ in range(3)) if isinstance(item, Write)]
+    assert kinds == [Scene, PackedScene, PackedScene]
+
+
 def test_without_room_a_frame_is_left_out_and_the_next_says_so(scenes: list[Scene], context: SceneContext) -> None:
     backlog: Backlog[str] = Backlog(raw_bytes=2 * IMAGE, most_bytes=6 * IMAGE)
     taken = 0
