@@ -183,7 +183,8 @@ class Button(QPushButton):
         super().paintEvent(event)
         if self.property("chevron"):
             painter = QPainter(self)
-            area = QRectF(self.width() - 28, self.height() / 2 - 8, 16, 16)
+            left = 12 if self.layoutDirection() is Qt.LayoutDirection.RightToLeft else self.width() - 28
+            area = QRectF(left, self.height() / 2 - 8, 16, 16)
             paint_icon(painter, "chevron", area, self.palette().color(QPalette.ColorRole.Dark))
 
 

@@ -104,7 +104,7 @@ def test_markers_of_another_program_are_recorded_when_they_happened(session: Liv
         at_s = sender.send("picture 7, größer")
         until(lambda: session.outputs.status()[-1].sent == 1)
         status = session.outputs.status()[-1]
-        assert (status.kind, status.message, status.detail) == (MARKERS, "", "1 streams, 1 markers")
+        assert (status.kind, status.message, status.detail) == (MARKERS, "", "1 stream, 1 marker")
         session.stop_recording()
         until(lambda: (r := session.status().recording) is not None and r.state == "done")
     finally:
