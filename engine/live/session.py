@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
+from mien.engine.language import tr
 from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.cameras.inference import Inference
 from mien.engine.live.capture import Capture, Taken
@@ -93,7 +94,7 @@ class LiveSession:
         self._views = ViewStage(self.people)
         self.people.on_change = self._views.refresh
         self._recording = RecordStage(partial(make_recorder, detector_file=detector_file, settings=settings))
-        changed = partial(self._recording.stop, "the model was changed")
+        changed = partial(self._recording.stop, tr("the model was changed"))
         self._inference = inference or Inference(bundle, detector_file, settings, changed, landmarker_file)
         self._own = [self._inference] if inference is None else []
         self._models = self._inference.models
@@ -121,7 +122,7 @@ class LiveSession:
             if self._closing:
                 source.cancel()
                 return
-            before = self._leave("the source was changed")
+            before = self._leave(tr("the source was changed"))
             self._capture = Capture(source, self._take, self._hear, after=before)
             self._capture.start()
 
@@ -134,7 +135,7 @@ class LiveSession:
     def close_source(self) -> None:
         """Leave the present source; there are no frames until another is opened."""
         with self._lock:
-            self._leave("the source was closed")
+            self._leave(tr("the source was closed"))
 
     def _leave(self, why: str) -> Capture | None:
         before = self._capture
@@ -248,7 +249,7 @@ class LiveSession:
             selected=people.selected,
             no_signal_since=no_signal_since,
             recording=self._recording.status(),
-            warning=explained(self.error, "the session stopped; open it again")
+            warning=explained(self.error, tr("the session stopped; open it again"))
             if self.error
             else model.warning or self._models.landmarker_trouble,
         )
