@@ -34,22 +34,22 @@ _CELLS: Final = _NUMBERS * _DIRECTIONS
 _SIZES: Final = np.bincount(_NUMBERS)
 _FLAT: Final = 4.0  # grey levels of contrast that are taken for noise
 
-COVERED_ABOVE: Final = 0.74
+COVERED_ABOVE: Final = 0.80
 """Logit from which on a mouth is covered: one in a hundred faces of FairFace's training split is above it, and some of
 those mouths are."""
 
-_STEP: Final = 0.02219797
-_OFFSET: Final = -0.80441
+_STEP: Final = 0.02142458
+_OFFSET: Final = -1.09249
 # Weights of `features` in units of the step, as signed bytes in base64.
 _CODED: Final = (
-    "F+gsGP4RCiUu9B8rEP4FFhrZLVUXCAAi6wYENArjCdLYFOYuBUb6+PPFNPM1Gu8E/dvuGBRLAfb4IfPrCkIYAxH6JfveUQXtLCcgLggJLxflGx"
-    "T5Ahn8BtEM8OsU9hDu4iTuGPkS/Ofp0P8BywTctMLz9xK/6OjwxtzX49gN9N3xy+3g6woG5RPp5gEW/CwI/C/56BT/FhL+8Rj7DwkWDiz0ROEa"
-    "/wUIExooSPkhDwYTHNouAd7a39LeCLXIx7XkptToqJidsvvmncW3pLfR5tbotMHduQH3MMod5hkTHf3H0N7v3fsBEv0AHuskHPEhGiET4wXsEv"
-    "8AKR4CLP78ChUfN/kG3erJ5eXPt9rcse612rq2gceY4r7lo66hsKMiwOKgzbukxMwDzOz4Es8S+TXu/gMbL/AbJfw3D/oMBB4uGAn6Rg4iKBYI"
-    "EQDwGBT+9Bzq4gQO8ecOCub3Ferc9PUF99Lx/drwE9nQ+eHBHNHe7OTX/Pb+/SH75S/2GM8OBkgCGDsTRv00GBwcKe0B5jwHIvYxKQQpCwUZIx"
-    "UdBCIa7yzzIh/pGxYzBw4oNfgGVS8xFDAM/DAsM+0pJQUKMy0EFhEoBxkvFxYsDxQu8fwRN/kjJQ/wMR8iFRZNCxgx8evn8wTZFuzo6+P0HyEM"
-    "ESoH9+jt7xgaKA4HDQ/++wMU7QQEDBr/7dL4/wPw5wMO2t/U6Obm3O7g4trl9wsB9PXmCwYPAP4GEAkJGPUC8vL05RQIBv8NA+0IA+wZDAUHDw"
-    "L7BRX58gAJDwv2Fvny/wETDgIUBPT4"
+    "EBoHLBT+Dy8OCTg8NsAHJgkOJlvs4zwdDAoXAB8FDsK8C7QMKSbU/cPsOP0fIswcDsrnLPoSDPkLEwfLBSIq8gAH+LcUOfzvKx0xCgMgKfvpDC"
+    "P2FBMEK8f6/fv2AeEI4y0KFwsH+Pfu4Q30DfbYydr5Gf3ZBeHw8OrB/dMt78L8sgfV/x7u4w3cDeQQ/U4K/AcfCPMWHCb+DQQFGP0xAhofLvz4"
+    "J/kLCjUVKf1GFuYQAeE9ELz40cK4C7uB25XmvdzWy5mivdLCkNq9m7PH/+z8q7Lr0NEIL6wJ5Br6Fdvd8Nj27fgKIfrvF+RS5i0fEkoL9yATHC"
+    "EFIhEXGffm8xIaJOoRygK2wvaju87Uvdu817yzl7ST6dXOobGUuLAOztOhu7vDrwDnwPTW/fP3LR4DAgko9CEgHAA7GwD9FAgfCPbgSBgPGQ3k"
+    "NtwBAg8M5yAC5QgS7vgH8/sNGO/u1wH46L/b6s/2EufX/gXPMt4Dy/vdEPAA0yLi8ADmFs0CFjMHIjsCLf4rIfMiKAIT7i0tGPsaSAUyGDfvUv"
+    "RC+iUu80UfEDjjLCciEvobGP8UYxk1JiYUBg1YUOkrMfgnJywIEikl/CQdAT4gDiNHDg4PMwAgJBvzLx4dFTMUFwVH6t/k6/T/CfD67OT+Di8B"
+    "Dh0F8+vm/hoeIwYOH/cA5hwZA/oAFCP18ufl7hHj5PUX3Njd3+/y0Nrj5N/v8Qsu+vPbDSsP9vP6APgKId7z2/b62B4DAgQW+wYG/vsTCwIOG/"
+    "X6BSHt+AX/BgsGBP7nDf0PCA0FCfH4"
 )
 
 

@@ -29,6 +29,7 @@ from mien.models.embedded.quality.occluders import (
     cloth,
     covered,
     fair_faces,
+    glasses,
     hand,
     hides,
     piece_of,
@@ -40,11 +41,14 @@ _ALARMS: Final = 0.01
 
 
 def _free(images: Image, occluders: list[Occluder], rng: np.random.Generator, count: int) -> Image:
-    """So many with nothing before the mouth; a third with something elsewhere."""
+    """So many with nothing before the mouth; a third with something elsewhere, a sixth with glasses."""
     found: list[Image] = []
     while len(found) < count:
         image = images[rng.integers(len(images))]
-        if rng.random() < 0.35:
+        kind = rng.random()
+        if kind > 0.83:
+            image = glasses(image, rng)
+        elif kind < 0.35:
             at = rng.uniform(0, SIDE), rng.uniform(0, 0.55 * SIDE)
             image, opacity = occluders[rng.integers(len(occluders))](image, rng, at)
             if hides(opacity) > _FREE:

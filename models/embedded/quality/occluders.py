@@ -103,6 +103,25 @@ def hand(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opac
     return _grey(out), whole
 
 
+def glasses(image: Image, rng: np.random.Generator) -> Image:
+    """Glasses, clear or dark: never before the mouth, but their lower edges reach the cheeks."""
+    opacity, thick = _canvas(), rng.uniform(0.8, 3.2)
+    eyes, drop = (CROP.right_eye, CROP.left_eye), rng.uniform(-0.5, 1.5)
+    size = rng.uniform(5.4, 7.6), rng.uniform(3.8, 6.2)
+    filled = rng.random() < 0.4
+    for x, y in eyes:
+        centre = round(x * SIDE * _FINE), round((y * SIDE + drop) * _FINE)
+        axes = round(size[0] * _FINE), round(size[1] * _FINE)
+        cv2.ellipse(opacity, centre, axes, 0, 0, 360, 255, -1 if filled else max(1, round(thick * _FINE)))
+    y = round((CROP.right_eye[1] * SIDE + drop) * _FINE)
+    cv2.line(opacity, (0, y), (SIDE * _FINE, y), 255, max(1, round(thick * _FINE / (2 if filled else 1))))
+    if not filled:  # nothing across the lenses
+        for x, _ in eyes:
+            inner = round((size[0] - thick / 2) * _FINE), round((size[1] - thick / 2) * _FINE)
+            cv2.ellipse(opacity, (round(x * SIDE * _FINE), y), inner, 0, 0, 360, 0, -1)
+    return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(10, 90), 8.0))[0]
+
+
 def piece_of(others: Image) -> Occluder:
     """An occluder that is a piece of one of `others` ((n,48,48) uint8), with soft edges."""
 
