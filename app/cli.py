@@ -25,6 +25,7 @@ from mien.app.crash import EXIT_UNEXPECTED, complain, report, report_what_nobody
 from mien.engine import version
 from mien.engine.errors import MienError
 from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts, leave, survive_hang_up
+from mien.engine.language import tr
 from mien.engine.system import detach_native_output, missing_library, silence_telemetry
 
 EXIT_USER_ERROR = 2
@@ -51,12 +52,12 @@ def mien(context: click.Context, source: str | None, stream: dict[str, Any]) -> 
     """
     if context.invoked_subcommand is not None:
         if source is not None:
-            raise click.UsageError("--source belongs to the window; commands name their source themselves")
+            raise click.UsageError(tr("--source belongs to the window; commands name their source themselves"))
         if stream != NO_STREAM_OPTIONS:
-            raise click.UsageError("options about network streams belong behind the name of the command")
+            raise click.UsageError(tr("options about network streams belong behind the name of the command"))
         return
     if source is None and stream != NO_STREAM_OPTIONS:
-        raise click.UsageError("options about network streams belong to --source")
+        raise click.UsageError(tr("options about network streams belong to --source"))
     from mien.app.display import why_no_window
 
     reason = why_no_window()
@@ -96,12 +97,12 @@ def main() -> NoReturn:
         # click prints the usage over several lines; one line that says what to do reads better.
         context = error.ctx if isinstance(error, click.UsageError) else None
         command = "mien" if context is None else context.command_path
-        complain(f"{error.format_message().rstrip('.')} (see {command} --help)")
+        complain(tr("{error} (see {command} --help)", error=error.format_message().rstrip("."), command=command))
         code = EXIT_USER_ERROR
     except Abandoned:
         leave(EXIT_INTERRUPTED, LEFT)
     except (click.Abort, KeyboardInterrupt):
-        complain("interrupted")
+        complain(tr("interrupted"))
         code = EXIT_INTERRUPTED
     except MienError as error:
         complain(str(error))
@@ -110,7 +111,7 @@ def main() -> NoReturn:
         explained = missing_library(error)
         if signals.heard:
             # Native libraries make errors of their own of an interrupt that hits them while they are loaded.
-            complain("interrupted")
+            complain(tr("interrupted"))
             code = EXIT_INTERRUPTED
         elif explained is not None:
             complain(explained)

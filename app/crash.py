@@ -17,6 +17,7 @@ import platformdirs
 
 from mien.app.terminal import echo
 from mien.app.versions import in_one_line
+from mien.engine.language import tr
 from mien.engine.sources.address import secrets_of, without_secrets
 
 EXIT_UNEXPECTED: Final = 70
@@ -54,10 +55,14 @@ def report(error: BaseException, arguments: Sequence[str] | None = None) -> str:
     )
     try:
         path = _write(without_secrets(text, secrets) + "\n")
-        where = f"the full report is in {path}"
+        where = tr("the full report is in {path}", path=path)
     except OSError as failure:
-        where = f"the full report cannot be written to {reports_folder()} ({failure.strerror}); set MIEN_STATE"
-    return f"an unexpected error: {short} ({in_one_line()}); {where}"
+        where = tr(
+            "the full report cannot be written to {folder} ({reason}); set MIEN_STATE",
+            folder=reports_folder(),
+            reason=failure.strerror,
+        )
+    return tr("an unexpected error: {error} ({versions}); {where}", error=short, versions=in_one_line(), where=where)
 
 
 def report_what_nobody_catches(tell: Callable[[str], None]) -> None:

@@ -8,7 +8,9 @@ import sys
 from collections.abc import Mapping
 from typing import Any, Final
 
-HEADLESS: Final = "without a window, use mien annotate (files) or mien watch (live sources)"
+from mien.engine.language import tr, tr_later
+
+HEADLESS: Final = tr_later("without a window, use mien annotate (files) or mien watch (live sources)")
 
 # By Debian's and Ubuntu's names; what PySide6-Essentials 6.12 needs beyond a bare Debian 12.
 _ALWAYS: Final = {
@@ -41,14 +43,20 @@ def why_no_window(environment: Mapping[str, str] = os.environ) -> str | None:
     platform = environment.get("QT_QPA_PLATFORM", "").partition(":")[0]
     x11, wayland = environment.get("DISPLAY"), environment.get("WAYLAND_DISPLAY")
     if not platform and not x11 and not wayland:
-        return f"there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set); {HEADLESS}"
+        return tr(
+            "there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set); {headless}", headless=tr(HEADLESS)
+        )
     on_x11 = platform == "xcb" or (not platform and not wayland)
     missing = [package for name, package in (_ALWAYS | (_XCB if on_x11 else {})).items() if not _there(name)]
     if missing:
         packages = " ".join(sorted(set(missing)))
-        return f"the window needs system libraries that are missing here; install them: sudo apt-get install {packages}"
+        return tr(
+            "the window needs system libraries that are missing here; install them: sudo apt-get install {packages}",
+            packages=packages,
+        )
     if on_x11 and not _x_server_answers():
-        return f"the display {x11 or '(DISPLAY is not set)'} cannot be reached; {HEADLESS}"
+        name = x11 or tr("(DISPLAY is not set)")
+        return tr("the display {name} cannot be reached; {headless}", name=name, headless=tr(HEADLESS))
     return None
 
 

@@ -8,6 +8,8 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from mien.engine.language import tr
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,10 +34,20 @@ def chosen_bundle(model: Path | None, labels: Path | None, provider: Provider, w
 
     bundle = load_bundle(model or embedded_bundle())
     if bundle.reads_clips:
-        warn(f"{bundle.manifest.name} reads whole clips: each prediction runs all of it, as often as the machine can")
+        warn(
+            tr(
+                "{manifest} reads whole clips: each prediction runs all of it, as often as the machine can",
+                manifest=bundle.manifest.name,
+            )
+        )
     if labels is None:
         return bundle
     from mien.engine.inference.typed_labels import with_typed_labels
 
-    warn(f"the labels in {labels} are unvalidated: how well this model tells them apart was not measured")
+    warn(
+        tr(
+            "the labels in {labels} are unvalidated: how well this model tells them apart was not measured",
+            labels=labels,
+        )
+    )
     return with_typed_labels(bundle, labels, provider=provider)

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import dataclass
+from importlib import metadata
 from pathlib import Path
+from typing import Final
+
+PACKAGE_PAGE: Final = "https://pypi.org/project/mien/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,16 @@ def manual() -> Path | None:
     folder = _beside("manual")
     page = None if folder is None else folder / "index.html"
     return page if page is not None and page.is_file() else None
+
+
+def documentation() -> str:
+    """Where the manual is on the web: the address that the package names, else its page on PyPI."""
+    try:
+        named = metadata.metadata("mien").get_all("Project-URL") or []
+    except metadata.PackageNotFoundError:
+        named = []
+    pages = dict(tuple(line.split(", ", 1)) for line in named if ", " in line)
+    return next((pages[name] for name in ("Documentation", "Repository") if name in pages), PACKAGE_PAGE)
 
 
 def _beside(name: str) -> Path | None:

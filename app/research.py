@@ -7,6 +7,7 @@ from typing import Any, Final
 import click
 
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 
 _EXTRA: Final = frozenset(
     {"torch", "torchvision", "open_clip", "PIL", "onnx", "onnxscript", "onnx_ir", "accelerate", "tensorboard"}
@@ -28,7 +29,12 @@ class ResearchGroup(click.Group):
             name = (error.name or "").partition(".")[0]
             if name not in _EXTRA:
                 raise
+            command = " ".join(filter(None, ("mien", ctx.info_name, ctx.invoked_subcommand)))
             raise MienError(
-                f"mien {ctx.info_name} {ctx.invoked_subcommand or ''} needs {name}, which is not installed; "
-                "install Mien with its train extra: pip install 'mien[train]'".replace("  ", " ")
+                tr(
+                    "{command} needs {name}, which is not installed; install Mien with its train extra: "
+                    "pip install 'mien[train]'",
+                    command=command,
+                    name=name,
+                )
             ) from None

@@ -12,6 +12,7 @@ from typing import Final
 
 from mien.engine import version
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 
 ADDRESS: Final = "https://pypi.org/pypi/mien/json"
 """PyPI's page about Mien, as JSON."""
@@ -39,10 +40,16 @@ def look_for_update(address: str = ADDRESS) -> str:
     """
     newest, mine = _newest(address), version()
     if not _RELEASE.match(mine):
-        return f"the newest release is Mien {newest}; which one this is, is not known: it was never installed"
+        return tr(
+            "the newest release is Mien {newest}; which one this is, is not known: it was never installed",
+            newest=newest,
+        )
     if _numbers(newest) > _numbers(mine):
-        return f"Mien {newest} is there; this is {mine}. Get it where you got this one; nothing was downloaded"
-    return f"this is Mien {mine}, and there is no newer release"
+        return tr(
+            "Mien {newest} is there; this is {mine}. Get it where you got this one; nothing was downloaded",
+            newest=newest, mine=mine,
+        )  # fmt: skip
+    return tr("this is Mien {mine}, and there is no newer release", mine=mine)
 
 
 def _newest(address: str) -> str:
@@ -52,21 +59,24 @@ def _newest(address: str) -> str:
             content = answer.read(_LARGEST)
         newest = json.loads(content)["info"]["version"]
     except urllib.error.HTTPError as error:
-        raise MienError(_failed(address, f"it answered {error.code}")) from None
+        raise MienError(_failed(address, tr("it answered {code}", code=error.code))) from None
     except (urllib.error.URLError, OSError) as error:
         reason = getattr(error, "reason", error)
         if isinstance(reason, ssl.SSLCertVerificationError):
-            reason = f"its certificate cannot be trusted: {reason.verify_message}"
+            reason = tr("its certificate cannot be trusted: {reason}", reason=reason.verify_message)
         raise MienError(_failed(address, str(reason))) from None
     except (ValueError, KeyError, TypeError):
-        raise MienError(_failed(address, "it sent something else than expected")) from None
+        raise MienError(_failed(address, tr("it sent something else than expected"))) from None
     if not isinstance(newest, str) or not _RELEASE.match(newest) or len(newest) > 40:
-        raise MienError(_failed(address, "it sent something else than expected"))
+        raise MienError(_failed(address, tr("it sent something else than expected")))
     return newest
 
 
 def _failed(address: str, reason: str) -> str:
-    return f"whether there is a newer release could not be asked at {address}: {reason}; try again later"
+    return tr(
+        "whether there is a newer release could not be asked at {address}: {reason}; try again later",
+        address=address, reason=reason,
+    )  # fmt: skip
 
 
 def _verifying() -> ssl.SSLContext:

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Final, Self
 
+from mien.engine.language import tr
+
 # Windows has neither flag: there, links need a privilege that users do not have, and text mode has to be left.
 _NO_LINK: Final = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
 _TRIES: Final = 100
@@ -182,7 +184,9 @@ class NameLock:
             try:
                 if not _lock(handle):
                     number = os.read(handle, 20).decode(errors="replace").strip()
-                    raise NameHeldError(f"process {number}" if number.isdigit() else "another program")
+                    raise NameHeldError(
+                        tr("process {number}", number=number) if number.isdigit() else tr("another program")
+                    )
                 if _is(path, handle):
                     os.ftruncate(handle, 0)
                     os.write(handle, f"{os.getpid()}\n".encode())
@@ -192,7 +196,7 @@ class NameLock:
                 os.close(handle)
                 raise
             os.close(handle)  # its holder removed it just then
-        raise NameHeldError("another program")
+        raise NameHeldError(tr("another program"))
 
 
 def lock_file(folder: Path, name: str) -> Path:

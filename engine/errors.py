@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from mien.engine.language import tr
+
 
 class MienError(Exception):
     """Root of all errors whose message is written for the user; the command line prints it and exits with 2."""
@@ -35,4 +37,7 @@ def explained(error: BaseException, what: str) -> str:
     """One line about `error` for people: its own words if it is written for them, else `what` went wrong and how."""
     if isinstance(error, MienError):
         return str(error)
-    return f"{what} ({type(error).__name__}: {' '.join(str(error).split())[:200]})"
+    return tr(
+        "{what} ({error}: {details})",
+        what=what, error=type(error).__name__, details=" ".join(str(error).split())[:200],
+    )  # fmt: skip

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from mien.engine.errors import MienError, SettingsError
+from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLayer
 
 DetectorRange = Literal["auto", "short", "full", "tiles"]
@@ -34,7 +35,9 @@ def require_one_of(name: str, value: object, allowed: Iterable[str], error: type
     """
     allowed = tuple(allowed)
     if value not in allowed:
-        raise error(f"{name} is {value!r}; choose one of {', '.join(allowed)}")
+        raise error(
+            tr("{name} is {value!r}; choose one of {allowed}", name=name, value=value, allowed=", ".join(allowed))
+        )
 
 
 def require_between(
@@ -47,8 +50,17 @@ def require_between(
     """
     number = isinstance(value, int | float) and not isinstance(value, bool)
     if not number or not low <= value <= high:  # type: ignore[operator]
-        span = f"from {low:g} to {high:g}" if high < math.inf else f"of at least {low:g}"
-        raise error(f"{name} is {value!r}; choose a value {span}")
+        if high < math.inf:
+            raise error(
+                tr(
+                    "{name} is {value!r}; choose a value from {low:g} to {high:g}",
+                    name=name,
+                    value=value,
+                    low=low,
+                    high=high,
+                )
+            )
+        raise error(tr("{name} is {value!r}; choose a value of at least {low:g}", name=name, value=value, low=low))
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +83,9 @@ class Expectation:
     def __post_init__(self) -> None:
         require_one_of("expect", self.choice, EXPECTED)
         if (self.choice == "own") != bool(self.frequencies):
-            raise SettingsError('expect: own frequencies go with the choice "own", and with it only')
+            raise SettingsError(tr('expect: own frequencies go with the choice "own", and with it only'))
         for label, share in self.frequencies:
-            require_between(f"expected frequency of {label}", share, 1e-6, 1e9)
+            require_between(tr("expected frequency of {label}", label=label), share, 1e-6, 1e9)
 
 
 BALANCED: Final = Expectation()

@@ -12,6 +12,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from mien.engine.language import tr
+
 
 def detach_native_output() -> None:
     """Send what native code writes to standard error nowhere; Python's own goes on to where it went.
@@ -221,6 +223,10 @@ def missing_library(error: BaseException) -> str | None:
     name = found.group(1)
     package = _PACKAGES.get(name)
     if package is None:
-        return f"the system library {name} is missing; install the package that holds it"
+        return tr("the system library {name} is missing; install the package that holds it", name=name)
     everything = " ".join(sorted(set(_PACKAGES.values())))
-    return f"the system library {name} is missing; install it: sudo apt-get install {everything}"
+    return tr(
+        "the system library {name} is missing; install it: sudo apt-get install {everything}",
+        name=name,
+        everything=everything,
+    )

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from mien.engine.errors import RecordingError, SettingsError, SourceError
+from mien.engine.language import tr
 from mien.engine.settings import DetectorRange, Provider
 from mien.loading import bundle_of, detector_file, landmarker_file, settings_of
 
@@ -159,7 +160,7 @@ def record(
     from mien.engine.sources.address import SourceAddress
 
     if seconds is not None and not 0 < seconds < float("inf"):
-        raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
+        raise SettingsError(tr("seconds is {seconds:g}; choose a value above 0", seconds=seconds))
     chosen = settings_of(provider, detector_range, settings)
     address = SourceAddress.parse(source)
     style = chosen.overlay_style
@@ -188,7 +189,7 @@ def record(
     if status is None or not status.files:
         if condition is not None and condition.state == "failed":
             raise SourceError(condition.message)
-        raise RecordingError(status.message if status is not None and status.message else "nothing was recorded")
+        raise RecordingError(status.message if status is not None and status.message else tr("nothing was recorded"))
     return _recorded(status, (warning,) if warning else ())
 
 

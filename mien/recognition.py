@@ -16,6 +16,7 @@ from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.faces.quality import flaws
 from mien.engine.faces.steadying import Steadier
 from mien.engine.inference.predictor import Predictor
+from mien.engine.language import tr
 from mien.engine.settings import DetectorRange, Provider, Settings
 from mien.engine.types import Detection, FloatArray, RgbImage, Status
 from mien.loading import bundle_of, detector_file, expectation_of
@@ -113,7 +114,7 @@ class Recogniser:
             ModelError: the detector cannot be used.
         """
         if (image is None) == (crops is None):
-            raise SettingsError("predict: give an image (H,W,3), or crops=(n,S,S,3)")
+            raise SettingsError(tr("predict: give an image (H,W,3), or crops=(n,S,S,3)"))
         if crops is not None:
             return self._predictor.probabilities(self._predictor.still_logits(self._checked(crops, 4)))
         assert image is not None
@@ -159,7 +160,9 @@ class Recogniser:
         """
         windows = self._checked(crops, 5)
         if windows.shape[1] != self.steps:
-            raise SettingsError(f"crops has {windows.shape[1]} steps; this model reads {self.steps}")
+            raise SettingsError(
+                tr("crops has {shape} steps; this model reads {steps}", shape=windows.shape[1], steps=self.steps)
+            )
         if self._predictor.bundle.manifest.mirror_steps:
             windows = windows.copy()
             windows[:, 1::2] = windows[:, 1::2, :, ::-1]
@@ -211,7 +214,13 @@ class Recogniser:
         if crops.dtype != np.uint8 or crops.ndim != dimensions or crops.shape[-3:] != (self.size, self.size, 3):
             leading = "n,T" if dimensions == 5 else "n"
             raise SettingsError(
-                f"crops is {crops.dtype} {crops.shape}; give uint8 ({leading},{self.size},{self.size},3)"
+                tr(
+                    "crops is {dtype} {shape}; give uint8 ({leading},{size},{size},3)",
+                    dtype=crops.dtype,
+                    shape=crops.shape,
+                    leading=leading,
+                    size=self.size,
+                )
             )
         return crops
 
@@ -219,5 +228,7 @@ class Recogniser:
 def _checked_image(image: npt.NDArray[np.uint8]) -> RgbImage:
     image = np.asarray(image)
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or 0 in image.shape:
-        raise SettingsError(f"image is {image.dtype} {image.shape}; give uint8 (H,W,3) RGB")
+        raise SettingsError(
+            tr("image is {dtype} {shape}; give uint8 (H,W,3) RGB", dtype=image.dtype, shape=image.shape)
+        )
     return image

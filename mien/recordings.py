@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.review.session import RecordedSession, read_session
 from mien.loading import expectation_of
 
@@ -69,7 +70,7 @@ class Recording:
         try:
             import pandas
         except ImportError:
-            raise ReviewError("pandas is not installed; install it: pip install pandas") from None
+            raise ReviewError(tr("pandas is not installed; install it: pip install pandas")) from None
         return pandas.DataFrame(dict(self.columns))
 
     def to_polars(self) -> polars.DataFrame:
@@ -81,7 +82,7 @@ class Recording:
         try:
             import polars
         except ImportError:
-            raise ReviewError("Polars is not installed; install it: pip install polars") from None
+            raise ReviewError(tr("Polars is not installed; install it: pip install polars")) from None
         return polars.DataFrame(dict(self.columns))
 
 

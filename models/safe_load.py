@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 
 class _TrainingLog:
@@ -42,26 +43,34 @@ def read_file(path: Path) -> Any:
         ModelError: the file is missing, truncated, not a PyTorch file, or holds more than tensors and plain data.
     """
     if not path.is_file():
-        raise ModelError(f"{path}: no such file; give a checkpoint file")
+        raise ModelError(tr("{path}: no such file; give a checkpoint file", path=path))
     try:
         with torch.serialization.safe_globals(_admitted()):
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         text = " ".join(str(error).split())
         if "global" in text.lower():
-            name = text.split("GLOBAL ")[-1].split(" ")[0] if "GLOBAL " in text else "an object"
+            name = text.split("GLOBAL ")[-1].split(" ")[0] if "GLOBAL " in text else tr("an object")
             raise ModelError(
-                f"{path}: refused, because loading it would run foreign code ({name}); only tensors are read from "
-                "a checkpoint, so get the file from its authors' page, or save its state_dict alone"
+                tr(
+                    "{path}: refused, because loading it would run foreign code ({name}); only tensors are read "
+                    "from a checkpoint, so get the file from its authors' page, or save its state_dict alone",
+                    path=path,
+                    name=name,
+                )
             ) from None
-        raise ModelError(f"{path}: damaged or not a PyTorch checkpoint; download it again") from None
+        raise ModelError(tr("{path}: damaged or not a PyTorch checkpoint; download it again", path=path)) from None
     except (RuntimeError, EOFError, OSError, ValueError, KeyError, AttributeError, TypeError, IndexError) as error:
         if "TorchScript" in str(error):
             raise ModelError(
-                f"{path}: a TorchScript archive holds code, not only weights; give the state_dict instead"
+                tr("{path}: a TorchScript archive holds code, not only weights; give the state_dict instead", path=path)
             ) from None
         raise ModelError(
-            f"{path}: damaged, cut short or not a PyTorch checkpoint ({_short(error)}); download it again"
+            tr(
+                "{path}: damaged, cut short or not a PyTorch checkpoint ({reason}); download it again",
+                path=path,
+                reason=_short(error),
+            )
         ) from None
 
 
@@ -79,11 +88,17 @@ def state_of(content: Any, path: Path) -> dict[str, Tensor]:
     if isinstance(content, Mapping) and isinstance(content.get("state_dict"), Mapping):
         content = content["state_dict"]
     if not isinstance(content, Mapping) or not content:
-        raise ModelError(f"{path}: holds no named tensors; give a checkpoint with a state_dict")
+        raise ModelError(tr("{path}: holds no named tensors; give a checkpoint with a state_dict", path=path))
     state: dict[str, Tensor] = {}
     for key, value in content.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise ModelError(f"{path}: holds {str(key)[:40]!r}, which is not a tensor by name; give a state_dict")
+            raise ModelError(
+                tr(
+                    "{path}: holds {key!r}, which is not a tensor by name; give a state_dict",
+                    path=path,
+                    key=str(key)[:40],
+                )
+            )
         state[key.removeprefix("module.")] = value
     return state
 

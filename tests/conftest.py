@@ -17,6 +17,9 @@ from mien.engine.inference.bundle import Bundle, CropGeometry, Manifest, write_b
 from mien.engine.inference.downloads import resolve_detector
 from tests.expected_skips import pytest_addoption, pytest_configure  # noqa: F401 (pytest finds them here)
 
+# Messages are compared in English, whatever this machine speaks. Nothing is translated while modules are imported.
+os.environ["MIEN_LANGUAGE"] = "en"
+
 # How long one example takes says more about the machine than about the code.
 hypothesis.settings.register_profile("mien", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 hypothesis.settings.load_profile("mien")

@@ -20,8 +20,10 @@ from PySide6.QtWidgets import QApplication, QDialog, QWidget  # noqa: E402
 
 from mien.app.gui import preferences  # noqa: E402
 from mien.app.gui.look.icons import app_icon  # noqa: E402
+from mien.app.gui.look.language import speak  # noqa: E402
 from mien.app.gui.look.theme import CHOICES, Theme  # noqa: E402
 from mien.app.gui.window import MainWindow  # noqa: E402
+from mien.engine.language import LANGUAGES  # noqa: E402
 from tests.driving import pause, wait  # noqa: E402
 
 
@@ -30,6 +32,8 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("--theme", choices=CHOICES, default="light")
     parser.add_argument("--only", default="")
+    parser.add_argument("--language", choices=LANGUAGES, default="en")
+    parser.add_argument("--smallest", action="store_true", help="the main window at its smallest size")
     parser.add_argument("--source", default="demo")
     parser.add_argument("--seconds", type=float, default=11.0, help="how long the live view runs first")
     chosen = parser.parse_args()
@@ -43,9 +47,12 @@ def main() -> None:
 def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
     app = QApplication([])
     app.setWindowIcon(app_icon())
+    speak(app, chosen.language)
     p = preferences.Preferences(theme=chosen.theme, welcomed=True, record_folder=str(temporary / "recordings"))
     p.recent = ["rtsp://192.168.1.20/stream1", "/home/ada/Videos/interview.mp4"]
     window = MainWindow(Theme(app, p.theme), p)
+    if chosen.smallest:
+        window.resize(window.minimumSize())
     window.show()
     window.start(chosen.source)
 

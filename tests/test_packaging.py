@@ -69,3 +69,13 @@ def test_without_a_repository_nothing_leads_nowhere(recipe: dict[str, Any]) -> N
     assert re.findall(r"\]\((?!https?:|#)", shown) == []
     assert "docs/privacy.md" in shown
     assert recipe["addresses"]("") == {}
+
+
+def test_the_installers_hold_the_tested_releases() -> None:
+    """With smaller builds of the same releases, which constraints.txt does not name."""
+    freeze = runpy.run_path(str(ROOT / "packaging" / "freeze" / "freeze.py"), run_name="freeze")
+    lines = freeze["constraints"]()
+    pins = dict(line.partition(";")[0].strip().split("==") for line in lines)
+    for large, small in freeze["SMALLER"].items():
+        assert pins[small] == pins[large]
+    assert len(pins) > 60

@@ -28,6 +28,7 @@ from mien.app.commands.options import (
 from mien.app.embedded import chosen_bundle
 from mien.engine.batch.inputs import plan
 from mien.engine.errors import SettingsError, SourceError
+from mien.engine.language import tr
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
     try:
         return NeutralPeriod(float(start), float(end))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not START-END in seconds, for example 0-3") from None
+        raise click.BadParameter(tr("{value!r} is not START-END in seconds, for example 0-3", value=value)) from None
 
 
 @click.command(short_help="Annotate videos: boxes and bars in an MP4, numbers in a CSV.")
@@ -117,7 +118,7 @@ def annotate(
     """  # fmt: skip
     settings = Settings(**chosen)
     if overwrite and (resume or cluster):
-        raise SettingsError("--overwrite replaces what --resume and --ray keep; choose one of them")
+        raise SettingsError(tr("--overwrite replaces what --resume and --ray keep; choose one of them"))
     planned = plan(source, output)
     console = Console(quiet)
 
@@ -131,7 +132,7 @@ def annotate(
         # Before the networks are loaded, and before anything is downloaded.
         spec, mp4 = planned[0]
         if spec != DEMO and not Path(spec).exists():
-            raise SourceError(f"{spec}: no such file")
+            raise SourceError(tr("{spec}: no such file", spec=spec))
         landmarks = "landmarks" in settings.columns
         Outputs.checked(mp4, overwrite=overwrite, source=Path(spec), landmarks=landmarks)
     bundle = chosen_bundle(model, labels, settings.provider, console.warn)

@@ -11,6 +11,7 @@ import click
 
 from mien.app.commands.console import EXIT_INTERRUPTED
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.system import printable
 
 if TYPE_CHECKING:
@@ -52,7 +53,13 @@ def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: in
     finished = [job for job in jobs if work.resume and is_finished(job, work)]
     left = [job for job in jobs if job not in finished]
     if finished:
-        console.say(f"{len(finished)} of {len(jobs)} videos were finished before and are left as they are")
+        console.say(
+            tr(
+                "{done} of {count} videos were finished before and are left as they are",
+                done=len(finished),
+                count=len(jobs),
+            )
+        )
     with nullcontext(_nothing) if console.quiet else overall_bar(len(left)) as progress:
 
         def told(outcome: Outcome) -> None:
@@ -72,11 +79,13 @@ def run_many(jobs: Sequence[Job], work: Work, console: Console, *, processes: in
         _summarise(outcomes)
     failed = sum(outcome.state == "failed" for outcome in outcomes)
     done = sum(outcome.state in {"done", "skipped"} for outcome in outcomes) + len(finished)
-    console.say(f"{done} of {len(jobs)} videos annotated")
+    console.say(tr("{done} of {count} videos annotated", done=done, count=len(jobs)))
     if any(outcome.state == "stopped" for outcome in outcomes) or len(outcomes) < len(left):
         raise click.exceptions.Exit(EXIT_INTERRUPTED)
     if failed:
-        raise MienError(f"{failed} of {len(jobs)} videos could not be annotated; see the lines above")
+        raise MienError(
+            tr("{failed} of {count} videos could not be annotated; see the lines above", failed=failed, count=len(jobs))
+        )
 
 
 def _nothing(progress: object) -> None:

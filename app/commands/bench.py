@@ -17,6 +17,7 @@ from mien.app.embedded import embedded_bundle
 from mien.engine import version
 from mien.engine.disk import write_whole
 from mien.engine.errors import MienError
+from mien.engine.language import english, tr
 from mien.engine.settings import DETECTOR_RANGES, PROVIDERS, Settings
 from mien.engine.system import printable
 
@@ -85,9 +86,9 @@ def bench(
     if file is not None:
         about_it = {"name": manifest.name, "version": manifest.version, "sha256": bundle.sha256}
         made = {"mien": version(), "onnxruntime": runtime_version(), "machine": machine, "model": about_it}
-        _write(file, made | figures)
+        _write(file, english(made | figures))
     if all(isinstance(told, str) for told in figures["update_ms"].values()):
-        raise MienError("no provider of ONNX Runtime runs; reinstall Mien")
+        raise MienError(tr("no provider of ONNX Runtime runs; reinstall Mien"))
 
 
 def _model(bundle: Bundle, detector_file: Path, settings: Settings, doing: Say) -> dict[str, Any]:
@@ -197,4 +198,4 @@ def _write(file: Path, figures: dict[str, object]) -> None:
     try:
         write_whole(file, json.dumps(figures, indent=2) + "\n")
     except OSError as error:
-        raise MienError(f"{file}: cannot be written ({error.strerror})") from None
+        raise MienError(tr("{path}: cannot be written ({reason})", path=file, reason=error.strerror)) from None

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Final
 
 from mien.app.terminal import echo
 from mien.engine.interrupts import LEAVE, leave
+from mien.engine.language import tr, tr_later
 
 if TYPE_CHECKING:
     from mien.engine.batch.annotator import Report
@@ -31,12 +32,13 @@ class Console:
 
     def warn(self, message: str) -> None:
         """Print a warning."""
-        echo(f"mien: warning: {message}", err=True)
+        echo(tr("mien: warning: {message}", message=message), err=True)
 
     def interrupted(self, count: int) -> None:
         """What to say at the second Ctrl-C; called from a signal handler, so it writes past all buffers."""
         if count == 2:
-            os.write(sys.stderr.fileno(), b"mien: finishing; press again to leave the .part files\n")
+            said = tr("mien: finishing; press again to leave the .part files")
+            os.write(sys.stderr.fileno(), f"{said}\n".encode(errors="replace"))
 
     def interrupted_here(self, count: int) -> None:
         """As `interrupted`, where threads of this program write: it ends at the third, before they are in the way."""
@@ -59,9 +61,11 @@ class Console:
         for warning in warnings:
             self.warn(warning)
         if with_face == 0:
-            self.warn(f"{mp4}: no face was found in any frame; for very small faces try --range tiles")
-        done = "stopped" if stopped else "done"
-        speed = f"{frames / elapsed_s if elapsed_s > 0 else 0:.0f} frames a second"
+            self.warn(tr("{path}: no face was found in any frame; for very small faces try --range tiles", path=mp4))
+        text = tr_later("done: {names}; a face in {with_face} of {frames} frames; {speed:.0f} frames a second")
+        if stopped:
+            text = tr_later("stopped: {names}; a face in {with_face} of {frames} frames; {speed:.0f} frames a second")
+        speed = frames / elapsed_s if elapsed_s > 0 else 0.0
         beside = [outputs.csv, outputs.json, *([outputs.parquet] if outputs.landmarks else [])]
         names = f"{mp4} (+ {', '.join(path.name for path in beside)})"
-        self.say(f"{done}: {names}; a face in {with_face} of {frames} frames; {speed}")
+        self.say(tr(text, names=names, with_face=with_face, frames=frames, speed=speed))

@@ -18,6 +18,7 @@ from mien.app.terminal import echo
 from mien.app.versions import BUILDS, LIBRARIES, installed, releases_seen, untested
 from mien.engine import version
 from mien.engine.errors import MienError
+from mien.engine.language import tr, trn
 from mien.engine.system import missing_library, outside_connections, telemetry_silenced
 from mien.engine.threads import Stages
 
@@ -72,7 +73,14 @@ def doctor(model: Path | None, detector: Path | None, updates: bool) -> None:
             _try(problems, "pipeline", lambda: _pipeline(bundle, file))
         _try(problems, "sends nothing", connections.judge)
     if problems:
-        raise MienError(f"doctor found {len(problems)} problem(s): " + "; ".join(problems))
+        raise MienError(
+            trn(
+                "doctor found {count} problem(s): {problems}",
+                "doctor found {count} problem(s): {problems}",
+                len(problems),
+                problems="; ".join(problems),
+            )
+        )
     if left_out := gpu_left_out(providers or ()):
         echo(f"mien: {left_out}", err=True)
         raise click.exceptions.Exit(_GPU_UNUSED)
@@ -112,9 +120,14 @@ class _Connections:
             MienError: there was a connection, or the telemetry of a library is not switched off.
         """
         if self._found:
-            raise MienError(f"connected to {', '.join(sorted(self._found))} while the pipeline ran; please report this")
+            raise MienError(
+                tr(
+                    "connected to {found} while the pipeline ran; please report this",
+                    found=", ".join(sorted(self._found)),
+                )
+            )
         if not telemetry_silenced():
-            raise MienError("the telemetry of the libraries is not switched off; please report this")
+            raise MienError(tr("the telemetry of the libraries is not switched off; please report this"))
         seen = "connections cannot be seen on this system" if self._found is None else "no connection while it ran"
         _line("sends nothing", f"{seen}; telemetry of ONNX Runtime and MediaPipe is off")
 
@@ -158,7 +171,7 @@ def _providers(bundle: Bundle) -> list[str]:
         except MienError as error:
             _line(name, f"does not run: {for_this_python(str(error))}")
     if not running:
-        raise MienError("no provider of ONNX Runtime runs; reinstall Mien")
+        raise MienError(tr("no provider of ONNX Runtime runs; reinstall Mien"))
     return running
 
 
@@ -196,13 +209,19 @@ def _pipeline(bundle: Bundle, detector_file: Path) -> None:
         source, mp4 = Path(folder) / "source.mp4", Path(folder) / "annotated.mp4"
         written = _write_video(source)
         read = _read_video(source)
-        _expect("what was written", written, read)
+        _expect(tr("what was written"), written, read)
         with Annotator(bundle, detector_file, Settings()) as annotator:
             stats = annotator.annotate(str(source), mp4).stats
             provider = annotator.provider
-        _expect("the annotated video", read, _read_video(mp4))
+        _expect(tr("the annotated video"), read, _read_video(mp4))
     if stats.frames_with_face < len(read.times_s):
-        raise MienError(f"a face was found in {stats.frames_with_face} of {len(read.times_s)} frames; reinstall Mien")
+        raise MienError(
+            tr(
+                "a face was found in {frames_with_face} of {count} frames; reinstall Mien",
+                frames_with_face=stats.frames_with_face,
+                count=len(read.times_s),
+            )
+        )
     _line(
         "pipeline",
         f"{stats.frames_done} frames with audio written, read and annotated, "
@@ -250,10 +269,15 @@ def _expect(what: str, wanted: _Video, found: _Video) -> None:
     """Raises MienError where `found` differs from `wanted`."""
     problem = None
     if len(found.times_s) != len(wanted.times_s):
-        problem = f"has {len(found.times_s)} of {len(wanted.times_s)} frames"
+        problem = tr(
+            "{what} has {found} of {wanted} frames", what=what, found=len(found.times_s), wanted=len(wanted.times_s)
+        )
     elif (off := max(abs(a - b) for a, b in zip(wanted.times_s, found.times_s, strict=True))) > _CLOCK_S:
-        problem = f"has frames {off:.3f} s beside their times"
+        problem = tr("{what} has frames {off:.3f} s beside their times", what=what, off=off)
     elif found.audio != wanted.audio or abs(found.audio_s - wanted.audio_s) > _AUDIO_S:
-        problem = f"has {found.audio_s:.2f} s of {found.audio or 'no'} audio, not {wanted.audio_s:.2f} s"
+        problem = tr(
+            "{what} has {found:.2f} s of audio ({codec}), not {wanted:.2f} s",
+            what=what, found=found.audio_s, codec=found.audio or "–", wanted=wanted.audio_s,
+        )  # fmt: skip
     if problem is not None:
-        raise MienError(f"{what} {problem}; reinstall Mien with the releases of constraints.txt")
+        raise MienError(tr("{problem}; reinstall Mien with the releases of constraints.txt", problem=problem))

@@ -9,6 +9,7 @@ from typing import Any
 import click
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS
 from mien.engine.settings import (
     DETECTOR_RANGES,
@@ -163,7 +164,7 @@ def resolved_landmarker(settings: Settings, explicit: Path | None, say: Callable
     """
     if not settings.needs_landmarks:
         if explicit is not None:
-            raise SettingsError("--landmarker is for --columns and --face-layers; add one of them")
+            raise SettingsError(tr("--landmarker is for --columns and --face-layers; add one of them"))
         return None
     from mien.engine.inference.downloads import resolve_landmarker
     from mien.engine.recording.face_data.landmarks_file import require_parquet

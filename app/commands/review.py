@@ -13,6 +13,7 @@ import click
 from mien.app.commands.console import Console
 from mien.app.commands.options import font_scale_option, layers_option, quiet_option
 from mien.engine.errors import MienError, ReviewError
+from mien.engine.language import tr
 from mien.engine.review.exports import EXPORTERS, Selection, exporter
 from mien.engine.settings import OVERLAY_LOOKS, OverlayLook, OverlayStyle
 
@@ -51,7 +52,7 @@ class _Span(click.ParamType):  # type: ignore[type-arg,unused-ignore]
         except ReviewError:
             dash = ""
         if not dash or found[0] >= found[1]:
-            self.fail(f"{value!r} is not START-END, for example 12.5-40 or 1:10-1:25", param, ctx)
+            self.fail(tr("{value!r} is not START-END, for example 12.5-40 or 1:10-1:25", value=value), param, ctx)
         return found
 
 
@@ -132,7 +133,9 @@ def review(
     if not files:
         SessionFiles.of(recording)
         if span or excluded or people or compare or expect:
-            raise ReviewError("there is nothing to write: give --csv, --statistics, --report, --clip or the like, too")
+            raise ReviewError(
+                tr("there is nothing to write: give --csv, --statistics, --report, --clip or the like, too")
+            )
         _open(recording)
         return
     _check(files, report, videos, compare, wanted, overwrite)
@@ -153,13 +156,13 @@ def review(
             _statistics(session, _excluding(read_session(compare, expect=expected), excluded), file, selection)
         else:
             exporter(kind)(session, file, selection)
-        console.say(f"written: {file}")
+        console.say(tr("written: {file}", file=file))
     if report is not None:
         _report(session, recording.stem, report, selection)
-        console.say(f"written: {report}")
+        console.say(tr("written: {report}", report=report))
     for start_s, end_s, file in videos:
         _video(session, file, start_s, end_s, tracks or frozenset(session.tracks), style, quiet)
-        console.say(f"written: {file}")
+        console.say(tr("written: {file}", file=file))
 
 
 def _check(
@@ -173,18 +176,24 @@ def _check(
     """Everything that can be known to go wrong before the recording is read."""
     for path in files:
         if path.exists() and not overwrite:
-            raise ReviewError(f"{path}: already exists; give another name, or --overwrite to replace it")
+            raise ReviewError(tr("{path}: already exists; give another name, or --overwrite to replace it", path=path))
         if files.count(path) > 1:
-            raise ReviewError(f"{path}: is named twice; give each file a name of its own")
+            raise ReviewError(tr("{path}: is named twice; give each file a name of its own", path=path))
     if report is not None and report.suffix.lower() not in {".pdf", ".png", ".html"}:
-        raise ReviewError(f"{report}: a report ends in .pdf, .html or .png")
+        raise ReviewError(tr("{path}: a report ends in .pdf, .html or .png", path=report))
     for start_s, end_s, path in videos:
         if path.suffix.lower() != ".mp4":
-            raise ReviewError(f"{path}: a video ends in .mp4")
+            raise ReviewError(tr("{path}: a video ends in .mp4", path=path))
         if end_s is not None and end_s <= start_s:
-            raise ReviewError(f"{path}: the clip ends at {end_s:g} s, before it begins; give START, then END")
+            raise ReviewError(
+                tr(
+                    "{path}: the clip ends at {end_s:g} s, before it begins; give START, then END",
+                    path=path,
+                    end_s=end_s,
+                )
+            )
     if compare is not None and "statistics" not in wanted:
-        raise ReviewError("--compare adds to a table of figures: give --statistics FILE.csv, too")
+        raise ReviewError(tr("--compare adds to a table of figures: give --statistics FILE.csv, too"))
 
 
 def _check_layers(session: RecordedSession, layers: tuple[FaceLayer, ...]) -> None:
@@ -197,8 +206,12 @@ def _check_layers(session: RecordedSession, layers: tuple[FaceLayer, ...]) -> No
     missing = ", ".join(layer for layer in layers if layer not in there)
     if missing:
         raise ReviewError(
-            f"{session.csv}: {missing} cannot be drawn, as it was not written; axes take --columns pose, gaze takes "
-            "pose,gaze, and mesh and contours take landmarks (and pyarrow)"
+            tr(
+                "{path}: {missing} cannot be drawn, as it was not written; axes take --columns pose, gaze "
+                "takes pose,gaze, and mesh and contours take landmarks (and pyarrow)",
+                path=session.csv,
+                missing=missing,
+            )
         )
 
 
@@ -246,7 +259,7 @@ def _open(recording: Path) -> None:
 
     reason = why_no_window()
     if reason is not None:
-        raise MienError(f"{reason}; or write the recording out with --csv, --elan, --vtt or --report")
+        raise MienError(tr("{reason}; or write the recording out with --csv, --elan, --vtt or --report", reason=reason))
     from mien.app.gui.start import run_review
 
     raise click.exceptions.Exit(run_review(recording))

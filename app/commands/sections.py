@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from mien.app.terminal import echo
+from mien.engine.language import tr
 
 
 class Sections(click.Group):
@@ -33,7 +34,7 @@ class Sections(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         new = self._moved.get(args[0])
         if new is not None:
-            echo(f"mien: note: mien {args[0]} is now mien {new}", err=True)
+            echo(tr("mien: note: mien {old} is now mien {new}", old=args[0], new=new), err=True)
             args = [*new.split(), *args[1:]]
         return super().resolve_command(ctx, args)
 

@@ -12,11 +12,12 @@ from typing import Any, Final
 import click
 
 from mien.engine.errors import SettingsError, SourceError
+from mien.engine.language import tr, tr_later
 from mien.engine.sources.address import SourceAddress
 
 USER_VARIABLE: Final = "MIEN_STREAM_USER"
 PASSWORD_VARIABLE: Final = "MIEN_STREAM_PASSWORD"
-_BETTER: Final = f"use {USER_VARIABLE} and {PASSWORD_VARIABLE}, --login-file FILE or --password-prompt"
+_BETTER: Final = tr_later("use MIEN_STREAM_USER and MIEN_STREAM_PASSWORD, --login-file FILE or --password-prompt")
 
 
 _OPTIONS: Final = (
@@ -83,9 +84,9 @@ def stream_address(
         SettingsError: options contradict each other, or are not about this source.
     """
     if login_file is not None and (user is not None or password_prompt):
-        raise SettingsError("--login-file holds user name and password; leave out --user and --password-prompt")
+        raise SettingsError(tr("--login-file holds user name and password; leave out --user and --password-prompt"))
     if tls_ca is not None and tls_insecure:
-        raise SettingsError("--tls-ca says whom to trust, --tls-insecure to trust anybody; choose one of them")
+        raise SettingsError(tr("--tls-ca says whom to trust, --tls-insecure to trust anybody; choose one of them"))
 
     def parse(user: str | None, password: str | None) -> SourceAddress:
         return SourceAddress.parse(
@@ -96,13 +97,15 @@ def stream_address(
     # First without a login: nobody should type a password for a mistake.
     address = parse(user, None)
     if (tls_ca is not None or tls_insecure) and address.scheme not in ("rtsps", "rtmps", "https"):
-        raise SettingsError("--tls-ca and --tls-insecure are about rtsps://, rtmps:// and https://")
+        raise SettingsError(tr("--tls-ca and --tls-insecure are about rtsps://, rtmps:// and https://"))
     if tls_ca is not None:
         from mien.engine.sources.streams.certificates import check_ca_file
 
         wrong = check_ca_file(tls_ca)
         if wrong:
-            raise SettingsError(f"--tls-ca {tls_ca}: {wrong}; give certificates in PEM format")
+            raise SettingsError(
+                tr("--tls-ca {tls_ca}: {wrong}; give certificates in PEM format", tls_ca=tls_ca, wrong=wrong)
+            )
     warn_of_visible_login(address if user is None else SourceAddress.parse(source), warn)
     if login_file is not None:
         return parse(*_read_login(login_file))
@@ -118,18 +121,23 @@ def stream_address(
 def warn_of_visible_login(address: SourceAddress, warn: Callable[[str], None]) -> None:
     """Tell `warn` where `address`, as it stands on the command line, holds a login."""
     if address.login is not None:
-        warn(f"everybody on this machine can see the login in the address (in the list of processes); {_BETTER}")
+        warn(
+            tr(
+                "everybody on this machine can see the login in the address (in the list of processes); {better}",
+                better=tr(_BETTER),
+            )
+        )
 
 
 def _read_login(path: Path) -> tuple[str, str]:
     try:
         if sys.platform != "win32" and path.stat().st_mode & 0o077:
-            raise SourceError(f"{path}: others may read this file; run chmod 600 on it")
+            raise SourceError(tr("{path}: others may read this file; run chmod 600 on it", path=path))
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise SourceError(f"{path}: the login cannot be read ({error.strerror})") from None
+        raise SourceError(tr("{path}: the login cannot be read ({reason})", path=path, reason=error.strerror)) from None
     except UnicodeDecodeError:
         lines = []
     if len(lines) != 2 or not lines[0]:
-        raise SourceError(f"{path}: must hold two lines, the user name and the password")
+        raise SourceError(tr("{path}: must hold two lines, the user name and the password", path=path))
     return lines[0], lines[1]

@@ -36,6 +36,7 @@ from mien.app.terminal import echo
 from mien.engine.batch.inputs import make_output_folder
 from mien.engine.errors import ModelError, RecordingError, SettingsError, SourceError
 from mien.engine.interrupts import Abandoned, Interrupts
+from mien.engine.language import tr
 from mien.engine.outputs.kinds import OUTPUTS, missing
 from mien.engine.settings import Settings
 
@@ -182,7 +183,7 @@ def watch(
         several.watch_file(config, wishes, click.get_current_context())
         return
     if not source:
-        raise click.UsageError("Missing argument 'SOURCE'.", click.get_current_context())
+        raise click.UsageError(tr("Missing argument 'SOURCE'."), click.get_current_context())
     outputs = [(kind, target) for kind in OUTPUTS for target in chosen.pop(f"to_{kind}")]
     outputs = _with_wishes(outputs, {"public": chosen.pop("public"), "video": chosen.pop("with_video")})
     for kind in {kind for kind, _ in outputs}:
@@ -192,11 +193,11 @@ def watch(
         raise SettingsError(lacks)
     settings = Settings(**chosen)
     if seconds is not None and not 0 < seconds < float("inf"):
-        raise SettingsError(f"seconds is {seconds:g}; choose a value above 0")
+        raise SettingsError(tr("seconds is {seconds:g}; choose a value above 0", seconds=seconds))
     if record is None and (clean or no_audio):
-        raise SettingsError("--clean and --no-audio are about recordings; add --record FOLDER")
+        raise SettingsError(tr("--clean and --no-audio are about recordings; add --record FOLDER"))
     if record is None and privacy != "none" and not any(OUTPUTS[kind].pictures for kind, _ in outputs):
-        raise SettingsError("--privacy is about pictures that are recorded or sent; add --record FOLDER")
+        raise SettingsError(tr("--privacy is about pictures that are recorded or sent; add --record FOLDER"))
 
     # Imported here: the checks above should answer at once.
     from mien.engine.inference.downloads import resolve_detector
@@ -205,7 +206,12 @@ def watch(
     plan = None if record is None else _plan(record, settings, clean=clean, audio=not no_audio, privacy=privacy)
     bundle = chosen_bundle(model, labels, settings.provider, _warn)
     if neutral_first is not None and bundle.manifest.neutral_logits is None:
-        raise ModelError(f"model {bundle.manifest.name}: has no neutral reference, so --neutral-first cannot be used")
+        raise ModelError(
+            tr(
+                "model {manifest}: has no neutral reference, so --neutral-first cannot be used",
+                manifest=bundle.manifest.name,
+            )
+        )
     say = Console(quiet).say
     detector_file = resolve_detector(settings.detector_range, explicit=detector, report=say)
     landmarker_file = resolved_landmarker(settings, landmarker, say)
@@ -265,7 +271,7 @@ def _with_wishes(outputs: list[tuple[str, str]], wished: dict[str, bool]) -> lis
     """The outputs, with what other options say of the WebSocket written into its targets."""
     wishes = "".join(f",{name}" for name, on in wished.items() if on)
     if wishes and "ws" not in dict(outputs):
-        raise SettingsError("--public and --with-video are about --ws; add it")
+        raise SettingsError(tr("--public and --with-video are about --ws; add it"))
     return [(kind, target + wishes if kind == "ws" else target) for kind, target in outputs]
 
 
@@ -316,7 +322,7 @@ def _tell_recorded(session: LiveSession, say: Callable[[str], None]) -> None:
         return
     if recording.state == "done":
         for path in recording.files:
-            say(f"recorded: {path}")
+            say(tr("recorded: {path}", path=path))
     if recording.message:
         raise RecordingError(recording.message)
 

@@ -82,10 +82,11 @@ def make_actions(owner: QWidget) -> dict[str, QAction]:
     add("previous_person", _tr("Previous person"), "Up")
     add("first_person", _tr("First person"), "Home")
     add("last_person", _tr("Last person"), "End")
+    add("manual", _tr("&Manual"), "F1")
     add("shortcuts", _tr("&Keyboard shortcuts"), "?", "list")
     add("consent", _tr("&What Mien can and cannot tell"), "Ctrl+F1", "info")
+    add("updates", _tr("Check for a newer &version…"), "F12")
     add("about", _tr("&About Mien"), "Shift+F1").setMenuRole(QAction.MenuRole.AboutRole)
-    actions["shortcuts"].setShortcuts([QKeySequence("?"), QKeySequence("F1")])
     for name in _SWITCHES:
         actions[name].setCheckable(True)
     for name in _ONCE:
@@ -162,7 +163,7 @@ class Menus(QObject):
         tools = bar.addMenu(_tr("&Tools"))
         _fill(tools, a, "model", "annotate", "", "preferences")
         help_menu = bar.addMenu(_tr("&Help"))
-        _fill(help_menu, a, "shortcuts", "consent", "", "about")
+        _fill(help_menu, a, "manual", "shortcuts", "consent", "", "updates", "about")
 
     def show_chosen(self, *, privacy: str, look: str) -> None:
         """Tick what was chosen elsewhere."""
@@ -170,7 +171,7 @@ class Menus(QObject):
         self._looks[look].setChecked(True)
 
 
-def described(bar: QMenuBar) -> list[tuple[str, list[tuple[str, str]]]]:
+def described(bar: QMenuBar) -> list[tuple[str, list[tuple[str, list[str]]]]]:
     """Each menu's title with the texts and keys of its entries, for the sheet of shortcuts."""
     found = []
     for top in bar.actions():
@@ -178,7 +179,7 @@ def described(bar: QMenuBar) -> list[tuple[str, list[tuple[str, str]]]]:
         if not isinstance(menu, QMenu):
             continue
         rows = [
-            (_plain(action.text()), action.shortcut().toString(QKeySequence.SequenceFormat.NativeText))
+            (_plain(action.text()), [action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)])
             for action in _leaves(menu)
             if not action.shortcut().isEmpty()
         ]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from PySide6.QtCore import QCoreApplication, Qt, QTimer, Signal
+from PySide6.QtCore import Qt, QTimer, Signal
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
 from PySide6.QtWidgets import QDialog, QFileDialog, QProgressBar, QScrollArea, QSizePolicy, QVBoxLayout, QWidget
 
@@ -17,6 +17,7 @@ from mien.app.gui.look.widgets import button, clock, column, label, line, open_f
 from mien.app.gui.preferences import Preferences
 from mien.engine.batch.inputs import plan
 from mien.engine.errors import MienError
+from mien.engine.language import tr, trn
 
 if TYPE_CHECKING:
     from mien.engine.batch.job_queue import JobQueue, QueuedJob
@@ -88,7 +89,7 @@ class JobRow(QWidget):
         if job.state is JobState.CANCELLED:
             return self.tr("cancelled; nothing was written")
         if job.state is JobState.RUNNING:
-            parts = [] if job.share is None else [f"{job.share * 100:.0f} %"]
+            parts = [] if job.share is None else [tr("{share:.0f} %", share=job.share * 100)]
             if job.rest_s is not None:
                 parts.append(self.tr("{time} left").format(time=clock(job.rest_s)))
             return " · ".join(parts) or self.tr("starting…")
@@ -293,17 +294,15 @@ class JobsPanel(QDialog):
 
 def _summary(jobs: Sequence[QueuedJob]) -> str:
     """How many files are done, failed, left."""
-    texts = {
-        "done": QCoreApplication.translate("JobsPanel", "{count} done"),
-        "failed": QCoreApplication.translate("JobsPanel", "{count} failed"),
-        "cancelled": QCoreApplication.translate("JobsPanel", "{count} cancelled"),
+    done, failed, cancelled = (sum(job.state == name for job in jobs) for name in ("done", "failed", "cancelled"))
+    left = len(jobs) - done - failed - cancelled
+    parts = {
+        trn("{count} done", "{count} done", done): done,
+        trn("{count} failed", "{count} failed", failed): failed,
+        trn("{count} cancelled", "{count} cancelled", cancelled): cancelled,
+        trn("{count} left", "{count} left", left): left,
     }
-    counts = {name: sum(job.state == name for job in jobs) for name in texts}
-    left = len(jobs) - sum(counts.values())
-    parts = [texts[name].format(count=count) for name, count in counts.items() if count]
-    if left:
-        parts.append(QCoreApplication.translate("JobsPanel", "{count} left").format(count=left))
-    return " · ".join(parts)
+    return " · ".join(text for text, count in parts.items() if count)
 
 
 def _free_name(path: Path, taken: set[Path]) -> Path:

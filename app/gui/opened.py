@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QObject, Qt, Signal
+from PySide6.QtCore import QObject, Qt, QUrl, Signal
 from PySide6.QtWidgets import QInputDialog, QMainWindow, QMessageBox, QWidget
 
 from mien.app.gui.live.link import LiveLink
@@ -12,7 +13,10 @@ from mien.app.gui.live.model import Model
 from mien.app.gui.live.outputs import Outputs
 from mien.app.gui.live.sources import Sources
 from mien.app.gui.look.file_dialogs import ask_folder, ask_recording, ask_video
+from mien.app.gui.look.widgets import open_outside
 from mien.app.gui.preferences import Preferences
+from mien.app.gui.tasks import Task
+from mien.app.installed import documentation, manual
 from mien.engine.sources.address import SourceAddress
 
 
@@ -32,6 +36,7 @@ class Dialogs(QObject):
         self._link, self._preferences = link, preferences
         self._sources, self._model = sources, model
         self.reviews: list[QMainWindow] = []
+        self._asking: Task | None = None
 
     @property
     def _over(self) -> QWidget:
@@ -107,7 +112,7 @@ class Dialogs(QObject):
         dialog.chosen.connect(self._model.use)
         dialog.open()
 
-    def show_shortcuts(self, menus: list[tuple[str, list[tuple[str, str]]]]) -> None:
+    def show_shortcuts(self, menus: list[tuple[str, list[tuple[str, list[str]]]]]) -> None:
         """Show which keys do what; `menus`: the menu bar's titles with texts and keys."""
         from mien.app.gui.dialogs.shortcuts import ShortcutsSheet
 
@@ -124,6 +129,32 @@ class Dialogs(QObject):
         from mien.app.gui.dialogs.about import About
 
         About(self._over).open()
+
+    def show_manual(self) -> None:
+        """Open the manual in the browser: the installed one, which needs no network, else the one on the web."""
+        page = manual()
+        open_outside(QUrl(documentation()) if page is None else QUrl.fromLocalFile(str(page)))
+
+    def look_for_update(self, address: str = "") -> None:
+        """Ask whether there is a newer release, and say what came of it. Nothing else in the window does.
+
+        Args:
+            address: whom to ask; "": `mien.app.updates.ADDRESS`.
+        """
+        from mien.app.updates import ADDRESS, look_for_update
+
+        if self._asking is None:
+            work = partial(look_for_update, address or ADDRESS)
+            self._asking = Task(self, work, self._tell_update, self._tell_update)
+
+    def _tell_update(self, said: str) -> None:
+        self._asking = None
+        box = QMessageBox(self._over)
+        box.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        box.setTextFormat(Qt.TextFormat.PlainText)
+        box.setWindowTitle("Mien")
+        box.setText(said[:1].upper() + said[1:] + "." * (not said.endswith((".", "。"))))
+        box.open()
 
     def ask_marker(self) -> str:
         """The text of a marker; "" where the user changed their mind."""

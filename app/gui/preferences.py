@@ -12,6 +12,7 @@ import platformdirs
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import SettingsError, SourceError
+from mien.engine.language import LANGUAGES
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLayer
 from mien.engine.settings import (
     BALANCED,
@@ -41,6 +42,7 @@ _ALLOWED: Final[dict[str, tuple[str, ...]]] = {
     "record_privacy_scope": get_args(_Scope),
     "detector_range": DETECTOR_RANGES,
     "overlay_look": OVERLAY_LOOKS,
+    "language": ("", *LANGUAGES),
 }
 
 
@@ -64,6 +66,7 @@ class Preferences:
 
     Attributes:
         theme: one of `mien.app.gui.look.theme.CHOICES`.
+        language: one of `mien.engine.language.LANGUAGES`; "": as the system.
         geometry: the window's, as Qt writes it, in hexadecimal.
         side_panel, overlay, mirrored: what is shown; mirrored None: as the source suggests.
         overlay_look, overlay_font: as in `mien.engine.settings.OverlayStyle`.
@@ -87,6 +90,7 @@ class Preferences:
     """
 
     theme: str = "system"
+    language: str = ""
     geometry: str = ""
     side_panel: bool = True
     overlay: bool = True

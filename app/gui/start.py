@@ -17,6 +17,7 @@ from mien.app.gui import preferences
 from mien.app.gui.cameras.window import CamerasWindow
 from mien.app.gui.collector import Collector
 from mien.app.gui.look.icons import app_icon
+from mien.app.gui.look.language import speak
 from mien.app.gui.look.theme import Theme
 from mien.app.gui.review.window import ReviewWindow
 from mien.app.gui.window import MainWindow
@@ -33,8 +34,8 @@ def run(source: SourceAddress | str | None = None) -> int:
 
     With MIEN_STARTUP=1 in the environment, prints how long it took until the window and the first boxes were painted.
     """
-    app = application()
     remembered = preferences.load()
+    app = application(remembered.language)
     window = MainWindow(Theme(app, remembered.theme), remembered)
     window.show()
     if os.environ.get("MIEN_STARTUP") == "1":
@@ -46,9 +47,10 @@ def run(source: SourceAddress | str | None = None) -> int:
 
 def run_review(recording: Path) -> int:
     """Show a recording in a window of its own and stay until it is closed; returns the exit code."""
-    app = application()
+    remembered = preferences.load()
+    app = application(remembered.language)
     # Kept: it follows the system's theme.
-    theme = Theme(app, preferences.load().theme)
+    theme = Theme(app, remembered.theme)
     collector = Collector(theme)
     window = ReviewWindow(None, recording)
     window.closed.connect(collector.stop)
@@ -61,20 +63,22 @@ def run_cameras(cameras: Sequence[Camera], shared: Sequence[tuple[str, str]], to
 
     `told` takes a line for each file that was recorded, and for what went wrong.
     """
-    app = application()
-    Theme(app, preferences.load().theme)
+    remembered = preferences.load()
+    app = application(remembered.language)
+    Theme(app, remembered.theme)
     window = CamerasWindow(cameras, shared, told)
     window.show()
     return _stay(app, window)
 
 
-def application() -> QApplication:
-    """Qt's application, with what it is called everywhere."""
+def application(language: str = "") -> QApplication:
+    """Qt's application, with what it is called everywhere, in a language: see `mien.app.gui.look.language.speak`."""
     app = QApplication(sys.argv[:1])
     app.setApplicationName("Mien")
     app.setApplicationVersion(version())
     app.setDesktopFileName("mien")
     app.setWindowIcon(app_icon())
+    speak(app, language)
     return app
 
 

@@ -22,6 +22,7 @@ from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.typed_labels import label_note, output_labels
 from mien.engine.interrupts import Abandoned, Interrupts
+from mien.engine.language import tr
 from mien.engine.recording.document import Ended, now, session_about
 from mien.engine.recording.file_recorder import Recorder
 from mien.engine.recording.files import Outputs
@@ -229,12 +230,16 @@ class Annotator:
             # The disk may be full: save what can be saved under its .part name rather than remove it.
             recorder.leave()
             part = Outputs.part(outputs.mp4)
-            raise RecordingError(f"{error}; what was recorded until then is in {part}") from None
+            raise RecordingError(
+                tr("{error}; what was recorded until then is in {part}", error=error, part=part)
+            ) from None
         if error is not None or not recorder.frames_written:
             recorder.discard()
             if error is None and session.stopped:
                 raise KeyboardInterrupt
-            raise error or RecordingError(f"{outputs.mp4}: the source holds no frame; nothing was written")
+            raise error or RecordingError(
+                tr("{path}: the source holds no frame; nothing was written", path=outputs.mp4)
+            )
         stopped = session.stopped
         failures = self._predictor.warnings[self._warned :]
         self._warned += len(failures)

@@ -21,6 +21,7 @@ from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.graph import offered_providers
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.providers import choice_of
+from mien.engine.language import tr
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.media.reencode import reencode
 from mien.engine.settings import Settings
@@ -84,7 +85,7 @@ def providers(bundle: Bundle, *, seconds: float = 0.5) -> Iterator[ProviderSpeed
         try:
             predictor = Predictor(bundle, provider=choice, background=False)
             if predictor.provider != name:
-                raise ModelError((*predictor.warnings, "does not run")[0])
+                raise ModelError((*predictor.warnings, tr("does not run"))[0])
             yield ProviderSpeed(name, "", {faces: _update_ms(predictor, faces, seconds) for faces in FACES})
         except ModelError as error:
             yield ProviderSpeed(name, str(error), {})

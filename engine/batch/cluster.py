@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mien.engine.batch.workers import Job, Outcome, Work, run_job
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.sources.address import DEMO
 from mien.engine.system import silence_telemetry
 
@@ -45,7 +46,9 @@ def run_on_cluster(
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
     except (ConnectionError, ValueError, RuntimeError, TimeoutError) as error:
         reason = " ".join(str(error).split())[:200]
-        raise SettingsError(f"--ray {address}: cannot be reached ({reason}); is the cluster running?") from None
+        raise SettingsError(
+            tr("--ray {address}: cannot be reached ({reason}); is the cluster running?", address=address, reason=reason)
+        ) from None
     try:
         return _run(ray, [_absolute(job) for job in jobs], work, told, progress)
     finally:
@@ -57,7 +60,7 @@ def _ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError:
-        raise SettingsError("--ray needs the package ray; install it: pip install 'mien[cluster]'") from None
+        raise SettingsError(tr("--ray needs the package ray; install it: pip install 'mien[cluster]'")) from None
     return ray
 
 

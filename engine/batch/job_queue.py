@@ -14,6 +14,7 @@ from mien.engine.batch.annotator import Annotator
 from mien.engine.errors import MienError
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.downloads import resolve_landmarker
+from mien.engine.language import tr
 from mien.engine.settings import Settings
 from mien.engine.threads import Latest, Stages
 from mien.engine.types import SourceInfo, Stats
@@ -144,7 +145,9 @@ class JobQueue:
                 except MienError as error:
                     self._change(job.number, state=JobState.FAILED, message=str(error))
                 except Exception as error:  # a fault of one file must not cost the others
-                    text = f"{job.source.name}: cannot be annotated ({type(error).__name__})"
+                    text = tr(
+                        "{source}: cannot be annotated ({error})", source=job.source.name, error=type(error).__name__
+                    )
                     self._change(job.number, state=JobState.FAILED, message=text)
         finally:
             if annotator is not None:
@@ -161,7 +164,11 @@ class JobQueue:
     def _annotate(self, annotator: Annotator, job: QueuedJob) -> None:
         report = annotator.annotate(str(job.source), job.output, progress=self._progress(job.number))
         stats = report.stats
-        message = f"a face in {stats.frames_with_face} of {stats.frames_done} frames"
+        message = tr(
+            "a face in {frames_with_face} of {frames_done} frames",
+            frames_with_face=stats.frames_with_face,
+            frames_done=stats.frames_done,
+        )
         warnings = "; ".join(report.warnings)
         self._change(
             job.number, state=JobState.DONE, share=1.0, rest_s=None,

@@ -25,6 +25,7 @@ from mien.engine.faces.recogniser import Recogniser
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
+from mien.engine.language import tr
 from mien.engine.settings import Settings
 from mien.engine.sources.open import open_source
 from mien.engine.types import Detection, Prediction, RgbImage
@@ -135,7 +136,7 @@ def find_files(folder: Path, labels: Sequence[str]) -> tuple[list[LabelledFile],
         SourceError: there is no such folder, or nothing in it that can be measured.
     """
     if not folder.is_dir():
-        raise SourceError(f"{folder}: no such folder; give one that holds a folder for each label")
+        raise SourceError(tr("{path}: no such folder; give one that holds a folder for each label", path=folder))
     known = {label.casefold(): label for label in labels}
     known |= {name: known[label] for name, label in _SAME.items() if label in known and name not in known}
     found: list[LabelledFile] = []
@@ -150,7 +151,11 @@ def find_files(folder: Path, labels: Sequence[str]) -> tuple[list[LabelledFile],
             unknown.append(part.name)
     if not found:
         raise SourceError(
-            f"{folder}: no videos or images in folders named after the model's labels ({', '.join(labels)})"
+            tr(
+                "{path}: no videos or images in folders named after the model's labels ({labels})",
+                path=folder,
+                labels=", ".join(labels),
+            )
         )
     return found, unknown
 
@@ -192,7 +197,7 @@ class ClipReader:
         coded = np.fromfile(file.path, dtype=np.uint8)  # OpenCV itself cannot open every name on Windows
         image = cv2.imdecode(coded, cv2.IMREAD_COLOR) if coded.size else None
         if image is None:
-            raise SourceError(f"{file.path}: is not an image that can be read")
+            raise SourceError(tr("{path}: is not an image that can be read", path=file.path))
         rgb: RgbImage = np.ascontiguousarray(image[..., ::-1], dtype=np.uint8)
         self._detector.forget()
         found = [item for item in self._detector.detect(rgb) if item.score >= self._settings.min_score]
@@ -276,7 +281,7 @@ def score(answers: Sequence[Answer], labels: Sequence[str], seed: int = 0) -> Cl
     """
     read = [answer for answer in answers if not answer.problem]
     if not read:
-        raise ModelError("none of the files could be read; nothing was measured")
+        raise ModelError(tr("none of the files could be read; nothing was measured"))
     present = tuple(label for label in labels if any(answer.file.label == label for answer in read))
     column = {label: index for index, label in enumerate(labels)}
     counts = np.zeros((len(present), len(labels) + 1), dtype=np.int64)

@@ -19,6 +19,7 @@ from mien.engine.errors import MienError
 from mien.engine.faces.neutral import NeutralPeriod
 from mien.engine.inference.priors import Prior
 from mien.engine.interrupts import SIGNALS, Abandoned, Interrupts
+from mien.engine.language import tr, tr_later
 from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, read_json
 from mien.engine.settings import Settings
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
 
 _CORES_PER_JOB: Final = 2  # reading, recognising and writing overlap: one video keeps about two cores busy
-_DIED: Final = "the process that worked on it died; it may have run out of memory: try fewer --jobs"
+_DIED: Final = tr_later("the process that worked on it died; it may have run out of memory: try fewer --jobs")
 
 
 @dataclass(frozen=True, slots=True)
@@ -268,7 +269,7 @@ class _Worker:
             self._process.join()
             self.connection.close()
             self.dead = True
-            return Outcome(self.job, "failed", f"{self.job.spec}: {_DIED}")
+            return Outcome(self.job, "failed", tr("{source}: {problem}", source=self.job.spec, problem=tr(_DIED)))
         if isinstance(message, Outcome):
             self.job, self.share, self.frames_per_second = None, 0.0, 0.0
             return message

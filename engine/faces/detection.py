@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, Protocol, cast
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.engine.types import Detection, RgbImage
 
 DETECTORS: Final = {
@@ -54,6 +55,12 @@ def open_detector(file: Path, *, min_score: float = 0.5) -> Detector:
     known = DETECTORS.get(file.suffix.lower())
     if known is None:
         endings = ", ".join(DETECTORS)
-        raise ModelError(f"{file}: not a face detector that is known; give a file that ends in {endings}")
+        raise ModelError(
+            tr(
+                "{path}: not a face detector that is known; give a file that ends in {endings}",
+                path=file,
+                endings=endings,
+            )
+        )
     module, _, name = known.partition(":")
     return cast("DetectorType", getattr(import_module(module), name))(file, min_score=min_score)

@@ -12,6 +12,7 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.engine.system import missing_library, silence_telemetry
 from mien.engine.types import Box, Detection, RgbImage
 
@@ -60,7 +61,9 @@ class FaceDetector:
         try:
             content = model.read_bytes()
         except OSError as error:
-            raise ModelError(f"{model}: the face detector cannot be read ({error.strerror})") from None
+            raise ModelError(
+                tr("{model}: the face detector cannot be read ({reason})", model=model, reason=error.strerror)
+            ) from None
         try:
             self._detector = vision.FaceDetector.create_from_options(
                 vision.FaceDetectorOptions(
@@ -74,7 +77,7 @@ class FaceDetector:
             if missing_library(error):
                 raise  # nothing is wrong with the file
             raise ModelError(
-                f"{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file"
+                tr("{model}: not a face detector that MediaPipe can run; give BlazeFace as a .tflite file", model=model)
             ) from None
 
     def detect(self, image: RgbImage) -> list[Detection]:

@@ -16,6 +16,7 @@ import numpy as np
 
 from mien.engine.errors import ModelError, SettingsError
 from mien.engine.inference.bundle import Manifest
+from mien.engine.language import tr
 from mien.engine.types import FloatArray
 
 # Predictions come eight a second and are much alike; with this many, half of the measured offset is believed.
@@ -42,7 +43,11 @@ class NeutralPeriod:
     def __post_init__(self) -> None:
         if not 0 <= self.start_s < self.end_s < float("inf"):
             raise SettingsError(
-                f"neutral is {self.start_s:g}-{self.end_s:g}; give START-END in seconds, for example 0-3"
+                tr(
+                    "neutral is {start_s:g}-{end_s:g}; give START-END in seconds, for example 0-3",
+                    start_s=self.start_s,
+                    end_s=self.end_s,
+                )
             )
 
 
@@ -63,7 +68,12 @@ class NeutralCalibration:
 
     def __init__(self, manifest: Manifest, period: NeutralPeriod, *, start_s: float = 0.0) -> None:
         if manifest.neutral_logits is None:
-            raise ModelError(f"model {manifest.name}: has no neutral reference, so --neutral cannot be used with it")
+            raise ModelError(
+                tr(
+                    "model {manifest}: has no neutral reference, so --neutral cannot be used with it",
+                    manifest=manifest.name,
+                )
+            )
         self._labels = manifest.labels
         self._reference = np.asarray(manifest.neutral_logits, dtype=np.float32)
         self._begin, self._end = start_s + period.start_s, start_s + period.end_s

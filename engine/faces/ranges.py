@@ -19,6 +19,7 @@ import numpy as np
 
 from mien.engine.errors import ModelError
 from mien.engine.faces.detection import Detector, open_detector
+from mien.engine.language import tr
 from mien.engine.types import Box, Detection, RgbImage
 
 _PROBE: Final = 12  # frames between two looks of a network that is not needed: half a second at most for somebody new
@@ -73,7 +74,13 @@ class SeveralRanges:
             given = tomllib.loads(model.read_text(encoding="utf-8"))
             files = {one: model.parent / str(given[one.value]) for one in _Range}
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError) as error:
-            raise ModelError(f"{model}: not a list of face detectors, which names short and full ({error})") from None
+            raise ModelError(
+                tr(
+                    "{model}: not a list of face detectors, which names short and full ({error})",
+                    model=model,
+                    error=error,
+                )
+            ) from None
         self._tiles = bool(given.get("tiles", False))
         self._detectors: dict[_Range, Detector] = {}
         try:

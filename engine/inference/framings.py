@@ -10,6 +10,7 @@ from typing import Final
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import CropGeometry
+from mien.engine.language import tr
 
 DATASET_FRAMING: Final = CropGeometry(right_eye=(0.34, 0.38), left_eye=(0.66, 0.38), mouth=(0.5, 0.74))
 """Eyes and mouth in the face crops of the video data sets; an estimate, as none of them publishes the numbers."""
@@ -45,12 +46,19 @@ def framing(text: str) -> CropGeometry:
         numbers = []
     if len(numbers) != 6 or not all(-1 <= value <= 2 for value in numbers):
         raise ModelError(
-            f"--crop is {text!r}; give one of {', '.join(FRAMINGS)}, or six fractions of the crop's side: x,y of the "
-            "right eye, of the left eye and of the mouth, as 0.34,0.38,0.66,0.38,0.5,0.74"
+            tr(
+                "--crop is {text!r}; give one of {framings}, or six fractions of the crop's side: x,y of the "
+                "right eye, of the left eye and of the mouth, as 0.34,0.38,0.66,0.38,0.5,0.74",
+                text=text,
+                framings=", ".join(FRAMINGS),
+            )
         )
     if numbers[2] - numbers[0] < 0.05:
         raise ModelError(
-            f"--crop is {text!r}: the subject's right eye comes first, and lies left of the left eye in the crop"
+            tr(
+                "--crop is {text!r}: the subject's right eye comes first, and lies left of the left eye in the crop",
+                text=text,
+            )
         )
     return CropGeometry((numbers[0], numbers[1]), (numbers[2], numbers[3]), (numbers[4], numbers[5]))
 

@@ -28,6 +28,7 @@ from mien.engine.inference.providers import (
     options,
     order,
 )
+from mien.engine.language import tr
 from mien.engine.settings import Provider
 from mien.engine.system import silence_telemetry
 from mien.engine.threads import Deadline, Stages
@@ -93,7 +94,9 @@ def provider_list(choice: Provider) -> ProviderList:
     names = order(choice, offered_providers(), problems)
     unused = gpu_unused() if choice == "auto" and CUDA not in names else ""
     return ProviderList(
-        names, demanded=choice != "auto", warnings=[f"{unused}; the model runs on the CPU"] * bool(unused)
+        names,
+        demanded=choice != "auto",
+        warnings=[tr("{unused}; the model runs on the CPU", unused=unused)] * bool(unused),
     )
 
 
@@ -102,12 +105,11 @@ def gpu_unused() -> str:
     found = nvidia.driver()
     if found is None or not (found.cards or found.problem):
         return ""
-    card = found.cards[0].name if found.cards else "the NVIDIA card"
+    card = found.cards[0].name if found.cards else tr("the NVIDIA card")
+    problem = tr("the installed ONNX Runtime {release} was built without CUDA", release=runtime().release)
     if CUDA in offered_providers():
         problem = gpu_problems()[CUDA]
-    else:
-        problem = f"the installed ONNX Runtime {runtime().release} was built without CUDA"
-    return f"{card} is not used: {problem}" if problem else ""
+    return tr("{card} is not used: {problem}", card=card, problem=problem) if problem else ""
 
 
 def open_session(path: Path, provider: str, chosen: Mapping[str, str], threads: int) -> Any:
@@ -145,7 +147,7 @@ def open_as_written(path: Path, threads: int, limit_s: float) -> Any:
             return _onnxruntime().InferenceSession(str(path), settings, providers=[CPU])
         except Exception:
             if deadline.late:
-                raise TimeoutError(f"loading it took longer than {limit_s:g} s") from None
+                raise TimeoutError(tr("loading it took longer than {limit_s:g} s", limit_s=limit_s)) from None
             raise
 
 
@@ -264,7 +266,7 @@ class Graph:
                 return list(session.run(outputs, arrays, chosen))
             except Exception:
                 if deadline.late:
-                    raise TimeoutError(f"a run took longer than {self._limit_s:g} s") from None
+                    raise TimeoutError(tr("a run took longer than {limit_s:g} s", limit_s=self._limit_s)) from None
                 raise
 
     def _take_up(self) -> None:
@@ -280,9 +282,10 @@ class Graph:
     def _fall_back(self, error: Exception) -> None:
         failed = self.provider
         if not self._providers.drop(failed, _one_line(error)):
-            raise ModelError(
-                f"{self._path}: cannot be run on {failed} ({_one_line(error)}); choose another model"
-            ) from None
+            raise ModelError(tr(
+                "{path}: cannot be run on {failed} ({reason}); choose another model",
+                path=self._path, failed=failed, reason=_one_line(error)
+            )) from None  # fmt: skip
         self._failed.append(self._session)
         self._session = self._open(skip=TENSORRT)
 
@@ -319,7 +322,9 @@ class Graph:
             if {node.name for node in session.get_inputs()} == set(self._input_shapes):
                 self._run_limited(session, None, trials.zeros(session, self._input_type))
         except TimeoutError as error:
-            raise ModelError(f"{self._path}: cannot be run ({error}); choose another model") from None
+            raise ModelError(
+                tr("{path}: cannot be run ({error}); choose another model", path=self._path, error=error)
+            ) from None
         except Exception:
             return  # whatever else is wrong, opening it for good says clearly
         if tried is not None:
@@ -344,12 +349,15 @@ class Graph:
             except Exception as error:  # as above
                 failure = _one_line(error)
                 if demanded == provider:
-                    raise ModelError(
-                        f"{self._path}: provider {choice_of(provider)} cannot run it ({failure}); use auto or cpu"
-                    ) from None
+                    raise ModelError(tr(
+                        "{path}: provider {choice_of} cannot run it ({failure}); use auto or cpu",
+                        path=self._path, choice_of=choice_of(provider), failure=failure
+                    )) from None  # fmt: skip
                 if not self._providers.drop(provider, failure):
                     break
-        raise ModelError(f"{self._path}: cannot be run ({failure}); export the model again")
+        raise ModelError(
+            tr("{path}: cannot be run ({failure}); export the model again", path=self._path, failure=failure)
+        )
 
     def _proven(self, provider: str) -> Any:
         """A session that has run once: a provider that cannot start is dropped in silence, or fails only then.
@@ -359,7 +367,7 @@ class Graph:
         chosen = options(provider, self._input_shapes, key=self._key)
         session = open_session(self._path, provider, chosen, self._threads)
         if session.get_providers()[0] != provider:
-            raise RuntimeError("ONNX Runtime could not start it")
+            raise RuntimeError(tr("ONNX Runtime could not start it"))
         if {node.name for node in session.get_inputs()} == set(self._input_shapes):  # else _check says it more clearly
             for rows in SIZES if provider != CPU else SIZES[:1]:
                 session.run(None, trials.zeros(session, self._input_type, rows))
@@ -369,7 +377,9 @@ class Graph:
         found = {node.name: node for node in nodes}
         for name, shape in expected.items():
             if name not in found:
-                raise ModelError(f"{self._path}: has no {kind} {name!r}; export the model again")
+                raise ModelError(
+                    tr("{path}: has no {kind} {name!r}; export the model again", path=self._path, kind=kind, name=name)
+                )
             node = found[name]
             actual = tuple(node.shape[1:])
             fits = len(actual) == len(shape) and all(
@@ -378,10 +388,12 @@ class Graph:
             )
             wanted = "int64" if kind == "input" and self._input_type == np.int64 else "float"
             if node.type != f"tensor({wanted})" or not fits:
-                raise ModelError(
-                    f"{self._path}: {kind} {name!r} is {node.type} {list(node.shape)}, expected {wanted} with "
-                    f"{list(shape)} after the batch axis; export the model again"
-                )
+                raise ModelError(tr(
+                    "{path}: {kind} {name!r} is {type} {shape}, expected {wanted} with {shape2} after the batch "
+                    "axis; export the model again",
+                    path=self._path, kind=kind, name=name, type=node.type, shape=list(node.shape), wanted=wanted,
+                    shape2=list(shape)
+                ))  # fmt: skip
 
 
 def _one_line(error: Exception) -> str:

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from mien.engine.inference.bundle import Bundle, Manifest
 from mien.engine.inference.graph import Graph
 from mien.engine.inference.providers import ProviderList, graph_key
+from mien.engine.language import tr
 from mien.engine.types import FloatArray
 
 Kept = npt.NDArray[Any]
@@ -149,7 +150,11 @@ class _ClipNetwork:
         if len(self._costs_s) < _TIMED:
             return ""
         rate = 1 / max(sorted(self._costs_s)[_TIMED // 2], 1e-6)
-        return f"{self._name} reads whole clips: at most {rate:.1f} predictions a second on this machine"
+        return tr(
+            "{name} reads whole clips: at most {rate:.1f} predictions a second on this machine",
+            name=self._name,
+            rate=rate,
+        )
 
     def wait(self, timeout_s: float | None = None) -> bool:
         return self._graph.wait(timeout_s)

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
+from mien.engine.language import tr, tr_later, trn
+
 WINDOWS: Final = sys.platform == "win32"
 
 # CUresult and CUdevice_attribute of cuda.h.
@@ -73,8 +75,12 @@ class Driver:
     problem: str = ""
 
     def __str__(self) -> str:
-        release = self.release or "of unknown release"
-        return f"{release}, runs CUDA {self.cuda[0]}.{self.cuda[1]}" if any(self.cuda) else release
+        release = self.release or tr("of unknown release")
+        return (
+            tr("{release}, runs CUDA {cuda}", release=release, cuda=f"{self.cuda[0]}.{self.cuda[1]}")
+            if any(self.cuda)
+            else release
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +117,12 @@ def driver() -> Driver | None:
     if started == _NO_DEVICE:
         return Driver(_release(), cuda, ())
     if started:
-        return Driver(_release(), cuda, (), f"{_error(found, started)}; restart the machine, then install it again")
+        return Driver(
+            _release(),
+            cuda,
+            (),
+            tr("{error}; restart the machine, then install it again", error=_error(found, started)),
+        )
     count = ctypes.c_int()
     found.cuDeviceGetCount(ctypes.byref(count))
     cards = [card for index in range(count.value) if (card := _card(found, index)) is not None]
@@ -136,8 +147,8 @@ def _card(found: ctypes.CDLL, index: int) -> Card | None:
 def _error(found: ctypes.CDLL, code: int) -> str:
     said = ctypes.c_char_p()
     if found.cuGetErrorName(code, ctypes.byref(said)) == 0 and said.value:
-        return f"it does not start ({said.value.decode('ascii', 'replace')})"
-    return f"it does not start (CUDA error {code})"
+        return tr("it does not start ({value})", value=said.value.decode("ascii", "replace"))
+    return tr("it does not start (CUDA error {code})", code=code)
 
 
 def _release() -> str:
@@ -197,19 +208,28 @@ def tensorrt_problem(runtime: Runtime) -> str:
 def _machine_problem(runtime: Runtime) -> str:
     found = driver()
     if found is None:
-        return "there is no NVIDIA driver"
+        return tr("there is no NVIDIA driver")
     if found.problem:
-        return f"NVIDIA's driver {found}: {found.problem}"
+        return tr("NVIDIA's driver {found}: {problem}", found=found, problem=found.problem)
     if not found.cards:
-        return "NVIDIA's driver finds no card"
-    needed = f"ONNX Runtime {runtime.release} needs CUDA {runtime.major}"
+        return tr("NVIDIA's driver finds no card")
     if any(found.cuda) and found.cuda[0] < runtime.major:
         oldest = _OLDEST_DRIVER.get(runtime.major)
-        newer = f"driver {oldest} or newer" if oldest else "a newer driver"
-        return f"{needed}, and NVIDIA's driver is {found}; install {newer}"
+        text = tr_later(
+            "ONNX Runtime {release} needs CUDA {major}, and NVIDIA's driver is {driver}; install a newer driver"
+        )
+        if oldest:
+            text = tr_later(
+                "ONNX Runtime {release} needs CUDA {major}, and NVIDIA's driver is {driver}; install driver {oldest} "
+                "or newer"
+            )
+        return tr(text, release=runtime.release, major=runtime.major, driver=found, oldest=oldest)
     if found.cards[0].capability < _OLDEST_CARD.get(runtime.major, (0, 0)):
         older = '"onnxruntime-gpu[cuda,cudnn]<1.27"'  # the last with CUDA 12
-        return f"{needed}, which leaves out the {found.cards[0].name}; install an older one: pip install {older}"
+        return tr(
+            "ONNX Runtime {release} needs CUDA {major}, which leaves out the {card}; install an older one: {command}",
+            release=runtime.release, major=runtime.major, card=found.cards[0].name, command=f"pip install {older}",
+        )  # fmt: skip
     return ""
 
 
@@ -217,8 +237,11 @@ def _library_problem(runtime: Runtime, cuda: tuple[str, ...], tensorrt: tuple[st
     lacking = (*cuda, *tensorrt)
     if not lacking:
         return ""
-    verb = "is" if len(lacking) == 1 else "are"
-    return f"{', '.join(lacking)} {verb} missing: {remedy(runtime, cuda=bool(cuda), tensorrt=bool(tensorrt))}"
+    command = remedy(runtime, cuda=bool(cuda), tensorrt=bool(tensorrt))
+    return trn(
+        "{names} is missing: {command}", "{names} are missing: {command}", len(lacking),
+        names=", ".join(lacking), command=command,
+    )  # fmt: skip
 
 
 def remedy(runtime: Runtime, *, cuda: bool = True, tensorrt: bool = False) -> str:
@@ -236,7 +259,7 @@ def remedy(runtime: Runtime, *, cuda: bool = True, tensorrt: bool = False) -> st
     return f"pip install {' '.join(wanted)}"
 
 
-_GPU_EDITION: Final = 'install uv (https://docs.astral.sh/uv) and run uv tool install "mien[gpu]"'
+_GPU_EDITION: Final = tr_later('install uv (https://docs.astral.sh/uv) and run uv tool install "mien[gpu]"')
 
 
 def for_this_python(text: str) -> str:
@@ -245,7 +268,11 @@ def for_this_python(text: str) -> str:
     A frozen program has no pip: then the command installs Mien a second time, beside it, with all that a card needs.
     """
     if getattr(sys, "frozen", False):
-        return f"{text}; this installed program runs on the CPU only: for the card, {_GPU_EDITION}"
+        return tr(
+            "{text}; this installed program runs on the CPU only: for the card, {remedy}",
+            text=text,
+            remedy=tr(_GPU_EDITION),
+        )
     python = sys.executable or "python"
     quoted = f'"{python}"' if " " in python else python
     return text.replace("pip install ", f"{quoted} -m pip install ")

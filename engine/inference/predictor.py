@@ -13,6 +13,7 @@ from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.graph import provider_list
 from mien.engine.inference.networks import Kept, open_networks
 from mien.engine.inference.priors import Prior
+from mien.engine.language import tr
 from mien.engine.settings import BALANCED, Expectation, Provider
 from mien.engine.types import FloatArray
 
@@ -140,6 +141,10 @@ class Predictor:
     def _finite(self, values: _Numbers) -> _Numbers:
         if not np.isfinite(values).all():
             raise ModelError(
-                f"{self.bundle.path}: the model gave values that are not finite on {self.provider}; try provider cpu"
+                tr(
+                    "{path}: the model gave values that are not finite on {provider}; try provider cpu",
+                    path=self.bundle.path,
+                    provider=self.provider,
+                )
             )
         return values

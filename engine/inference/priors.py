@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from mien.engine.errors import ModelError, SettingsError
 from mien.engine.inference.bundle import Bundle, Manifest, write_bundle
+from mien.engine.language import tr
 from mien.engine.settings import BALANCED, EXPECTED, Expectation
 
 __all__ = ["Prior", "fitting", "read_expectation", "reweigh", "with_prior"]
@@ -59,8 +60,11 @@ class Prior:
             if expected.choice in {"as-trained", "balanced"}:
                 return np.zeros(len(self.labels))
             raise SettingsError(
-                f"expect is {expected.choice!r}, but this model does not say how often it saw each expression in "
-                "training; choose as-trained"
+                tr(
+                    "expect is {choice!r}, but this model does not say how often it saw each expression in "
+                    "training; choose as-trained",
+                    choice=expected.choice,
+                )
             )
         log_prior = np.log(np.asarray(self.frequencies))
         if expected.choice == "as-trained":
@@ -72,8 +76,11 @@ class Prior:
         own = dict(expected.frequencies)
         if set(own) != set(self.labels):
             raise SettingsError(
-                f"expect names the frequencies of {', '.join(sorted(own))}; this model's labels are "
-                f"{', '.join(self.labels)}: give one for each"
+                tr(
+                    "expect names the frequencies of {own}; this model's labels are {labels}: give one for each",
+                    own=", ".join(sorted(own)),
+                    labels=", ".join(self.labels),
+                )
             )
         wanted = np.array([own[label] for label in self.labels])
         return np.asarray(np.log(np.maximum(wanted / wanted.sum(), _LEAST)) - log_prior)
@@ -108,7 +115,7 @@ class Prior:
             )
             return cls(tuple(labels), frequencies, float(document.get("prior_strength", 0.0))), expected
         except (AttributeError, KeyError, TypeError, ValueError):
-            raise SettingsError("the recording's JSON does not say properly what was expected (prior)") from None
+            raise SettingsError(tr("the recording's JSON does not say properly what was expected (prior)")) from None
 
 
 def with_prior(bundle: Bundle, frequencies: Expectation, strength: float) -> Bundle:
@@ -127,15 +134,18 @@ def with_prior(bundle: Bundle, frequencies: Expectation, strength: float) -> Bun
     shares = dict(frequencies.frequencies)
     if set(shares) != set(labels):
         raise SettingsError(
-            f"the file names the frequencies of {', '.join(sorted(shares)) or 'nothing'}; this model's labels are "
-            f"{', '.join(labels)}: give one for each"
+            tr(
+                "the file names the frequencies of {shares}; this model's labels are {labels}: give one for each",
+                shares=", ".join(sorted(shares)) or tr("nothing"),
+                labels=", ".join(labels),
+            )
         )
     total = sum(shares.values())
     known = tuple(shares[label] / total for label in labels)
     try:
         return write_bundle(bundle.path, replace(bundle.manifest, class_prior=known, prior_strength=strength))
     except OSError as error:
-        raise ModelError(f"{bundle.path}: cannot be written ({error.strerror})") from None
+        raise ModelError(tr("{path}: cannot be written ({reason})", path=bundle.path, reason=error.strerror)) from None
 
 
 def fitting(manifest: Manifest, expected: Expectation) -> Expectation:
@@ -183,12 +193,18 @@ def read_expectation(text: str) -> Expectation:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError:
         names = ", ".join(name for name in EXPECTED if name != "own")
-        raise SettingsError(f"expect is {text!r}; choose one of {names}, or a TOML file with [frequencies]") from None
+        raise SettingsError(
+            tr("expect is {text!r}; choose one of {names}, or a TOML file with [frequencies]", text=text, names=names)
+        ) from None
     except ValueError as error:
-        raise SettingsError(f"{path}: not valid TOML ({' '.join(str(error).split())})") from None
+        raise SettingsError(
+            tr("{path}: not valid TOML ({error})", path=path, error=" ".join(str(error).split()))
+        ) from None
     table = data.get("frequencies")
     if not isinstance(table, dict) or not table:
-        raise SettingsError(f"{path}: has no table [frequencies]; give lines such as happiness = 0.4 under it")
+        raise SettingsError(
+            tr("{path}: has no table [frequencies]; give lines such as happiness = 0.4 under it", path=path)
+        )
     try:
         return Expectation("own", tuple((label, value) for label, value in table.items()))
     except SettingsError as error:

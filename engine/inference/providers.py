@@ -14,6 +14,7 @@ from mien.engine.errors import ModelError
 from mien.engine.inference.batches import SIZES
 from mien.engine.inference.downloads import cache_folder
 from mien.engine.inference.nvidia import device_key, tensorrt_version
+from mien.engine.language import english, tr, tr_later
 from mien.engine.settings import Provider
 
 CPU: Final = "CPUExecutionProvider"
@@ -30,7 +31,7 @@ with the CPU, and, unless the user demands them, where they are faster than it."
 _USUAL_FACES: Final = 4  # what the engine is tuned for
 
 _SHORT: Final = {
-    CPU: "the CPU", CUDA: "CUDA", TENSORRT: "TensorRT",
+    CPU: tr_later("the CPU"), CUDA: "CUDA", TENSORRT: "TensorRT",
     DIRECTML: "DirectML", OPENVINO: "OpenVINO", COREML: "CoreML",
 }  # fmt: skip
 _CHOICES: Final[Mapping[Provider, str]] = {
@@ -83,8 +84,10 @@ def order(choice: Provider, offered: Iterable[str], problems: Mapping[str, str])
         return [*usable, CPU]
     name = _CHOICES[choice]
     if name not in usable:
-        reason = problems.get(name, "") if name in offered else "the installed ONNX Runtime was built without it"
-        raise ModelError(f"provider {choice}: {reason}; {'or ' if 'install ' in reason else ''}use auto or cpu")
+        reason = problems.get(name, "") if name in offered else tr("the installed ONNX Runtime was built without it")
+        if "install " in english(reason):
+            raise ModelError(tr("provider {choice}: {reason}; or use auto or cpu", choice=choice, reason=reason))
+        raise ModelError(tr("provider {choice}: {reason}; use auto or cpu", choice=choice, reason=reason))
     return [name, *([CUDA] if name == TENSORRT and CUDA in usable else []), CPU]
 
 
@@ -133,7 +136,7 @@ def graph_key(bundle_sha256: str, graph: str) -> str:
 
 def short_name(name: str) -> str:
     """A provider's name as people say it."""
-    return _SHORT.get(name, name)
+    return tr(_SHORT.get(name, name))
 
 
 class ProviderList:
@@ -171,7 +174,10 @@ class ProviderList:
             # A better one may still be building its engine: meanwhile the next one serves.
             serving = (*self._names[self._names.index(name) + 1 :], *left)[0]
             self._names = left
-            message = f"{short_name(name)} failed ({reason}); the model runs on {short_name(serving)} instead"
+            message = tr(
+                "{provider} failed ({reason}); the model runs on {other} instead",
+                provider=short_name(name), reason=reason, other=short_name(serving),
+            )  # fmt: skip
             self._warnings += (message,)
             return True
 

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 MERGES: Final = 49152 - 256 - 2
 SOT: Final = 49406
@@ -43,10 +44,12 @@ class WordPieces:
                 content = stream.read(_MAX_VOCABULARY_BYTES + 1)
             lines = content.decode("utf-8").split("\n") if len(content) <= _MAX_VOCABULARY_BYTES else []
         except (OSError, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise ModelError(f"{vocabulary}: cannot be read ({error}); export the model again") from None
+            raise ModelError(
+                tr("{path}: cannot be read ({error}); export the model again", path=vocabulary, error=error)
+            ) from None
         merges = [tuple(line.split()) for line in lines[1 : MERGES + 1]]
         if len(merges) != MERGES or any(len(merge) != 2 for merge in merges):
-            raise ModelError(f"{vocabulary}: not CLIP's vocabulary; export the model again")
+            raise ModelError(tr("{path}: not CLIP's vocabulary; export the model again", path=vocabulary))
         self._letters = _byte_letters()
         single = list(self._letters.values())
         pieces = [*single, *(letter + "</w>" for letter in single), *("".join(merge) for merge in merges)]
@@ -66,7 +69,12 @@ class WordPieces:
         tokens = [SOT, *self._encode(text), EOT]
         if len(tokens) > length:
             raise ModelError(
-                f"the description {text[:40]!r}... makes {len(tokens)} tokens and the model reads {length}; shorten it"
+                tr(
+                    "the description {text!r}... makes {count} tokens and the model reads {length}; shorten it",
+                    text=text[:40],
+                    count=len(tokens),
+                    length=length,
+                )
             )
         row = np.zeros(length, np.int64)
         row[: len(tokens)] = tokens

@@ -10,6 +10,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.language import tr
 from mien.engine.types import FloatArray
 
 SAME_COSINE: Final = 0.999
@@ -46,7 +47,7 @@ def require_same(ours: Sequence[FloatArray], theirs: Sequence[FloatArray]) -> No
         norms = np.linalg.norm(a, axis=1) * np.linalg.norm(b, axis=1)
         cosine = float(((a * b).sum(axis=1) / np.maximum(norms, 1e-12)).min())
         if not cosine >= SAME_COSINE:  # NaN, too
-            raise ValueError(f"its results differ: cosine {cosine:.4f}")
+            raise ValueError(tr("its results differ: cosine {cosine:.4f}", cosine=cosine))
 
 
 def is_faster(one: Callable[[], object], other: Callable[[], object]) -> bool:

@@ -25,6 +25,7 @@ from mien.engine.inference.bundle import Bundle, Manifest
 from mien.engine.inference.downloads import cache_folder
 from mien.engine.inference.graph import Graph, provider_list
 from mien.engine.inference.tokenizer import WordPieces
+from mien.engine.language import tr
 from mien.engine.settings import Provider
 from mien.engine.types import FloatArray
 
@@ -92,8 +93,11 @@ def with_labels(bundle: Bundle, typed: TypedLabels, origin: str, *, provider: Pr
     """
     if not has_text_encoder(bundle):
         raise ModelError(
-            f"{bundle.path}: this model has no text encoder, so its labels cannot be changed; "
-            "use a model exported with one"
+            tr(
+                "{path}: this model has no text encoder, so its labels cannot be changed; use a model "
+                "exported with one",
+                path=bundle.path,
+            )
         )
     text = _cached_vectors(bundle, typed, provider)
     text.setflags(write=False)
@@ -125,24 +129,46 @@ def read_labels(path: Path) -> TypedLabels:
         raw = path.read_bytes()[: MAX_FILE_BYTES + 1]
         data = tomllib.loads(raw.decode("utf-8"))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a labels file") from None
+        raise ModelError(
+            tr("{path}: cannot be read ({reason}); give a labels file", path=path, reason=error.strerror)
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(
-            f"{path}: not a labels file ({' '.join(str(error).split())}); see mien annotate --help"
+            tr(
+                "{path}: not a labels file ({error}); see mien annotate --help",
+                path=path,
+                error=" ".join(str(error).split()),
+            )
         ) from None
     if len(raw) > MAX_FILE_BYTES:
-        raise ModelError(f"{path}: too large for a labels file; keep it under {MAX_FILE_BYTES >> 20} MiB")
+        raise ModelError(
+            tr(
+                "{path}: too large for a labels file; keep it under {max_file_bytes} MiB",
+                path=path,
+                max_file_bytes=MAX_FILE_BYTES >> 20,
+            )
+        )
     rows = data.get("labels")
     if not isinstance(rows, list) or set(data) != {"labels"} or not all(isinstance(row, dict) for row in rows):
-        raise ModelError(f"{path}: must hold [[labels]] tables with name and descriptions, and nothing else")
+        raise ModelError(
+            tr("{path}: must hold [[labels]] tables with name and descriptions, and nothing else", path=path)
+        )
     if not 2 <= len(rows) <= MAX_LABELS:
-        raise ModelError(f"{path}: has {len(rows)} labels; give 2 to {MAX_LABELS}")
+        raise ModelError(
+            tr("{path}: has {count} labels; give 2 to {max_labels}", path=path, count=len(rows), max_labels=MAX_LABELS)
+        )
     labels = [_label(row, number, path) for number, row in enumerate(rows, start=1)]
     names = [name for name, _ in labels]
     seen: set[str] = set()
     for name in names:
         if name.casefold() in seen:
-            raise ModelError(f"{path}: the label {name!r} appears twice; every label needs a name of its own")
+            raise ModelError(
+                tr(
+                    "{path}: the label {name!r} appears twice; every label needs a name of its own",
+                    path=path,
+                    name=name,
+                )
+            )
         seen.add(name.casefold())
     return TypedLabels(tuple(names), tuple(texts for _, texts in labels))
 
@@ -151,15 +177,32 @@ def _label(row: dict[str, Any], number: int, path: Path) -> tuple[str, tuple[str
     name, texts = row.get("name"), row.get("descriptions")
     unknown = sorted(set(row) - {"name", "descriptions"})
     if unknown:
-        raise ModelError(f"{path}: label {number} has {unknown[0]!r}; a label has name and descriptions only")
+        raise ModelError(
+            tr(
+                "{path}: label {number} has {unknown!r}; a label has name and descriptions only",
+                path=path,
+                number=number,
+                unknown=unknown[0],
+            )
+        )
     if not isinstance(name, str) or not name.strip() or not name.isprintable() or len(name) > 60:
-        raise ModelError(f"{path}: label {number} needs a name of 1 to 60 printable characters")
+        raise ModelError(
+            tr("{path}: label {number} needs a name of 1 to 60 printable characters", path=path, number=number)
+        )
     if isinstance(texts, str):
         texts = [texts]
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) and t.strip() for t in texts):
-        raise ModelError(f"{path}: the label {name!r} needs descriptions, a list of sentences")
+        raise ModelError(tr("{path}: the label {name!r} needs descriptions, a list of sentences", path=path, name=name))
     if len(texts) > MAX_DESCRIPTIONS:
-        raise ModelError(f"{path}: the label {name!r} has {len(texts)} descriptions; at most {MAX_DESCRIPTIONS} help")
+        raise ModelError(
+            tr(
+                "{path}: the label {name!r} has {count} descriptions; at most {max_descriptions} help",
+                path=path,
+                name=name,
+                count=len(texts),
+                max_descriptions=MAX_DESCRIPTIONS,
+            )
+        )
     return name.strip(), tuple(text.strip() for text in texts)
 
 
@@ -204,7 +247,9 @@ def encode(bundle: Bundle, typed: TypedLabels, provider: Provider = "auto") -> F
     )
     rows = np.concatenate([graph.run(tokens=tokens[start : start + 32])[0] for start in range(0, len(tokens), 32)])
     if not np.isfinite(rows).all():
-        raise ModelError(f"{bundle.path / TEXT_GRAPH}: gave values that are not finite; export the model again")
+        raise ModelError(
+            tr("{path}: gave values that are not finite; export the model again", path=bundle.path / TEXT_GRAPH)
+        )
     splits = np.cumsum([len(texts) for texts in typed.descriptions])[:-1]
     means = np.stack([part.mean(axis=0) for part in np.split(rows, splits)])
     return np.asarray(means / np.linalg.norm(means, axis=1, keepdims=True), dtype=np.float32)

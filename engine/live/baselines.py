@@ -12,6 +12,7 @@ import numpy as np
 from mien.engine.errors import ModelError
 from mien.engine.faces.neutral import NeutralCalibration, NeutralPeriod
 from mien.engine.inference.bundle import Manifest
+from mien.engine.language import tr
 from mien.engine.live.people import LivePeople
 from mien.engine.types import FloatArray
 
@@ -85,7 +86,12 @@ class LiveBaselines:
         with self._lock:
             manifest = self._manifest
         if manifest is not None and manifest.neutral_logits is None:
-            raise ModelError(f"model {manifest.name}: has no neutral reference, so no baseline can be learnt with it")
+            raise ModelError(
+                tr(
+                    "model {manifest}: has no neutral reference, so no baseline can be learnt with it",
+                    manifest=manifest.name,
+                )
+            )
 
     def undo(self, track_ids: Collection[int]) -> None:
         """Correct these people no more."""

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from mien.engine.language import tr
 from mien.engine.threads import Stages
 from mien.engine.types import AudioChunk, Frame, SourceCondition, SourceState
 
@@ -68,7 +69,10 @@ class Capture:
         error = self._stages.error
         if error is not None:
             # Sources handle their faults themselves; this is a fault of the source's code, and may name anything.
-            return SourceCondition(SourceState.FAILED, f"{self.source.name}: stopped ({type(error).__name__})")
+            return SourceCondition(
+                SourceState.FAILED,
+                tr("{source}: stopped ({error})", source=self.source.name, error=type(error).__name__),
+            )
         return self.source.condition
 
     def _run(self) -> None:

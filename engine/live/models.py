@@ -13,6 +13,7 @@ from mien.engine.faces.shared_networks import SharedNetworks
 from mien.engine.faces.tracker import KEEP_SCORE_RATIO
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.predictor import Predictor
+from mien.engine.language import tr
 from mien.engine.live.prediction import Model
 from mien.engine.live.status import ModelState
 from mien.engine.settings import Expectation, Provider, Settings
@@ -100,7 +101,7 @@ class ModelStage:
         """Load a model in the background and then use it; the newest wish wins."""
         with self._lock:
             self._asked += 1
-            self._state, self._message = "loading", f"loading {bundle.manifest.name}"
+            self._state, self._message = "loading", tr("loading {manifest}", manifest=bundle.manifest.name)
             self._wish = bundle, provider, expect
         self._wakes.put(None)
 
@@ -139,7 +140,9 @@ class ModelStage:
                         self._networks = networks
                 model = Model(bundle, Predictor(bundle, provider=provider, expect=expect), expect)
             except Exception as error:  # the frame goes on without a model
-                self._settle(asked, "failed", explained(error, f"{bundle.manifest.name} cannot be loaded"))
+                self._settle(
+                    asked, "failed", explained(error, tr("{manifest} cannot be loaded", manifest=bundle.manifest.name))
+                )
                 continue
             if (model.labels, model.expect) != (self.model.labels, self.model.expect):
                 self._on_new_labels()
@@ -156,7 +159,7 @@ class ModelStage:
         try:
             landmarker = Landmarker(file)
         except Exception as error:  # the session goes on without
-            self.stop_measuring(explained(error, "the face landmarker cannot be loaded"))
+            self.stop_measuring(explained(error, tr("the face landmarker cannot be loaded")))
             return
         with self._lock:
             self._landmarker = landmarker

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from mien.engine.errors import RecordingError, explained
+from mien.engine.language import tr
 from mien.engine.live.backlog import MOST_BYTES, RAW_BYTES, Backlog, Write
 from mien.engine.live.scene_context import SceneContext
 from mien.engine.recording.live_recorder import LiveRecorder
@@ -132,8 +133,9 @@ class RecordStage:
         """
         with self._lock:
             if self._busy:
-                how = "is running; stop it" if self._wanted else "is still being finished; wait for it"
-                raise RecordingError(f"a recording {how} before starting another")
+                if self._wanted:
+                    raise RecordingError(tr("a recording is running; stop it before starting another"))
+                raise RecordingError(tr("a recording is still being finished; wait for it before starting another"))
             self._wanted, self._busy, self._dropped, self._refused = True, True, 0, 0
             self._status = RecordingStatus("recording", (), 0.0, 0, 0, 0, "")
         self._queue.put(_Start(plan))
@@ -242,7 +244,7 @@ class RecordStage:
                 try:
                     self._handle(self._backlog.popleft())
                 except Exception as error:  # a fault in a recording must not end the live view
-                    self._fail(explained(error, "the recording stopped"))
+                    self._fail(explained(error, tr("the recording stopped")))
                 if not self._backlog and self._backlog.take_peak_bytes() > _MUCH:
                     give_back_memory()
         finally:
@@ -343,7 +345,7 @@ class RecordStage:
     def _finish(self, stop: _Stop) -> None:
         """Close the files."""
         if self._pending is not None:
-            self._fail(stop.why or "stopped before the first frame; nothing was recorded")
+            self._fail(stop.why or tr("stopped before the first frame; nothing was recorded"))
         elif self._open is not None:
             self._open.note_dropped(stop.dropped + self._backlog.take_left_out())
             self._end({"ended": stop.why} if stop.why else {}, stop.why, stop.end_s)
@@ -365,7 +367,7 @@ class RecordStage:
         try:
             recorder.finish({**(context.results() if context is not None else {}), **results}, end_s=end_s)
         except Exception as error:  # what else is wrong with the files must not end the live view
-            trouble = explained(error, "the recording could not be finished")
+            trouble = explained(error, tr("the recording could not be finished"))
         status = recorder.status()
         if trouble:
             status = replace(status, state="failed", message=trouble)

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, Self
 from mien.engine.drawing.view import View, ViewRequest
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
+from mien.engine.language import tr
 from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.cameras.inference import Inference
 from mien.engine.live.capture import Capture, Taken
@@ -94,13 +95,12 @@ class LiveSession:
         self.people.on_change = self._views.refresh
         make = partial(make_recorder, detector_file=detector_file, settings=settings)
         self._recording = RecordStage(make, recordings=1 if inference is None else inference.recordings)
-        changed = partial(self._recording.stop, "the model was changed")
+        changed = partial(self._recording.stop, tr("the model was changed"))
         self._inference = inference or Inference(bundle, detector_file, settings, changed, landmarker_file)
         self._own = [self._inference] if inference is None else []
         self._models = self._inference.models
         stages = {"track": self._track_stage, "view": self._views.run}
-        for own in self._own:
-            stages |= own.stages
+        stages |= self._inference.stages if self._own else {}
         self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
@@ -122,7 +122,7 @@ class LiveSession:
             if self._closing:
                 source.cancel()
                 return
-            before = self._leave("the source was changed")
+            before = self._leave(tr("the source was changed"))
             self._capture = Capture(source, self._take, self._hear, after=before)
             self._capture.start()
 
@@ -135,7 +135,7 @@ class LiveSession:
     def close_source(self) -> None:
         """Leave the present source; there are no frames until another is opened."""
         with self._lock:
-            self._leave("the source was closed")
+            self._leave(tr("the source was closed"))
 
     def _leave(self, why: str) -> Capture | None:
         before = self._capture
@@ -249,7 +249,7 @@ class LiveSession:
             selected=people.selected,
             no_signal_since=no_signal_since,
             recording=self._recording.status(),
-            warning=explained(self.error, "the session stopped; open it again")
+            warning=explained(self.error, tr("the session stopped; open it again"))
             if self.error
             else model.warning or self._models.landmarker_trouble,
         )

@@ -9,6 +9,7 @@ from mien.engine.faces.detection import Detector
 from mien.engine.faces.landmarks.reader import LIVE_FACES, LIVE_HELD_S, LIVE_SHARE, FaceMeasurer
 from mien.engine.faces.recogniser import NOT_MEASURED
 from mien.engine.faces.tracker import Tracker
+from mien.engine.language import tr
 from mien.engine.live.baselines import LiveBaselines
 from mien.engine.live.capture import Capture
 from mien.engine.live.models import ModelStage
@@ -73,7 +74,7 @@ class LiveTracker:
             try:
                 faces = self._tracker.update(detector.detect(frame.image), frame.time_s)
             except (ValueError, RuntimeError, ModelError) as error:
-                self._models.failed(explained(error, "the face detector failed on a frame"))
+                self._models.failed(explained(error, tr("the face detector failed on a frame")))
             measures = self._measure(frame, faces)
             if self._predictor.cut(frame, faces, measures):
                 self._due.put(self._predictor)
@@ -102,7 +103,7 @@ class LiveTracker:
         try:
             return self._measurer.measure(frame, faces)
         except (ValueError, RuntimeError) as error:
-            self._models.stop_measuring(explained(error, "the face landmarker failed on a frame"))
+            self._models.stop_measuring(explained(error, tr("the face landmarker failed on a frame")))
             return NOT_MEASURED
 
     def _new_predictor(self, model: Model) -> LivePredictor:

@@ -13,6 +13,7 @@ from av.container import InputContainer
 from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.media.rationals import time_base
 from mien.engine.settings import MAX_PIXELS
 
@@ -47,26 +48,29 @@ def open_container(path: Path, *, max_pixels: int = MAX_PIXELS, whole: bool = Fa
         SourceError: it does not exist, may not be read, is a still image, or is no video at all.
     """
     if not path.exists():
-        raise SourceError(f"{path}: no such file")
+        raise SourceError(tr("{path}: no such file", path=path))
     if not path.is_file():
-        raise SourceError(f"{path}: not a file")
+        raise SourceError(tr("{path}: not a file", path=path))
     if path.stat().st_size == 0:
-        raise SourceError(f"{path}: the file is empty")
+        raise SourceError(tr("{path}: the file is empty", path=path))
     try:
         # "file:" keeps FFmpeg from taking a name like "a:b.mp4" for a protocol.
         container = av.open(
             f"file:{path}", options={**OPEN_OPTIONS, **decoder_limit(max_pixels), **(WHOLE if whole else {})}
         )
     except PermissionError:
-        raise SourceError(f"{path}: may not be read; check its permissions") from None
+        raise SourceError(tr("{path}: may not be read; check its permissions", path=path)) from None
     except (av.error.FFmpegError, OSError, ValueError):
         raise SourceError(
-            f"{path}: not a video that can be read; if it is a recording that was cut off, it may lack its index"
+            tr(
+                "{path}: not a video that can be read; if it is a recording that was cut off, it may lack its index",
+                path=path,
+            )
         ) from None
     name = container.format.name
     if name == "image2" or name.endswith("_pipe"):
         container.close()
-        raise SourceError(f"{path}: is a still image; give a video")
+        raise SourceError(tr("{path}: is a still image; give a video", path=path))
     return container
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.types import FloatArray
 
 RATE: Final = 48_000
@@ -45,13 +46,18 @@ class Loudspeaker:
             self._stream: Any = sounddevice.OutputStream(samplerate=RATE, channels=2, dtype="float32")
             self._stream.start()
         except ImportError:
-            raise MienError("there is no audio here: the package sounddevice is not installed") from None
+            raise MienError(tr("there is no audio here: the package sounddevice is not installed")) from None
         except OSError:
             raise MienError(
-                "there is no audio here: PortAudio is missing; install it (Debian: sudo apt-get install libportaudio2)"
+                tr(
+                    "there is no audio here: PortAudio is missing; install it (Debian: sudo apt-get install "
+                    "libportaudio2)"
+                )
             ) from None
         except Exception as error:  # PortAudioError is only there with PortAudio
-            raise MienError(f"there is no audio here: no output can be opened ({type(error).__name__})") from None
+            raise MienError(
+                tr("there is no audio here: no output can be opened ({error})", error=type(error).__name__)
+            ) from None
 
     @property
     def latency_s(self) -> float:

@@ -16,6 +16,7 @@ from av.video.frame import PictureType
 from av.video.reformatter import VideoReformatter
 
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.media.audio_track import AudioTrack
 from mien.engine.media.chapters import Chapter, set_chapters
 from mien.engine.media.colour import recorded, to_yuv420p
@@ -103,7 +104,7 @@ class Mp4Writer:
             self._live_audio = AudioTrack(self._container) if audio else None
             self._audio = None if audio_path is None else FileAudio(audio_path, self._container, video.start_s)
         except _FAILURES as error:
-            raise RecordingError(f"{path}: cannot be written ({_reason(error)})") from None
+            raise RecordingError(tr("{path}: cannot be written ({reason})", path=path, reason=_reason(error))) from None
 
     def write(self, image: RgbImage, pts: int, duration: int) -> None:
         """Add `image` ((H,W,3) uint8 RGB).
@@ -135,7 +136,9 @@ class Mp4Writer:
             if self._audio is not None:
                 self._audio.copy_until(time_s - self._format.start_s)
         except _FAILURES as error:
-            raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written any further ({reason})", path=self._path, reason=_reason(error))
+            ) from None
 
     def jump(self, shift_s: float) -> None:
         """From the next frame on, `shift_s` seconds are added to the times of the audio of the source's file."""
@@ -153,7 +156,9 @@ class Mp4Writer:
             self._written = True
             self._live_audio.write(time_s, audio.rate, audio.samples)
         except _FAILURES as error:
-            raise RecordingError(f"{self._path}: cannot be written any further ({_reason(error)})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written any further ({reason})", path=self._path, reason=_reason(error))
+            ) from None
 
     def close(self, *, rest_of_audio: bool = False, chapters: Sequence[Chapter] = ()) -> None:
         """Finish the file. With `rest_of_audio` the audio goes on to its own end, else it ends with the frame.
@@ -175,7 +180,9 @@ class Mp4Writer:
             if self._live and self._written:
                 index_in_place(self._path, chapters)
         except _FAILURES as error:
-            raise RecordingError(f"{self._path}: cannot be finished ({_reason(error)})") from None
+            raise RecordingError(
+                tr("{path}: cannot be finished ({reason})", path=self._path, reason=_reason(error))
+            ) from None
 
     def _add_video(self, crf: int) -> av.video.stream.VideoStream:
         video = self._format

@@ -9,6 +9,7 @@ import av
 import av.error
 
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.media.mp4 import ENCODER_OPTIONS, KEYFRAME_S
 
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
@@ -37,5 +38,7 @@ def reencode(source: Path, target: Path, *, crf: int) -> int:
                 count += 1
             out.mux(stream.encode(None))
     except _FAILURES as error:
-        raise RecordingError(f"{source}: cannot be decoded and encoded ({error})") from None
+        raise RecordingError(
+            tr("{source}: cannot be decoded and encoded ({error})", source=source, error=error)
+        ) from None
     return count

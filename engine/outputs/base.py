@@ -13,6 +13,7 @@ import numpy as np
 
 from mien.engine.errors import SettingsError
 from mien.engine.faces.people import PeopleBook
+from mien.engine.language import tr
 from mien.engine.outputs.kinds import OUTPUTS, missing
 from mien.engine.settings import COMPACT, OverlayStyle
 
@@ -216,7 +217,9 @@ def output_type(kind: str) -> OutputType:
         SettingsError: there is no such kind, or a package that it needs is not installed.
     """
     if kind not in OUTPUTS:
-        raise SettingsError(f"output {kind!r} is not known; choose one of {', '.join(OUTPUTS)}")
+        raise SettingsError(
+            tr("output {kind!r} is not known; choose one of {outputs}", kind=kind, outputs=", ".join(OUTPUTS))
+        )
     lacks = missing(kind)
     if lacks:
         raise SettingsError(lacks)

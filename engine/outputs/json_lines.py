@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final, TextIO
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.outputs.base import LiveScene
 from mien.engine.types import FloatArray
 
@@ -32,9 +33,11 @@ class JsonLines:
         try:
             opened = Path(target).open("x", encoding="utf-8") if self._own else sys.stdout  # noqa: SIM115 (see close)
         except FileExistsError:
-            raise SettingsError(f"{target}: already exists; give another name") from None
+            raise SettingsError(tr("{path}: already exists; give another name", path=target)) from None
         except OSError as error:
-            raise SettingsError(f"{target}: cannot be written ({error.strerror})") from None
+            raise SettingsError(
+                tr("{path}: cannot be written ({reason})", path=target, reason=error.strerror)
+            ) from None
         self._stream: TextIO = opened
 
     def send(self, live: LiveScene) -> None:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Final
 
+from mien.engine.language import tr, tr_later
+
 
 @dataclass(frozen=True, slots=True)
 class OutputKind:
@@ -41,13 +43,13 @@ OUTPUTS: Final = {
     "json": OutputKind(
         "mien.engine.outputs.json_lines:JsonLines",
         "FILE",
-        "Write a line of JSON for each frame; - is standard output.",
-        "JSON lines",
+        tr_later("Write a line of JSON for each frame; - is standard output."),
+        tr_later("JSON lines"),
     ),
     "lsl": OutputKind(
         "mien.engine.outputs.lsl.streams:Lsl",
         "[=WISHES]",
-        "Open streams of Lab Streaming Layer on this machine; --lsl=network: for other machines, too.",
+        tr_later("Open streams of Lab Streaming Layer on this machine; --lsl=network: for other machines, too."),
         "Lab Streaming Layer",
         requires=("pylsl",),
         package="pylsl",
@@ -57,7 +59,7 @@ OUTPUTS: Final = {
     "osc": OutputKind(
         "mien.engine.outputs.osc:Osc",
         "HOST:PORT",
-        "Send Open Sound Control; add ,tcp ,slip ,rate=N or ,vrchat.",
+        tr_later("Send Open Sound Control; add ,tcp ,slip ,rate=N or ,vrchat."),
         "OSC",
         requires=("pythonosc",),
         package="python-osc",
@@ -66,7 +68,9 @@ OUTPUTS: Final = {
     "mqtt": OutputKind(
         "mien.engine.outputs.mqtt:Mqtt",
         "URL",
-        "Publish at an MQTT broker (mqtts://HOST/PREFIX); add ,login=FILE ,ca=FILE ,rate=N or ,homeassistant.",
+        tr_later(
+            "Publish at an MQTT broker (mqtts://HOST/PREFIX); add ,login=FILE ,ca=FILE ,rate=N or ,homeassistant."
+        ),
         "MQTT",
         requires=("paho",),
         package="paho-mqtt",
@@ -75,8 +79,8 @@ OUTPUTS: Final = {
     "ws": OutputKind(
         "mien.engine.outputs.web.output:WebSocketOutput",
         "[[HOST:]PORT]",
-        "Serve JSON by WebSocket, a dashboard and an overlay for OBS, to whoever has the token.",
-        "WebSocket and web pages",
+        tr_later("Serve JSON by WebSocket, a dashboard and an overlay for OBS, to whoever has the token."),
+        tr_later("WebSocket and web pages"),
         requires=("websockets",),
         package="websockets",
         extra="web",
@@ -87,8 +91,8 @@ OUTPUTS: Final = {
     "virtualcam": OutputKind(
         "mien.engine.outputs.video.virtual_camera:VirtualCamera",
         "[DEVICE]",
-        "Show the drawn picture in a virtual camera, for calls.",
-        "Virtual camera",
+        tr_later("Show the drawn picture in a virtual camera, for calls."),
+        tr_later("Virtual camera"),
         requires=("pyvirtualcam",),
         package="pyvirtualcam",
         extra="virtualcam",
@@ -99,8 +103,8 @@ OUTPUTS: Final = {
     "publish": OutputKind(
         "mien.engine.outputs.video.publish:Publish",
         "URL",
-        "Publish the drawn picture as a video stream, by rtmp:// or rtsp://; add ,key-file=FILE.",
-        "Video stream",
+        tr_later("Publish the drawn picture as a video stream, by rtmp:// or rtsp://; add ,key-file=FILE."),
+        tr_later("Video stream"),
         pictures=True,
     ),
 }
@@ -112,4 +116,9 @@ def missing(kind: str) -> str:
     known = OUTPUTS[kind]
     if all(find_spec(module) is not None for module in known.requires):
         return ""
-    return f"{kind}: {known.package} is not installed; pip install 'mien[{known.extra}]'"
+    return tr(
+        "{kind}: {package} is not installed; pip install 'mien[{extra}]'",
+        kind=kind,
+        package=known.package,
+        extra=known.extra,
+    )

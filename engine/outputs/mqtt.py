@@ -17,6 +17,7 @@ from paho.mqtt.client import Client, MQTTMessageInfo
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 
 from mien.engine.errors import SettingsError, explained
+from mien.engine.language import tr
 from mien.engine.outputs.base import Event, EventKind, LiveScene
 from mien.engine.outputs.events import shown_label
 from mien.engine.outputs.home_assistant import discovery
@@ -153,7 +154,7 @@ class Mqtt:
         while self._unconfirmed and self._unconfirmed[0][1].is_published():
             self._unconfirmed.popleft()
         if self._unconfirmed and time.monotonic() - self._unconfirmed[0][0] > _ANSWER_S:
-            raise ConnectionError("the broker does not answer")
+            raise ConnectionError(tr("the broker does not answer"))
 
     def _connect(self) -> None:
         client = Client(CallbackAPIVersion.VERSION2, reconnect_on_failure=False)
@@ -171,11 +172,11 @@ class Mqtt:
         def on_connect(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
             if reason.is_failure:
                 refused.append(str(reason))
-                self._ended = f"the broker refuses: {reason}"
+                self._ended = tr("the broker refuses: {reason}", reason=reason)
             answered.set()
 
         def on_disconnect(client: Any, data: Any, flags: Any, reason: Any, properties: Any) -> None:
-            self._ended = self._ended or f"the connection was lost: {reason}"
+            self._ended = self._ended or tr("the connection was lost: {reason}", reason=reason)
             answered.set()
 
         client.on_connect, client.on_disconnect = on_connect, on_disconnect
@@ -183,7 +184,7 @@ class Mqtt:
         client.connect(self._host, self._port, _KEEPALIVE_S)
         client.loop_start()
         if not answered.wait(_CONNECT_S):
-            raise ConnectionError("the broker does not answer")
+            raise ConnectionError(tr("the broker does not answer"))
         if self._ended:
             raise ConnectionError(self._ended)
         self._retain("status", "online")
@@ -199,9 +200,9 @@ class Mqtt:
         assert self._client is not None
         info = self._client.publish(topic if whole_topic else f"{self._prefix}/{topic}", payload, qos=1, retain=retain)
         if info.rc == MQTTErrorCode.MQTT_ERR_QUEUE_SIZE:
-            raise ConnectionError("the broker does not keep up")
+            raise ConnectionError(tr("the broker does not keep up"))
         if info.rc != MQTTErrorCode.MQTT_ERR_SUCCESS:
-            raise ConnectionError(f"the broker is gone (error {int(info.rc)})")
+            raise ConnectionError(tr("the broker is gone (error {rc})", rc=int(info.rc)))
         self._unconfirmed.append((time.monotonic(), info))
 
 
@@ -236,15 +237,21 @@ def _address(place: str) -> tuple[bool, str, int, str]:
         parts = urlsplit(place)
         port = parts.port
     except ValueError:
-        raise SettingsError("mqtt: the address cannot be read; write it as mqtts://HOST:PORT/PREFIX") from None
+        raise SettingsError(tr("mqtt: the address cannot be read; write it as mqtts://HOST:PORT/PREFIX")) from None
     if "@" in parts.netloc:
-        better = f"set {USER_VARIABLE} and {PASSWORD_VARIABLE}, or add ,login=FILE"
-        raise SettingsError(f"mqtt: everybody on this machine could see a login in the address; {better}")
+        better = tr(
+            "set {user_variable} and {password_variable}, or add ,login=FILE",
+            user_variable=USER_VARIABLE,
+            password_variable=PASSWORD_VARIABLE,
+        )
+        raise SettingsError(
+            tr("mqtt: everybody on this machine could see a login in the address; {better}", better=better)
+        )
     if parts.scheme not in _PORTS or not parts.hostname or parts.query or parts.fragment:
-        raise SettingsError("mqtt: write the address as mqtt://HOST[:PORT][/PREFIX], or mqtts:// for TLS")
+        raise SettingsError(tr("mqtt: write the address as mqtt://HOST[:PORT][/PREFIX], or mqtts:// for TLS"))
     prefix = unquote(parts.path.strip("/")) or _PREFIX
     if not _TOPIC.fullmatch(prefix) or prefix.startswith("$") or not prefix.isprintable():
-        raise SettingsError("mqtt: the prefix of the topics must be words divided by /, without + and #")
+        raise SettingsError(tr("mqtt: the prefix of the topics must be words divided by /, without + and #"))
     return parts.scheme == "mqtts", parts.hostname, port or _PORTS[parts.scheme], prefix
 
 
@@ -252,10 +259,12 @@ def _ca_file(path: str | None, tls: bool) -> str | None:
     if path is None:
         return None
     if not tls:
-        raise SettingsError("mqtt: ca=FILE is about mqtts://")
+        raise SettingsError(tr("mqtt: ca=FILE is about mqtts://"))
     file = str(Path(path).expanduser())
     try:
         ssl.create_default_context(cafile=file)
     except OSError as error:
-        raise SettingsError(explained(error, f"mqtt: {path}: holds no certificates in PEM format")) from None
+        raise SettingsError(
+            explained(error, tr("mqtt: {path}: holds no certificates in PEM format", path=path))
+        ) from None
     return file

@@ -17,6 +17,7 @@ from pythonosc.osc_bundle_builder import OscBundleBuilder
 from pythonosc.osc_message_builder import OscMessageBuilder
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.outputs.base import Event, EventKind, LiveScene
 from mien.engine.outputs.events import shown_label
 from mien.engine.outputs.slots import Slots
@@ -58,9 +59,9 @@ class Osc:
         self._vrchat = "vrchat" in wishes
         self._address = host_and_port("osc", place, VRCHAT_PORT if self._vrchat else None)
         if "tcp" in wishes and "slip" in wishes:
-            raise SettingsError("osc: choose tcp or slip")
+            raise SettingsError(tr("osc: choose tcp or slip"))
         if self._vrchat and wishes.keys() & {"tcp", "slip"}:
-            raise SettingsError("osc: VRChat listens to UDP alone; leave out tcp and slip")
+            raise SettingsError(tr("osc: VRChat listens to UDP alone; leave out tcp and slip"))
         self._framing: Framing = "tcp" if "tcp" in wishes else "slip" if "slip" in wishes else "udp"
         self._rate = number("osc", wishes, "rate", VRCHAT_RATE if self._vrchat else 0.0, 0.1, 1000)
         self._due_s = float("-inf")
@@ -250,4 +251,4 @@ def _discard(opened: socket.socket) -> None:
         if not select.select([opened], [], [], 0)[0]:
             return
         if not opened.recv(1 << 16) and opened.type == socket.SOCK_STREAM:
-            raise ConnectionResetError("the other side has closed the connection")
+            raise ConnectionResetError(tr("the other side has closed the connection"))

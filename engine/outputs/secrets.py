@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.sources.address import without_secrets
 
 _lock: Final = threading.Lock()
@@ -42,14 +43,18 @@ def secret_lines(kind: str, path: Path, count: int, what: str) -> list[str]:
     """
     try:
         if sys.platform != "win32" and path.stat().st_mode & 0o077:
-            raise SettingsError(f"{kind}: {path}: others may read this file; run chmod 600 on it")
+            raise SettingsError(
+                tr("{kind}: {path}: others may read this file; run chmod 600 on it", kind=kind, path=path)
+            )
         lines = path.read_text(encoding="utf-8").splitlines()
     except OSError as error:
-        raise SettingsError(f"{kind}: {path}: cannot be read ({error.strerror})") from None
+        raise SettingsError(
+            tr("{kind}: {path}: cannot be read ({reason})", kind=kind, path=path, reason=error.strerror)
+        ) from None
     except UnicodeDecodeError:
         lines = []
     if len(lines) != count or not lines[0]:
-        raise SettingsError(f"{kind}: {path}: must hold {what}")
+        raise SettingsError(tr("{kind}: {path}: must hold {what}", kind=kind, path=path, what=what))
     keep_secret(*lines)
     return lines
 
@@ -62,7 +67,7 @@ def login(kind: str, file: str | None, user_variable: str, password_variable: st
     """
     if file is not None:
         user, password = secret_lines(
-            kind, Path(file).expanduser(), 2, "two lines, the user name and the password"
+            kind, Path(file).expanduser(), 2, tr("two lines, the user name and the password")
         )  # fmt: skip
         return user, password
     found = secret_variable(user_variable), secret_variable(password_variable)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Final
 
 from mien.engine.errors import SettingsError, explained
+from mien.engine.language import tr
 from mien.engine.outputs.base import Event, EventKind, LiveScene, Output, output_type
 from mien.engine.outputs.events import SceneEvents
 from mien.engine.outputs.kinds import OUTPUTS
@@ -253,14 +254,14 @@ class OutputStage:
             try:
                 output.close()
             except Exception as error:
-                self._fail(error, "was not closed in order")
+                self._fail(error, tr("was not closed in order"))
 
     def _count(self, *, sent: int = 0, lost: int = 0) -> None:
         with self._lock:
             self._sent += sent
             self._lost += lost
 
-    def _fail(self, error: Exception, what: str = "cannot be reached") -> None:
+    def _fail(self, error: Exception, what: str = tr("cannot be reached")) -> None:
         name = " ".join(self.name).strip()
         self._say(without_known_secrets(explained(error, f"{name}: {what}")))
 

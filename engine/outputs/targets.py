@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 
 LOOPBACK: Final = "127.0.0.1"
 _HOST_PORT: Final = re.compile(r"(?:(\[[0-9A-Fa-f:.%\w]+\]|[^\s\[\]:/?#@\\,]+)?:)?(\d{1,5})")
@@ -40,11 +41,19 @@ def split_target(kind: str, target: str, known: Mapping[str, bool]) -> tuple[str
         if name not in known:
             choice = ", ".join(f"{name}=…" if valued else name for name, valued in known.items())
             # The part itself is not quoted: it may be what somebody took for a place for a password.
-            raise SettingsError(f"{kind}: after the target, choose from {choice}" if choice else f"{kind}: no commas")
+            raise SettingsError(
+                tr("{kind}: after the target, choose from {choice}", kind=kind, choice=choice)
+                if choice
+                else tr("{kind}: no commas", kind=kind)
+            )
         if known[name] is not bool(value) or (equals and not known[name]):
-            raise SettingsError(f"{kind}: write {name}=VALUE" if known[name] else f"{kind}: {name} has no value")
+            raise SettingsError(
+                tr("{kind}: write {name}=VALUE", kind=kind, name=name)
+                if known[name]
+                else tr("{kind}: {name} has no value", kind=kind, name=name)
+            )
         if name in wishes:
-            raise SettingsError(f"{kind}: {name} is there twice")
+            raise SettingsError(tr("{kind}: {name} is there twice", kind=kind, name=name))
         wishes[name] = value
     return place, wishes
 
@@ -59,7 +68,14 @@ def host_and_port(kind: str, place: str, default_port: int | None = None) -> tup
         return LOOPBACK, default_port
     found = _HOST_PORT.fullmatch(place)
     if found is None or not 0 < int(found[2]) < 65536:
-        raise SettingsError(f"{kind}: write the target as HOST:PORT, such as {LOOPBACK}:{default_port or 9000}")
+        raise SettingsError(
+            tr(
+                "{kind}: write the target as HOST:PORT, such as {loopback}:{default_port}",
+                kind=kind,
+                loopback=LOOPBACK,
+                default_port=default_port or 9000,
+            )
+        )
     return (found[1] or LOOPBACK).strip("[]"), int(found[2])
 
 
@@ -77,5 +93,7 @@ def number(kind: str, wishes: Mapping[str, str], name: str, default: float, low:
     except ValueError:
         value = float("nan")
     if not low <= value <= high:
-        raise SettingsError(f"{kind}: {name} must be a number from {low:g} to {high:g}")
+        raise SettingsError(
+            tr("{kind}: {name} must be a number from {low:g} to {high:g}", kind=kind, name=name, low=low, high=high)
+        )
     return value

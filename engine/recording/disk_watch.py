@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 
 _LOOK_S: Final = 1.0  # between two looks
 
@@ -43,9 +44,16 @@ class DiskWatch:
         try:
             self.free_bytes = shutil.disk_usage(self._folder).free
         except OSError as error:
-            raise RecordingError(f"{self._folder}: cannot be reached ({error.strerror}); choose another") from None
+            raise RecordingError(
+                tr("{path}: cannot be reached ({reason}); choose another", path=self._folder, reason=error.strerror)
+            ) from None
         if self.free_bytes < self._min_free_bytes:
             raise DiskFullError(
-                f"{self._folder}: only {self.free_bytes / 1e6:.0f} MB are free, {self._min_free_bytes / 1e6:.0f} MB "
-                "are kept in reserve; the recording was ended; free some space or record to another folder"
+                tr(
+                    "{path}: only {free_bytes:.0f} MB are free, {min_free_bytes:.0f} MB are kept in reserve; the "
+                    "recording was ended; free some space or record to another folder",
+                    path=self._folder,
+                    free_bytes=self.free_bytes / 1000000.0,
+                    min_free_bytes=self._min_free_bytes / 1000000.0,
+                )
             )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import json
-import re
 import stat
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, Self
 
 from mien.engine.disk import NameHeldError, NameLock, create_new, is_there, rename_new, sync, write_whole
 from mien.engine.errors import RecordingError
 from mien.engine.interrupts import Abandoned
+from mien.engine.language import english, tr, tr_later
 
 PART: Final = ".part"
 """Ends the name, before its ending, of a file that is being written or was left unfinished."""
@@ -94,7 +93,9 @@ class Outputs:
             except OSError as error:
                 for path in made:
                     path.unlink(missing_ok=True)
-                raise RecordingError(f"{self.mp4.parent}: cannot be written to ({error.strerror})") from None
+                raise RecordingError(
+                    tr("{path}: cannot be written to ({reason})", path=self.mp4.parent, reason=error.strerror)
+                ) from None
             yield
 
     def publish(self, *, overwrite: bool) -> None:
@@ -109,11 +110,14 @@ class Outputs:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         if self.mp4.suffix.lower() != ".mp4":
-            raise RecordingError(f"{self.mp4}: the recording is an MP4; give a name that ends in .mp4")
+            raise RecordingError(tr("{path}: the recording is an MP4; give a name that ends in .mp4", path=self.mp4))
         if self.mp4.stem.endswith(PART):
-            raise RecordingError(f"{self.mp4}: names with {PART} are for unfinished recordings; give another name")
+            raise RecordingError(tr(
+                "{path}: names with {part} are for unfinished recordings; give another name",
+                path=self.mp4, part=PART
+            ))  # fmt: skip
         if not self.mp4.parent.is_dir():
-            raise RecordingError(f"{self.mp4.parent}: no such folder; create it first")
+            raise RecordingError(tr("{path}: no such folder; create it first", path=self.mp4.parent))
         with locked(self.mp4.parent, self.mp4.stem):
             yield
 
@@ -121,23 +125,32 @@ class Outputs:
         for path in self.all():
             for taken in (path, self.part(path)):
                 if taken.is_dir():
-                    raise RecordingError(f"{taken}: is a folder; give another name")
+                    raise RecordingError(tr("{path}: is a folder; give another name", path=taken))
                 if source is not None and taken.exists() and source.exists() and taken.samefile(source):
-                    raise RecordingError(f"{taken}: is the source itself; give another name")
+                    raise RecordingError(tr("{path}: is the source itself; give another name", path=taken))
             if is_there(path) and not overwrite:
-                raise RecordingError(f"{path}: already exists; give another name, or --overwrite to replace it")
+                raise RecordingError(
+                    tr("{path}: already exists; give another name, or --overwrite to replace it", path=path)
+                )
         if self.landmarks and is_there(self.parquet) and not overwrite:
-            raise RecordingError(f"{self.parquet}: already exists; give another name, or --overwrite to replace it")
+            raise RecordingError(
+                tr("{path}: already exists; give another name, or --overwrite to replace it", path=self.parquet)
+            )
         left = [part for part in map(self.part, self.all()) if is_there(part)]
         if not left or self._nothing_in(left):
             return
         again = source is not None and self._made_of(source)
         if not (again and (overwrite or redo)):
-            hint = ", or --overwrite to make it anew" if again else ""
-            raise RecordingError(
-                f"{left[0]}: an unfinished recording is there; finish it (mien repair {left[0].name}), move it away, "
-                f"or give another name{hint}"
+            text = tr_later(
+                "{path}: an unfinished recording is there; finish it (mien repair {name}), move it away, or give "
+                "another name"
             )
+            if again:
+                text = tr_later(
+                    "{path}: an unfinished recording is there; finish it (mien repair {name}), move it away, or give "
+                    "another name, or --overwrite to make it anew"
+                )
+            raise RecordingError(tr(text, path=left[0], name=left[0].name))
 
     def _nothing_in(self, left: list[Path]) -> bool:
         """Whether a program was killed before it had written a frame or a row."""
@@ -193,12 +206,14 @@ def lock_names(folder: Path, *names: str) -> NameLock:
     try:
         return NameLock(folder, *names)
     except NameHeldError as error:
-        raise RecordingError(
-            f"{folder / names[0]}.mp4: is still being recorded or repaired ({error}); wait for its end, or use another "
-            "name"
-        ) from None
+        raise RecordingError(tr(
+            "{folder}.mp4: is still being recorded or repaired ({error}); wait for its end, or use another name",
+            folder=folder / names[0], error=error
+        )) from None  # fmt: skip
     except OSError as error:
-        raise RecordingError(f"{folder}: cannot be written to ({error.strerror}); choose another folder") from None
+        raise RecordingError(
+            tr("{path}: cannot be written to ({reason}); choose another folder", path=folder, reason=error.strerror)
+        ) from None
 
 
 def publish(renames: Sequence[tuple[Path, Path]], *, overwrite: bool = False) -> None:
@@ -222,21 +237,21 @@ def publish(renames: Sequence[tuple[Path, Path]], *, overwrite: bool = False) ->
             rename_new(*at)
     except FileExistsError:
         final = at[1]
-        raise RecordingError(
-            f"{final}: a file of that name has appeared meanwhile and was left as it is; move it away, then "
-            f"mien repair {Outputs.part(final)} finishes the recording"
-        ) from None
+        raise RecordingError(tr(
+            "{path}: a file of that name has appeared meanwhile and was left as it is; move it away, then"
+            " mien repair {outputs} finishes the recording",
+            path=final, outputs=Outputs.part(final)
+        )) from None  # fmt: skip
     except OSError as error:
         part, final = at
-        raise RecordingError(f"{final}: cannot be replaced ({error.strerror}); the result is {part}") from None
+        raise RecordingError(tr(
+            "{path}: cannot be replaced ({reason}); the result is {part}",
+            path=final, reason=error.strerror, part=part
+        )) from None  # fmt: skip
 
 
 CLEAN: Final = "_clean"
 """Ends the name of the video that nothing is drawn on."""
-_LONGEST: Final = 120  # characters; file systems allow 255 bytes, and endings and numbers come on top
-_FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # on Windows, which is the strictest
-_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
-_FIELD: Final = re.compile(r"\{([^{}]*)\}")
 _TRIES: Final = 1000
 
 
@@ -281,7 +296,9 @@ class RecordingFiles:
             except NameHeldError:
                 continue
             except OSError as error:
-                raise RecordingError(f"{folder}: cannot be written to ({error.strerror}); choose another") from None
+                raise RecordingError(
+                    tr("{path}: cannot be written to ({reason}); choose another", path=folder, reason=error.strerror)
+                ) from None
             # All names are looked at, also those not wanted now: a later clean video must not join another's data.
             everything = cls.named(folder, candidate, annotated=True, clean=True)
             files = replace(cls.named(folder, candidate, annotated=annotated, clean=clean), lock=lock)
@@ -297,9 +314,14 @@ class RecordingFiles:
                     path.unlink(missing_ok=True)
                 if not isinstance(error, FileExistsError):
                     lock.release()
-                    raise RecordingError(f"{folder}: cannot be written to ({error.strerror}); choose another") from None
+                    raise RecordingError(tr(
+                        "{path}: cannot be written to ({reason}); choose another",
+                        path=folder, reason=error.strerror
+                    )) from None  # fmt: skip
             lock.release()
-        raise RecordingError(f"{folder}: holds too many recordings named {name}; choose another name")
+        raise RecordingError(
+            tr("{path}: holds too many recordings named {name}; choose another name", path=folder, name=name)
+        )
 
     def remove(self) -> None:
         """Remove what was begun, and release the names."""
@@ -329,43 +351,6 @@ class RecordingFiles:
         return *self.videos, self.csv, self.json
 
 
-def file_name(pattern: str, *, now: datetime, source: str = "") -> str:
-    """A file name, without ending, from a pattern.
-
-    ``{time}`` becomes the date and time to the millisecond, ``{date}`` the date, ``{source}`` the source's name. What
-    no file name may hold becomes "_".
-
-    Args:
-        pattern: the pattern; "" is "{time}".
-        now: local time of the recording's start.
-        source: name of the source, without secrets.
-
-    Raises:
-        RecordingError: the pattern names anything else in braces.
-    """
-    fields = {
-        "time": f"{now:%Y-%m-%d_%H-%M-%S}-{now.microsecond // 1000:03d}",
-        "date": f"{now:%Y-%m-%d}",
-        "source": Path(source).name[:60],
-    }
-
-    def value(match: re.Match[str]) -> str:
-        try:
-            return fields[match[1].strip()]
-        except KeyError:
-            raise RecordingError(
-                f"file name pattern: {match[0]} is not known; use {{time}}, {{date}} or {{source}}"
-            ) from None
-
-    name = _FORBIDDEN.sub("_", _FIELD.sub(value, pattern.strip() or "{time}"))
-    name = name.encode(errors="ignore").decode()[:_LONGEST].strip(". ")
-    while len(name.encode()) > 2 * _LONGEST:
-        name = name[:-1]
-    if not name or _RESERVED.match(name):
-        name = f"mien {name}".strip()
-    return name
-
-
 def _numbered(name: str) -> Iterator[str]:
     yield name
     for number in range(2, _TRIES):
@@ -379,9 +364,9 @@ def write_json(path: Path, data: Mapping[str, Any]) -> None:
         RecordingError: it cannot be written.
     """
     try:
-        write_whole(path, json.dumps(data, indent=2, ensure_ascii=False, default=str) + "\n")
+        write_whole(path, json.dumps(english(data), indent=2, ensure_ascii=False, default=str) + "\n")
     except OSError as error:
-        raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
+        raise RecordingError(tr("{path}: cannot be written ({reason})", path=path, reason=error.strerror)) from None
 
 
 def read_json(path: Path) -> dict[str, Any] | None:

@@ -18,14 +18,15 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.privacy import Anonymiser
 from mien.engine.errors import RecordingError
 from mien.engine.faces.people import PeopleBook
+from mien.engine.language import tr, tr_later
 from mien.engine.media.geometry import fitted
 from mien.engine.recording.disk_watch import DiskWatch
 from mien.engine.recording.document import Ended
 from mien.engine.recording.face_data.data_files import DataFiles
-from mien.engine.recording.files import Outputs, RecordingFiles, file_name, write_json
+from mien.engine.recording.files import Outputs, RecordingFiles, write_json
 from mien.engine.recording.live_video import TIME_BASE, LiveVideos, live_format
 from mien.engine.recording.notes import Notes
-from mien.engine.recording.plan import RecordingPlan, RecordingStatus
+from mien.engine.recording.plan import RecordingPlan, RecordingStatus, file_name
 from mien.engine.recording.table import GAP, MARKER, one_line
 from mien.engine.types import AudioChunk, RgbImage, Scene
 
@@ -101,7 +102,7 @@ class LiveRecorder:
             RecordingError: the files cannot be created, or the encoder failed. `finish` saves what is there.
         """
         if self._finished is not None:
-            raise RecordingError("the recording is finished; start another")
+            raise RecordingError(tr("the recording is finished; start another"))
         self._hidden, self._persons = hidden, book.persons()
         self._notes.meet(book)
         with self._failure_noted():
@@ -207,7 +208,7 @@ class LiveRecorder:
         trouble: list[str] = []
         if self._files is None:
             self._finished = ()
-            self._set(state="failed", message=self._failure or "no frame came; nothing was recorded")
+            self._set(state="failed", message=self._failure or tr("no frame came; nothing was recorded"))
             return ()
         try:
             with suppress(RecordingError):  # said by `write`, where it is the reason to finish
@@ -231,7 +232,7 @@ class LiveRecorder:
     def _open(self, scene: Scene, width: int, height: int) -> None:
         plan = self._plan
         if not plan.folder.is_dir():
-            raise RecordingError(f"{plan.folder}: no such folder; create it or choose another")
+            raise RecordingError(tr("{path}: no such folder; create it or choose another", path=plan.folder))
         source = self._about.get("source", {}).get("name", "")
         name = file_name(plan.name, now=datetime.now().astimezone(), source=str(source))
         files = RecordingFiles.reserve(plan.folder, name, annotated=plan.annotated, clean=plan.clean)
@@ -337,13 +338,14 @@ class LiveRecorder:
             if not part.exists() or (path.suffix == ".mp4" and part.stat().st_size == 0):
                 with suppress(OSError):
                     part.unlink(missing_ok=True)
-                trouble.append(f"{path}: holds nothing and was removed")
+                trouble.append(tr("{path}: holds nothing and was removed", path=path))
                 continue
             try:
                 rename_new(part, path)
                 done.append(path)
             except OSError as error:
-                trouble.append(f"{path}: cannot be given its name ({error.strerror}); the result is {part}")
+                text = tr_later("{path}: cannot be given its name ({reason}); the result is {part}")
+                trouble.append(tr(text, path=path, reason=error.strerror, part=part))
                 done.append(part)
         return *done, *self._table.publish_landmarks(trouble=trouble)
 
@@ -362,11 +364,8 @@ class LiveRecorder:
                 "width": width,
                 "height": height,
                 "videos": [path.name for path in files.videos],
-                "privacy": plan.privacy,
-                "privacy_scope": plan.privacy_scope,
+                **plan.document(),
                 "audio": self._audio,
-                "pre_roll_s": plan.pre_roll_s,
-                "crf": plan.crf,
             },
             **({"ended": Ended.IN_ORDER} if complete else {"ended": self._failure} if self._failure else {}),
             "complete": complete,

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.media.chapters import Chapter
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.media.mp4_boxes import whole_length
@@ -202,7 +203,7 @@ class LiveVideos:
             try:
                 video.close(chapters)
             except RecordingError as error:
-                trouble.append(f"{error}; saved up to the last whole piece")
+                trouble.append(tr("{error}; saved up to the last whole piece", error=error))
         return trouble
 
     def _show(self, annotated: RgbImage, clean: RgbImage, time_s: float, duration: int = 0) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, ColumnGroup
-from mien.engine.recording.files import file_name
 from mien.engine.settings import COMPACT, OverlayStyle, require_between, require_one_of
 
 _LONGEST_PRE_ROLL_S: Final = 60.0
+_FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # on Windows, which is the strictest
+_FIELD: Final = re.compile(r"\{([^{}]*)\}")
+_RESERVED: Final = re.compile(r"(?i)(con|prn|aux|nul|com\d|lpt\d)(\.|$)")
+_LONGEST: Final = 120  # characters; file systems allow 255 bytes, and endings and numbers come on top
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +26,7 @@ class RecordingPlan:
 
     Attributes:
         folder: where the files go; it must exist.
-        name: pattern of their names, see `mien.engine.recording.files.file_name`.
+        name: pattern of their names, see `file_name`.
         annotated: write NAME.mp4, with everything drawn on it.
         clean: write NAME_clean.mp4, with nothing drawn on it.
         privacy: what is done to faces before anything is written, in both videos.
@@ -54,7 +59,7 @@ class RecordingPlan:
 
     def __post_init__(self) -> None:
         if not (self.annotated or self.clean):
-            raise RecordingError("nothing to record: choose the annotated video, the clean one, or both")
+            raise RecordingError(tr("nothing to record: choose the annotated video, the clean one, or both"))
         require_one_of("privacy", self.privacy, ("none", "blur", "pixelate"), RecordingError)
         require_one_of("privacy_scope", self.privacy_scope, ("all", "unselected"), RecordingError)
         require_between("pre_roll_s", self.pre_roll_s, 0, _LONGEST_PRE_ROLL_S, RecordingError)
@@ -64,6 +69,15 @@ class RecordingPlan:
         for group in self.columns:
             require_one_of("columns", group, COLUMN_GROUPS, RecordingError)
         file_name(self.name, now=datetime.min)
+
+    def document(self) -> dict[str, Any]:
+        """What the JSON beside the recording says of it."""
+        return {
+            "privacy": self.privacy,
+            "privacy_scope": self.privacy_scope,
+            "pre_roll_s": self.pre_roll_s,
+            "crf": self.crf,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +104,40 @@ class RecordingStatus:
     free_bytes: int
     message: str
     skipped: int = 0
+
+
+def file_name(pattern: str, *, now: datetime, source: str = "") -> str:
+    """A file name, without ending, from a pattern.
+
+    ``{time}`` becomes the date and time to the millisecond, ``{date}`` the date, ``{source}`` the source's name. What
+    no file name may hold becomes "_".
+
+    Args:
+        pattern: the pattern; "" is "{time}".
+        now: local time of the recording's start.
+        source: name of the source, without secrets.
+
+    Raises:
+        RecordingError: the pattern names anything else in braces.
+    """
+    fields = {
+        "time": f"{now:%Y-%m-%d_%H-%M-%S}-{now.microsecond // 1000:03d}",
+        "date": f"{now:%Y-%m-%d}",
+        "source": Path(source).name[:60],
+    }
+
+    def value(match: re.Match[str]) -> str:
+        try:
+            return fields[match[1].strip()]
+        except KeyError:
+            raise RecordingError(
+                tr("file name pattern: {match} is not known; use {{time}}, {{date}} or {{source}}", match=match[0])
+            ) from None
+
+    name = _FORBIDDEN.sub("_", _FIELD.sub(value, pattern.strip() or "{time}"))
+    name = name.encode(errors="ignore").decode()[:_LONGEST].strip(". ")
+    while len(name.encode()) > 2 * _LONGEST:
+        name = name[:-1]
+    if not name or _RESERVED.match(name):
+        name = f"mien {name}".strip()
+    return name

@@ -17,6 +17,7 @@ from av.container import InputContainer
 from av.packet import Packet
 
 from mien.engine.errors import RecordingError, SourceError
+from mien.engine.language import tr
 from mien.engine.media.container import OPEN_OPTIONS, WHOLE, open_container
 from mien.engine.media.mp4_boxes import whole_length
 from mien.engine.media.rationals import time_base
@@ -93,7 +94,7 @@ def opened(path: Path) -> InputContainer:
         RecordingError: it is empty, or cannot be read as a video.
     """
     if path.stat().st_size == 0:
-        raise RecordingError(f"{path}: holds no frame, so there is nothing to repair; it can be deleted")
+        raise RecordingError(tr("{path}: holds no frame, so there is nothing to repair; it can be deleted", path=path))
     with suppress(SourceError):
         return open_container(path, whole=True)
     # A last fragment that is cut off in the wrong place keeps FFmpeg from opening the file: look at it without.
@@ -101,7 +102,7 @@ def opened(path: Path) -> InputContainer:
         return av.open(_Head(path, whole_length(path)), "r", format="mp4", options={**OPEN_OPTIONS, **WHOLE})
     except _FAILURES:
         raise RecordingError(
-            f"{path}: cannot be read as a video; it was cut off before its first frame, or is damaged"
+            tr("{path}: cannot be read as a video; it was cut off before its first frame, or is damaged", path=path)
         ) from None
 
 
@@ -165,11 +166,11 @@ def rows_of(part: Path, start_s: float, notes: list[str]) -> Rows | None:
                         end_s, session_s = max(end_s, time_s), float(cells[1]) - time_s
                 good = reader.end
     except OSError as error:
-        raise RecordingError(f"{part}: cannot be read ({error.strerror})") from None
+        raise RecordingError(tr("{part}: cannot be read ({reason})", part=part, reason=error.strerror)) from None
     if good == 0 or reader is None:
-        notes.append(f"{part.name}: holds no rows; the video was repaired alone")
+        notes.append(tr("{part}: holds no rows; the video was repaired alone", part=part.name))
         return None
     if good < size:
-        notes.append(f"{part.name}: {size - good} bytes after the last whole row were cut off")
+        notes.append(tr("{part}: {size} bytes after the last whole row were cut off", part=part.name, size=size - good))
     wide = len(reader.columns) if reader.notes else 0
     return Rows(reader.format, good, count, good < size, tuple(markers), tuple(gaps), end_s, session_s, wide)

@@ -13,6 +13,7 @@ import av.error
 
 from mien.engine.disk import create_new, is_there, lock_file
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.media.chapters import Chapter, set_chapters
 from mien.engine.recording.document import Ended
 from mien.engine.recording.face_data.landmarks_file import finish_stream, landmarks_path
@@ -51,9 +52,11 @@ def unfinished_name(path: Path) -> Path:
     name = path.stem
     unfinished = path.suffix.lower() in (".mp4", ".csv", ".json") and name.endswith(PART)
     if not path.is_file() and not (unfinished and _was_finished(path.with_name(name.removesuffix(PART)))):
-        raise RecordingError(f"{path}: no such file")
+        raise RecordingError(tr("{path}: no such file", path=path))
     if not unfinished:
-        raise RecordingError(f"{path}: is not an unfinished recording; give a file whose name ends in .part.mp4")
+        raise RecordingError(
+            tr("{path}: is not an unfinished recording; give a file whose name ends in .part.mp4", path=path)
+        )
     name = name.removesuffix(PART)
     whole = name.removesuffix(CLEAN)
     beside = [path.with_name(f"{stem}{PART}{ending}") for stem in (name, whole) for ending in (".csv", ".json")]
@@ -101,16 +104,16 @@ class _Repair:
         parts = [Outputs.part(file) for file in (*self._videos, self._csv, self._json)]
         for part in parts:
             if part.is_symlink():
-                raise RecordingError(f"{part}: is a link; give the recording itself its place")
+                raise RecordingError(tr("{part}: is a link; give the recording itself its place", part=part))
         unfinished = [video for video in self._videos if is_there(Outputs.part(video))]
         about, done = read_json(Outputs.part(self._json)), read_json(self._json)
         if not unfinished:
             return self._conclude(about, done)
         if done is None and is_there(self._json):
-            raise RecordingError(f"{self._json}: already exists; move it away first")
+            raise RecordingError(tr("{path}: already exists; move it away first", path=self._json))
         if about is None and done is None:
-            self._notes.append(f"{Outputs.part(self._json).name}: is missing or unreadable; a new JSON file says what "
-                               "is known")  # fmt: skip
+            name = Outputs.part(self._json).name
+            self._notes.append(tr("{name}: is missing or unreadable; a new JSON file says what is known", name=name))
         known = about or done or {}
         rows = self._read_rows(_start_of(known), again=done is not None)
         try:
@@ -123,7 +126,7 @@ class _Repair:
             if done is None:
                 self._make(self._json, lambda fresh: write_json(fresh, document))
             elif done.get("ended") != Ended.REPAIRED and done != document:
-                raise RecordingError(f"{self._json}: already exists; move it away first")
+                raise RecordingError(tr("{path}: already exists; move it away first", path=self._json))
             if self._fresh:
                 publish(self._fresh)
         except BaseException:
@@ -142,7 +145,9 @@ class _Repair:
                 before = content_of(Outputs.part(video))
                 if before.frames == 0:
                     part = Outputs.part(video)
-                    raise RecordingError(f"{part}: holds no frame, so there is nothing to repair; it can be deleted")
+                    raise RecordingError(
+                        tr("{part}: holds no frame, so there is nothing to repair; it can be deleted", part=part)
+                    )
             except RecordingError as error:
                 empty.append(error)
                 unfinished.remove(video)
@@ -164,13 +169,17 @@ class _Repair:
         videos = [video for video in self._videos if video.is_file()]
         if not videos:
             missing = Outputs.part(self._videos[0])
-            raise RecordingError(f"{self._path}: the video beside it is missing ({missing.name})")
+            raise RecordingError(
+                tr("{path}: the video beside it is missing ({missing})", path=self._path, missing=missing.name)
+            )
         contents = [content_of(video) for video in videos]
         longest = max(contents, key=lambda content: content.duration_s)
         said = done if done is not None else about if _is_final(about) else None
         if said is None or _frames_in(said) != longest.frames:
             missing = Outputs.part(self._videos[0])
-            raise RecordingError(f"{self._path}: the video it belongs to is missing ({missing.name})")
+            raise RecordingError(
+                tr("{path}: the video it belongs to is missing ({missing})", path=self._path, missing=missing.name)
+            )
         rows = self._read_rows(0.0, again=True) if is_there(Outputs.part(self._csv)) else None
         if rows is not None:
             rows = rows.reaching(longest.duration_s)
@@ -180,7 +189,7 @@ class _Repair:
         if self._fresh:
             publish(self._fresh)
         if not any(is_there(Outputs.part(file)) for file in (self._csv, self._json)):
-            self._notes.append("was finished already")
+            self._notes.append(tr("was finished already"))
         return self._finished(videos, longest, rows)
 
     def _finished(self, videos: list[Path], longest: Content, rows: Rows | None) -> Repaired:
@@ -191,7 +200,7 @@ class _Repair:
                 if finished.exists():
                     part.unlink(missing_ok=True)
             except OSError as error:
-                self._notes.append(f"{part}: could not be removed ({error.strerror})")
+                self._notes.append(tr("{part}: could not be removed ({reason})", part=part, reason=error.strerror))
         files = tuple(file for file in (*videos, self._csv, self._json) if file.exists())
         return Repaired(files, longest.frames, longest.duration_s, rows.count if rows else 0, tuple(self._notes))
 
@@ -204,7 +213,9 @@ class _Repair:
             self._fresh.append((fresh, final))
             write(fresh)
         except OSError as error:
-            raise RecordingError(f"{final}: cannot be written ({error.strerror})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written ({reason})", path=final, reason=error.strerror)
+            ) from None
         return fresh
 
     def _remux(self, final: Path, before: Content, rows: Rows | None) -> Content:
@@ -215,7 +226,7 @@ class _Repair:
                 known = content_of(final)
                 if not final.is_symlink() and (known.frames, known.digest) == (before.frames, before.digest):
                     return known
-            raise RecordingError(f"{final}: already exists; move it away first")
+            raise RecordingError(tr("{path}: already exists; move it away first", path=final))
         chapters: list[Chapter] = []
         if rows is not None:
             # Where the end was lost, markers in it have no frame any more; they stay in the CSV.
@@ -225,7 +236,12 @@ class _Repair:
         after = content_of(fresh)
         if (after.frames, after.digest) != (before.frames, before.digest):
             raise RecordingError(
-                f"{part}: only {after.frames} of {before.frames} frames could be copied; it was left as it is"
+                tr(
+                    "{part}: only {frames} of {frames2} frames could be copied; it was left as it is",
+                    part=part,
+                    frames=after.frames,
+                    frames2=before.frames,
+                )
             )
         return after
 
@@ -234,20 +250,20 @@ class _Repair:
         if not is_there(final):
             self._make(final, lambda fresh: _copy_head(part, fresh, rows))
         elif final.is_symlink() or not _is_copy(part, final, rows):
-            raise RecordingError(f"{final}: already exists; move it away first")
+            raise RecordingError(tr("{path}: already exists; move it away first", path=final))
 
     def _read_rows(self, start_s: float, *, again: bool) -> Rows | None:
         """What the CSV holds; `again`: an earlier repair may have finished it."""
         part = Outputs.part(self._csv)
         if not is_there(part):
             if is_there(self._csv) and not again:
-                raise RecordingError(f"{self._csv}: already exists; move it away first")
+                raise RecordingError(tr("{path}: already exists; move it away first", path=self._csv))
             if not is_there(self._csv):
-                self._notes.append(f"{part.name}: is missing; the video was repaired alone")
+                self._notes.append(tr("{part}: is missing; the video was repaired alone", part=part.name))
             return None
         rows = rows_of(part, start_s, self._notes)
         if rows is None and is_there(self._csv) and not again:
-            raise RecordingError(f"{self._csv}: already exists; move it away first")
+            raise RecordingError(tr("{path}: already exists; move it away first", path=self._csv))
         return rows
 
 
@@ -293,7 +309,7 @@ def _copy_packets(part: Path, fresh: Path, final: Path, chapters: list[Chapter],
                 packet.stream = streams[packet.stream.index]
                 target.mux(packet)
     except _FAILURES as error:
-        raise RecordingError(f"{final}: cannot be written ({_reason(error)})") from None
+        raise RecordingError(tr("{path}: cannot be written ({reason})", path=final, reason=_reason(error))) from None
 
 
 def _start_of(about: dict[str, Any]) -> float:

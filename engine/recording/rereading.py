@@ -15,6 +15,7 @@ from mien.engine.errors import ReviewError, SettingsError
 from mien.engine.faces.steadying import Steadier
 from mien.engine.faces.valence import Valence
 from mien.engine.inference.priors import Prior, reweigh
+from mien.engine.language import tr
 from mien.engine.recording.table import FIXED_COLUMNS
 from mien.engine.settings import Expectation
 from mien.engine.types import REMARKS, Status
@@ -47,7 +48,9 @@ class Rereading:
             self._new = prior.weights(expect)
             self._old = prior.weights(before)
         except SettingsError as error:
-            raise ReviewError(f"the recording cannot be read with another expectation: {error}") from None
+            raise ReviewError(
+                tr("the recording cannot be read with another expectation: {error}", error=error)
+            ) from None
         model = document.get("model")
         threshold = model.get("uncertain_below") if isinstance(model, Mapping) else None
         number = isinstance(threshold, int | float) and not isinstance(threshold, bool)

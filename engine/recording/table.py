@@ -22,6 +22,7 @@ from typing import BinaryIO, Final
 
 from mien.engine.disk import open_own, whole_file
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 from mien.engine.recording.face_data.columns import FaceCells, face_columns, groups_of
 from mien.engine.recording.older_rows import OlderRows, positive, share
 from mien.engine.types import Face, Scene, Status
@@ -143,14 +144,14 @@ class TableWriter:
         try:
             self._file = open_own(path)
         except OSError as error:
-            raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
+            raise RecordingError(tr("{path}: cannot be written ({reason})", path=path, reason=error.strerror)) from None
         head = _head(self._labels, self._values, groups)
         self._add([(*head, *((NOTE_COLUMN,) if notes else ()))])
         try:
             self._flush()
         except OSError as error:
             self._file.close()
-            raise RecordingError(f"{path}: cannot be written ({error.strerror})") from None
+            raise RecordingError(tr("{path}: cannot be written ({reason})", path=path, reason=error.strerror)) from None
 
     def write(self, scene: Scene) -> None:
         """Add the rows of one scene.
@@ -192,7 +193,9 @@ class TableWriter:
         try:
             self._flush()
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be finished ({error.strerror})") from None
+            raise RecordingError(
+                tr("{path}: cannot be finished ({reason})", path=self._path, reason=error.strerror)
+            ) from None
         finally:
             with suppress(OSError):
                 self._file.close()
@@ -212,7 +215,9 @@ class TableWriter:
             self._file = self._path.open("ab", buffering=0)
             self._size, self._noted = self._path.stat().st_size, True
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written any further ({error.strerror})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written any further ({reason})", path=self._path, reason=error.strerror)
+            ) from None
 
     def _flush_when_due(self) -> None:
         due = self._at_once or time.monotonic() - self._flushed > _FLUSH_S or self._waiting.tell() > _FLUSH_SIZE
@@ -220,7 +225,9 @@ class TableWriter:
             if due:
                 self._flush()
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written any further ({error.strerror})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written any further ({reason})", path=self._path, reason=error.strerror)
+            ) from None
 
     def _flush(self) -> None:
         """Write what waits in one piece, so that a kill in between does not cut a line; undo it where that fails."""
@@ -326,10 +333,10 @@ class TableReader:
         expected = [*shown, *map(raw_column_of, self.labels), *last] if found == [3] else shown
         groups = groups_of(names[len(expected) :]) if found == [3] or names == expected else None
         if not found or names[: len(expected)] != expected or groups is None:
-            raise DamagedTableError(1, "it should name the columns")
+            raise DamagedTableError(1, tr("it should name the columns"))
         (self.format,) = found
         if not self.labels or len(set(self.labels)) < len(self.labels):
-            raise DamagedTableError(1, "two columns have the same name" if self.labels else "it names no label")
+            raise DamagedTableError(1, tr("two columns have the same name") if self.labels else tr("it names no label"))
         self._count = len(head)
         self.groups = groups
         self._older = None if self.format == 3 else OlderRows(self.labels, start_s, len(FIXED_COLUMNS))
@@ -349,7 +356,9 @@ class TableReader:
         ]
         while (cells := self._next()) is not None:
             if len(cells) != self._count:
-                raise DamagedTableError(self.line, f"{len(cells)} cells instead of {self._count}")
+                raise DamagedTableError(
+                    self.line, tr("{count} cells instead of {count2}", count=len(cells), count2=self._count)
+                )
             if self.format > 1:
                 for index in texts:
                     cells[index] = original(cells[index])
@@ -360,15 +369,15 @@ class TableReader:
         line = self._stream.readline(_LONGEST_LINE)
         if not line.endswith(b"\n"):
             if len(line) >= _LONGEST_LINE:
-                raise DamagedTableError(self.line + 1, "it is longer than any row can be")
+                raise DamagedTableError(self.line + 1, tr("it is longer than any row can be"))
             self.cut = bool(line)
             return None
         try:
             cells = next(csv.reader([line.decode()]), [])
         except UnicodeDecodeError:
-            raise DamagedTableError(self.line + 1, "it holds bytes that are no text") from None
+            raise DamagedTableError(self.line + 1, tr("it holds bytes that are no text")) from None
         except csv.Error:
-            raise DamagedTableError(self.line + 1, "it is no row") from None
+            raise DamagedTableError(self.line + 1, tr("it is no row")) from None
         self.line += 1
         self.end += len(line)
         return cells

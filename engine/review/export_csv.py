@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.recording.face_data.columns import VALENCE
 from mien.engine.recording.table import (
     FIXED_COLUMNS,
@@ -56,7 +57,7 @@ def write(session: RecordedSession, path: Path, selection: Selection = EVERYTHIN
                 lines.append(line_of([*cells, ""] if notes and not reader.notes else cells, notes=notes))
             lines += [_marker(reader, session.start_s, event) for event in added]
     except (OSError, DamagedTableError, ValueError):
-        raise ReviewError(f"{session.csv}: can no longer be read; was it changed?") from None
+        raise ReviewError(tr("{path}: can no longer be read; was it changed?", path=session.csv)) from None
     columns = [*reader.columns, NOTE_COLUMN] if notes and not reader.notes else reader.columns
     save_export(session, path, "".join([line_of(columns, notes=False), *lines]))
     return len(lines)

@@ -11,6 +11,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Protocol, cast
 
+from mien.engine.language import tr_later
+
 if TYPE_CHECKING:
     from mien.engine.review.session import RecordedSession
 
@@ -50,11 +52,11 @@ class Export:
 
 
 EXPORTERS: Final = {
-    "csv": Export("mien.engine.review.export_csv:write", "predictions (CSV)", ".csv"),
-    "elan": Export("mien.engine.review.export_elan:write", "ELAN annotations (EAF)", ".eaf"),
-    "vtt": Export("mien.engine.review.export_webvtt:write", "subtitles (WebVTT)", ".vtt"),
-    "events": Export("mien.engine.review.export_events:write", "codes and events (CSV)", ".csv"),
-    "statistics": Export("mien.engine.review.export_statistics:write", "figures per person (CSV)", ".csv"),
+    "csv": Export("mien.engine.review.export_csv:write", tr_later("predictions (CSV)"), ".csv"),
+    "elan": Export("mien.engine.review.export_elan:write", tr_later("ELAN annotations (EAF)"), ".eaf"),
+    "vtt": Export("mien.engine.review.export_webvtt:write", tr_later("subtitles (WebVTT)"), ".vtt"),
+    "events": Export("mien.engine.review.export_events:write", tr_later("codes and events (CSV)"), ".csv"),
+    "statistics": Export("mien.engine.review.export_statistics:write", tr_later("figures per person (CSV)"), ".csv"),
 }
 """Kinds of exports. A new one is a file with a function and a line here; `mien review` then has an option of that name,
 and the review window an entry in its menu."""

@@ -10,6 +10,7 @@ from typing import Any, Final, Self
 
 from mien.engine.errors import ReviewError
 from mien.engine.faces.people import PeopleBook
+from mien.engine.language import tr, tr_later
 from mien.engine.measures import FACE_LAYERS, FaceLayer
 from mien.engine.recording.files import CLEAN, PART, read_json
 from mien.engine.recording.table import one_line
@@ -36,9 +37,9 @@ class SessionFiles:
             ReviewError: `path` does not exist, or there is no CSV beside it.
         """
         if not path.is_file():
-            raise ReviewError(f"{path}: no such file")
+            raise ReviewError(tr("{path}: no such file", path=path))
         if path.suffix.lower() not in (".mp4", ".csv", ".json"):
-            raise ReviewError(f"{path}: is no recording; give its MP4 or its CSV")
+            raise ReviewError(tr("{path}: is no recording; give its MP4 or its CSV", path=path))
         stem = path.name[: -len(path.suffix)]
         if path.name.endswith(CODES):
             stem = path.name[: -len(CODES)]
@@ -54,8 +55,13 @@ class SessionFiles:
                 mp4 = next((video for video in videos if video.is_file()), None)
                 return cls(mp4, csv, path.with_name(f"{base}{part}.json"))
         unfinished = path.with_name(f"{bare}{PART}.csv")
-        hint = f"; mien repair {unfinished} finishes the recording" if not part and unfinished.is_file() else ""
-        raise ReviewError(f"{path}: there is no CSV beside it ({bare}{part}.csv); review needs both{hint}")
+        text = tr_later("{path}: there is no CSV beside it ({name}); review needs both")
+        if not part and unfinished.is_file():
+            text = tr_later(
+                "{path}: there is no CSV beside it ({name}); review needs both; mien repair {unfinished} finishes the "
+                "recording"
+            )
+        raise ReviewError(tr(text, path=path, name=f"{bare}{part}.csv", unfinished=unfinished))
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +102,9 @@ def read_document(path: Path, warnings: list[str]) -> Document:
     """Read the JSON beside a recording; what is missing or damaged is left out, with a warning."""
     data = read_json(path)
     if data is None:
-        warnings.append(f"{path.name}: is missing or damaged; names and the exact beginning are not known")
+        warnings.append(
+            tr("{path}: is missing or damaged; names and the exact beginning are not known", path=path.name)
+        )
         return Document()
     recording, source = _dict(data, "recording"), _dict(data, "source")
     start_s = _number(recording.get("start_s"))
@@ -104,7 +112,7 @@ def read_document(path: Path, warnings: list[str]) -> Document:
         start_s = _number(source.get("start_s"))
     duration_s = _number(data.get("duration_s"))
     if data.get("complete") is False and data.get("ended") is None:
-        warnings.append(f"{path.name}: the recording was not finished; mien repair completes it")
+        warnings.append(tr("{path}: the recording was not finished; mien repair completes it", path=path.name))
     names = {
         int(key): one_line(value)
         for key, value in _dict(data, "names").items()

@@ -15,6 +15,7 @@ import av
 import av.error
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.media.rationals import time_base
 from mien.engine.threads import Stages
@@ -179,7 +180,9 @@ class Playback:
                 self._serve(container)
         except (av.error.FFmpegError, OSError, ValueError) as error:
             with self._changed:
-                self._error = f"{self._path.name}: cannot be read any further ({type(error).__name__})"
+                self._error = tr(
+                    "{path}: cannot be read any further ({error})", path=self._path.name, error=type(error).__name__
+                )
                 self._playing = False
 
     def _serve(self, container: Any) -> None:
@@ -276,13 +279,15 @@ def _times(path: Path) -> list[float]:
     try:
         with av.open(str(path)) as container:
             if not container.streams.video:
-                raise SourceError(f"{path.name}: holds no video")
+                raise SourceError(tr("{path}: holds no video", path=path.name))
             stream = container.streams.video[0]
             packets = container.demux(stream)
             pts = sorted(packet.pts for packet in packets if packet.pts is not None and not packet.is_discard)
             base = float(time_base(stream))
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"{path.name}: cannot be opened as a video ({type(error).__name__})") from None
+        raise SourceError(
+            tr("{path}: cannot be opened as a video ({error})", path=path.name, error=type(error).__name__)
+        ) from None
     if not pts:
-        raise SourceError(f"{path.name}: holds no frames")
+        raise SourceError(tr("{path}: holds no frames", path=path.name))
     return [value * base for value in pts]

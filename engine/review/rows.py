@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.recording.face_data.columns import RAW, face_columns
 from mien.engine.recording.notes import Gap, Marker
 from mien.engine.recording.rereading import Rereading
@@ -92,15 +93,21 @@ def read_rows(path: Path, warnings: list[str], reread: Callable[[tuple[str, ...]
                 try:
                     _take(rows, cells, indices, cells[-1] if reader.notes else "")
                 except _Damaged as error:
-                    raise ReviewError(f"{path}: line {reader.line} is damaged: {error}") from None
+                    raise ReviewError(
+                        tr("{path}: line {line} is damaged: {error}", path=path, line=reader.line, error=error)
+                    ) from None
     except OSError as error:
-        raise ReviewError(f"{path}: cannot be read ({error.strerror})") from None
+        raise ReviewError(tr("{path}: cannot be read ({reason})", path=path, reason=error.strerror)) from None
     except DamagedTableError as error:
         if error.line == 1:
-            raise ReviewError(f"{path}: is not the data of a recording: line 1 is damaged: {error}") from None
-        raise ReviewError(f"{path}: line {error.line} is damaged: {error}") from None
+            raise ReviewError(
+                tr("{path}: is not the data of a recording: line 1 is damaged: {error}", path=path, error=error)
+            ) from None
+        raise ReviewError(
+            tr("{path}: line {line} is damaged: {error}", path=path, line=error.line, error=error)
+        ) from None
     if reader.cut:
-        warnings.append(f"{path.name}: its last row is cut off and was skipped")
+        warnings.append(tr("{path}: its last row is cut off and was skipped", path=path.name))
     return rows
 
 
@@ -111,11 +118,11 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
         rows.markers.append(Marker(time_s, one_line(note)))
         return
     if status == GAP:
-        seconds = _number(note, "the length of a gap", _LARGEST_TIME)
+        seconds = _number(note, tr("the length of a gap"), _LARGEST_TIME)
         rows.gaps.append(Gap(time_s, max(seconds, 0.0)))
         return
     if status not in _STATES:
-        raise _Damaged(f"the status {one_line(status)[:40]!r} is not known")
+        raise _Damaged(tr("the status {status!r} is not known", status=one_line(status)[:40]))
     session_s = _number(cells[1], "session_s", _LARGEST_TIME)
     if rows.first_s is None:
         rows.offset_s = session_s - time_s
@@ -130,8 +137,8 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
     )
     label = cells[_LABEL]
     if label and label not in indices:
-        raise _Damaged(f"the label {one_line(label)[:40]!r} has no column")
-    places = [_number(cell, "a box", _LARGEST_PLACE) for cell in cells[_X : _X + 4]]
+        raise _Damaged(tr("the label {label!r} has no column", label=one_line(label)[:40]))
+    places = [_number(cell, tr("a box"), _LARGEST_PLACE) for cell in cells[_X : _X + 4]]
     track.times_s.append(time_s)
     track.boxes.extend(places)
     track.probabilities.extend(shares)
@@ -147,15 +154,15 @@ def _take(rows: Rows, cells: list[str], indices: dict[str, int], note: str) -> N
 
 def _track(rows: Rows, cell: str) -> RawTrack:
     if not (cell.isascii() and cell.isdigit() and len(cell) <= 10 and 0 < int(cell) < _LARGEST_ID):
-        raise _Damaged(f"the track id {cell[:40]!r} is no number from 1")
+        raise _Damaged(tr("the track id {cell!r} is no number from 1", cell=cell[:40]))
     if int(cell) not in rows.tracks and len(rows.tracks) >= _MOST_TRACKS:
-        raise _Damaged(f"more than {_MOST_TRACKS} faces")
+        raise _Damaged(tr("more than {most_tracks} faces", most_tracks=_MOST_TRACKS))
     return rows.tracks.setdefault(int(cell), RawTrack())
 
 
 def _steps(cell: str) -> int:
     if cell and not (cell.isascii() and cell.isdigit() and len(cell) <= 6):
-        raise _Damaged(f"the number of steps is {cell[:40]!r}, which is no number")
+        raise _Damaged(tr("the number of steps is {cell!r}, which is no number", cell=cell[:40]))
     return int(cell or 0)
 
 
@@ -169,14 +176,14 @@ def _measure(cell: str, name: str) -> float:
 
 
 def _share(cell: str) -> float:
-    return _number(cell, "a probability", 1.001) if cell else math.nan
+    return _number(cell, tr("a probability"), 1.001) if cell else math.nan
 
 
 def _number(cell: str, what: str, largest: float) -> float:
     try:
         value = float(cell)
     except ValueError:
-        raise _Damaged(f"{what} is {cell[:40]!r}, which is no number") from None
+        raise _Damaged(tr("{what} is {cell!r}, which is no number", what=what, cell=cell[:40])) from None
     if not math.isfinite(value) or abs(value) > largest:
-        raise _Damaged(f"{what} is {cell[:40]}, which cannot be")
+        raise _Damaged(tr("{what} is {cell}, which cannot be", what=what, cell=cell[:40]))
     return value

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.recording.face_data.landmarks_file import landmarks_path
 from mien.engine.recording.files import RecordingFiles
 from mien.engine.review import measures
@@ -67,7 +68,7 @@ def save_export(session: RecordedSession, path: Path, content: str | bytes) -> N
     try:
         write_whole(path, content)
     except OSError as error:
-        raise ReviewError(f"{path}: cannot be written ({error.strerror})") from None
+        raise ReviewError(tr("{path}: cannot be written ({reason})", path=path, reason=error.strerror)) from None
 
 
 def refuse_own(session: RecordedSession, path: Path) -> None:
@@ -79,7 +80,7 @@ def refuse_own(session: RecordedSession, path: Path) -> None:
     own = {*RecordingFiles.family(session.csv), codes_path(session.csv), landmarks_path(session.csv)}
     own |= {file for file in (session.mp4, Path(session.about.source or ".")) if file is not None}
     if any(path.absolute() == file.absolute() or _same(path, file) for file in own):
-        raise ReviewError(f"{path}: is the recording itself; give another name")
+        raise ReviewError(tr("{path}: is the recording itself; give another name", path=path))
 
 
 def _same(path: Path, other: Path) -> bool:

@@ -11,6 +11,7 @@ from types import MappingProxyType
 import numpy as np
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.recording.files import read_json
 from mien.engine.recording.notes import Gap, Marker
 from mien.engine.recording.rereading import Rereading
@@ -102,7 +103,13 @@ class RecordedSession:
         """
         track = self.track(track_id)
         if label not in self.labels:
-            raise ReviewError(f"{label}: this recording has no such label; it has {', '.join(self.labels)}")
+            raise ReviewError(
+                tr(
+                    "{label}: this recording has no such label; it has {labels}",
+                    label=label,
+                    labels=", ".join(self.labels),
+                )
+            )
         return measures.peaks(track, self.labels.index(label), self.counted)
 
     def segments(self, track_id: int) -> tuple[Segment, ...]:
@@ -129,7 +136,7 @@ class RecordedSession:
         """
         found = self.tracks.get(self.coding.leader(track_id))
         if found is None:
-            raise ReviewError(f"{self.csv}: holds no face {track_id}")
+            raise ReviewError(tr("{path}: holds no face {track_id}", path=self.csv, track_id=track_id))
         return found
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 
 DoubleArray = npt.NDArray[np.float64]
 
@@ -110,10 +111,12 @@ def seconds_of(text: str) -> float:
     """
     match = _TIME.fullmatch(text.strip())
     if match is None:
-        raise ReviewError(f"{text[:40]!r} is no time; write seconds, MM:SS or HH:MM:SS, for example 75.5 or 1:15.5")
+        raise ReviewError(
+            tr("{text!r} is no time; write seconds, MM:SS or HH:MM:SS, for example 75.5 or 1:15.5", text=text[:40])
+        )
     hours, minutes, seconds = match.groups()
     if minutes is not None and (float(seconds) >= 60 or (hours is not None and int(minutes) >= 60)):
-        raise ReviewError(f"{text[:40]!r} is no time: more than 59 minutes or seconds")
+        raise ReviewError(tr("{text!r} is no time: more than 59 minutes or seconds", text=text[:40]))
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + float(seconds)
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.review.measures import Peak, Track, peaks, percents, segments, shares, sure, weights
 from mien.engine.review.session import RecordedSession
 from mien.engine.review.spans import WHOLE, Span, Spans
@@ -181,7 +182,9 @@ def compare(
     two = statistics(*second, Span(span.start_s - offset_s, span.end_s - offset_s))
     common = [label for label in first[0].labels if label in second[0].labels]
     if not common:
-        raise ReviewError(f"{second[0].csv.name}: has no label in common with {first[0].csv.name}")
+        raise ReviewError(
+            tr("{path}: has no label in common with {csv2}", path=second[0].csv.name, csv2=first[0].csv.name)
+        )
     by_label = {item.label: item for item in two.labels}
     correlations = _correlations(first, second, common, span, offset_s)
     labels = tuple(

@@ -15,6 +15,7 @@ from urllib.parse import quote, unquote
 from urllib.request import url2pathname
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 
 Kind = str
 """demo, file, or one of `LIVE_SOURCES`."""
@@ -129,21 +130,21 @@ class SourceAddress:
         """
         text = text.strip()
         if transport not in ("tcp", "udp"):
-            raise SourceError("transport: choose tcp or udp")
+            raise SourceError(tr("transport: choose tcp or udp"))
         if not text:
-            raise SourceError("the source is empty; give a file, camera:0, the address of a stream, or demo")
+            raise SourceError(tr("the source is empty; give a file, camera:0, the address of a stream, or demo"))
         if "\0" in text:
-            raise SourceError("the source holds a zero byte; type it again")
+            raise SourceError(tr("the source holds a zero byte; type it again"))
         scheme = _SCHEME.match(text)
         if name is not None and not name.strip():
-            raise SourceError("the name of the source is empty")
+            raise SourceError(tr("the name of the source is empty"))
         if scheme and scheme[1].lower() in DEFAULT_PORTS:
             stream = _stream(scheme[1].lower(), text[scheme.end() :], user, password, show=show)
             return replace(
                 stream, name=_name(name or stream.name), transport=transport, ca_file=ca_file, verify_tls=verify_tls
             )
         if user is not None or password is not None:
-            raise SourceError("user name and password belong to the address of a stream, such as rtsp://HOST/PATH")
+            raise SourceError(tr("user name and password belong to the address of a stream, such as rtsp://HOST/PATH"))
         other = _other(scheme[1].lower() if scheme else "", text[scheme.end() :] if scheme else text)
         return other if name is None else replace(other, name=_name(name))
 
@@ -222,7 +223,9 @@ def _other(scheme: str, text: str) -> SourceAddress:
         return _file(_path_of(text))
     if scheme:
         known = ", ".join(f"{name}://" for name in DEFAULT_PORTS)
-        raise SourceError(f"addresses that begin with {scheme}:// cannot be read; use one of {known}")
+        raise SourceError(
+            tr("addresses that begin with {scheme}:// cannot be read; use one of {known}", scheme=scheme, known=known)
+        )
     if text == DEMO:
         return SourceAddress("demo", DEMO, DEMO)
     if text == _CAMERA or text.startswith(f"{_CAMERA}:"):
@@ -233,10 +236,10 @@ def _other(scheme: str, text: str) -> SourceAddress:
     if colon and begin in LIVE_SOURCES and begin != "stream":  # streams have addresses of their own
         return SourceAddress(begin, text, _name(text), rest)
     if colon and begin.lower() in DEFAULT_PORTS:
-        raise SourceError(f"the address must begin with {begin.lower()}:// (two slashes)")
+        raise SourceError(tr("the address must begin with {begin}:// (two slashes)", begin=begin.lower()))
     if _MAYBE_LOGIN.match(text) and not _exists(Path(text)):
         # As a file it would be named in messages and remembered, with a password in its name.
-        raise SourceError("no such file; if it is the address of a stream, it must begin with rtsp:// or the like")
+        raise SourceError(tr("no such file; if it is the address of a stream, it must begin with rtsp:// or the like"))
     return _file(text)
 
 
@@ -250,19 +253,25 @@ def _exists(path: Path) -> bool:
 def _stream(scheme: str, rest: str, user: str | None, password: str | None, *, show: bool) -> SourceAddress:
     if any(not character.isprintable() for character in rest):
         # Also keeps lone surrogates out, which would come back in the text of an encoding error.
-        raise SourceError("the address holds characters that cannot be printed; type it again")
+        raise SourceError(tr("the address holds characters that cannot be printed; type it again"))
     authority, tail = _cut_authority(rest)
     given, _, place = authority.rpartition("@")
     if "@" in tail and (given or ":" in place):
         # Part of a password would be taken for a path, and shown.
         raise SourceError(
-            f"{scheme}: an @ stands behind the host; write / ? # @ in a password as %2F %3F %23 %40, or give it apart"
+            tr(
+                "{scheme}: an @ stands behind the host; write / ? # @ in a password as %2F %3F %23 %40, or "
+                "give it apart",
+                scheme=scheme,
+            )
         )
     host, port = _split_place(place)
     if not host:
-        raise SourceError(f"{scheme}: the host cannot be read; write the address as {scheme}://HOST:PORT/PATH")
+        raise SourceError(
+            tr("{scheme}: the host cannot be read; write the address as {scheme}://HOST:PORT/PATH", scheme=scheme)
+        )
     if HIDDEN in tail:
-        raise SourceError(f"{host}: a secret was left out of this address; type the whole address again")
+        raise SourceError(tr("{host}: a secret was left out of this address; type the whole address again", host=host))
     given_user, _, given_password = given.partition(":")
     if user is None and given:
         user = unquote(given_user, errors="surrogateescape")
@@ -270,7 +279,9 @@ def _stream(scheme: str, rest: str, user: str | None, password: str | None, *, s
         password = unquote(given_password, errors="surrogateescape")
     login = Login(user or "", password or "") if user or password else None
     if login is not None and not _can_be_sent(login.user + login.password):
-        raise SourceError(f"{host}: user name or password hold characters that cannot be sent; type them again")
+        raise SourceError(
+            tr("{host}: user name or password hold characters that cannot be sent; type them again", host=host)
+        )
     default = port is None or port == DEFAULT_PORTS[scheme]
     tail = tail.partition("#")[0]
     remembered = _remembered(tail)
@@ -333,19 +344,19 @@ def _path_of(rest: str) -> str:
     """The path in what follows ``file://``, as file managers write it when something is dropped."""
     host, tail = _cut_authority(rest)
     if host.lower() not in ("", "localhost"):
-        raise SourceError("file:// with a host cannot be read; give the path of the file")
+        raise SourceError(tr("file:// with a host cannot be read; give the path of the file"))
     return url2pathname(tail)
 
 
 def _file(path: str) -> SourceAddress:
     if not path:
-        raise SourceError("the path is empty; give the path of a video file")
+        raise SourceError(tr("the path is empty; give the path of a video file"))
     return SourceAddress("file", path, _name(Path(path).name or path), str(Path(path).expanduser()))
 
 
 def _camera(which: str, *, bare: bool) -> SourceAddress:
     which = "0" if bare else which.strip()
     if not which:
-        raise SourceError("camera: which one? give camera:0, camera:/dev/video0 or camera:NAME")
+        raise SourceError(tr("camera: which one? give camera:0, camera:/dev/video0 or camera:NAME"))
     name = f"camera {which}" if which.isdigit() else which.removeprefix("/dev/")
     return SourceAddress("camera", f"{_CAMERA}:{which}", _name(name), which)

@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.sources.base import require_usable_size
 from mien.engine.types import Frame, SourceInfo
 
@@ -34,7 +35,7 @@ class ArraySource:
         rest = iter(frames)
         first = next(rest, None)
         if first is None:
-            raise SourceError("there are no frames; give pairs of a frame and its time in seconds")
+            raise SourceError(tr("there are no frames; give pairs of a frame and its time in seconds"))
         self._pairs = chain([first], rest)
         image, time_s = _pair(first, 0)
         height, width = image.shape[:2]
@@ -65,12 +66,20 @@ class ArraySource:
             image, time_s = _pair(given, index)
             if image.shape[:2] != (self._info.height, self._info.width):
                 raise SourceError(
-                    f"frame {index} is {image.shape[1]}x{image.shape[0]}, the first was "
-                    f"{self._info.width}x{self._info.height}; give frames of one size"
+                    tr(
+                        "frame {index} is {shape}x{shape2}, the first was {width}x{height}; give frames of one size",
+                        index=index,
+                        shape=image.shape[1],
+                        shape2=image.shape[0],
+                        width=self._info.width,
+                        height=self._info.height,
+                    )
                 )
             pts = round(time_s / _TIME_BASE)
             if last_pts is not None and pts <= last_pts:
-                raise SourceError(f"frame {index} has the time {time_s:.6f} s; times must increase")
+                raise SourceError(
+                    tr("frame {index} has the time {time_s:.6f} s; times must increase", index=index, time_s=time_s)
+                )
             last_pts = pts
             yield Frame(index, pts, 0, time_s, np.ascontiguousarray(image))
 
@@ -87,10 +96,17 @@ class ArraySource:
 def _pair(given: object, index: int) -> tuple[npt.NDArray[np.uint8], float]:
     """The frame and time in `given`, checked."""
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise SourceError(f"frame {index}: give pairs of a frame and its time in seconds")
+        raise SourceError(tr("frame {index}: give pairs of a frame and its time in seconds", index=index))
     image, time_s = np.asarray(given[0]), float(given[1])
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
-        raise SourceError(f"frame {index} is {image.dtype} {image.shape}; give (H,W,3) uint8 RGB")
+        raise SourceError(
+            tr(
+                "frame {index} is {dtype} {shape}; give (H,W,3) uint8 RGB",
+                index=index,
+                dtype=image.dtype,
+                shape=image.shape,
+            )
+        )
     if not np.isfinite(time_s):
-        raise SourceError(f"frame {index} has the time {time_s}; give seconds")
+        raise SourceError(tr("frame {index} has the time {time_s}; give seconds", index=index, time_s=time_s))
     return image, time_s

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Final, Literal, Protocol, Self
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.settings import MAX_PIXELS, require_between, require_one_of
 from mien.engine.types import AudioChunk, Frame, SourceCondition, SourceInfo
 
@@ -71,14 +72,27 @@ def require_usable_size(name: str, width: int, height: int, max_pixels: int = MA
     if width * height > max_pixels:
         raise SourceError(too_large(name, width, height, max_pixels))
     if min(width, height) < MIN_SIDE:
-        raise SourceError(f"{name}: the frame is {width}x{height}; it must be at least {MIN_SIDE} pixels each way")
+        raise SourceError(
+            tr(
+                "{name}: the frame is {width}x{height}; it must be at least {min_side} pixels each way",
+                name=name,
+                width=width,
+                height=height,
+                min_side=MIN_SIDE,
+            )
+        )
 
 
 def too_large(name: str, width: int, height: int, max_pixels: int) -> str:
     """What to say of a frame that is not decoded for its size."""
-    return (
-        f"{name}: the frame is {width}x{height}, more than the {max_pixels} pixels that are allowed; "
-        f"if that is right, allow it with --max-pixels {width * height}"
+    return tr(
+        "{name}: the frame is {width}x{height}, more than the {max_pixels} pixels that are allowed; "
+        "if that is right, allow it with --max-pixels {width2}",
+        name=name,
+        width=width,
+        height=height,
+        max_pixels=max_pixels,
+        width2=width * height,
     )
 
 

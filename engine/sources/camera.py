@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
 from mien.engine.sources.clock import StreamClock
@@ -110,7 +111,7 @@ class CameraSource(ToldSource):
         backoff = Backoff(self._settings.backoff_min_s, self._settings.backoff_max_s)
         while not self._condition.cancelled:
             state = SourceState.RECONNECTING if self._lost else SourceState.CONNECTING
-            self._condition.set(state, f"{self.name}: opening the camera")
+            self._condition.set(state, tr("{name}: opening the camera", name=self.name))
             shown_before = self._index
             try:
                 yield from self._read()
@@ -134,7 +135,7 @@ class CameraSource(ToldSource):
             while not self._condition.cancelled:
                 there, image = capture.read()
                 if not there or image is None:
-                    raise SourceError(f"{self.name}: gives no frames any more; is it still plugged in?")
+                    raise SourceError(tr("{name}: gives no frames any more; is it still plugged in?", name=self.name))
                 self._condition.live(reconnected=back)
                 back = False
                 yield self._frame(capture, image)
@@ -175,19 +176,28 @@ def open_device(which: str) -> cv2.VideoCapture:
     path = Path(f"/dev/video{named}" if named.isdigit() else named)
     if sys.platform == "linux":
         if not path.exists():
-            there = "; there are: " + ", ".join(camera.name for camera in cameras) if cameras else ""
-            raise SourceError(f"camera {which}: not found; plug it in{there}")
+            if not cameras:
+                raise SourceError(tr("camera {which}: not found; plug it in", which=which))
+            there = ", ".join(camera.name for camera in cameras)
+            raise SourceError(
+                tr("camera {which}: not found; plug it in; there are: {cameras}", which=which, cameras=there)
+            )
         if not os.access(path, os.R_OK | os.W_OK):
-            raise SourceError(f"camera {which}: may not be used; add yourself to the group video and log in again")
+            raise SourceError(
+                tr("camera {which}: may not be used; add yourself to the group video and log in again", which=which)
+            )
     elif not named.isdigit():
-        raise SourceError(f"camera {which}: not found; plug it in")
+        raise SourceError(tr("camera {which}: not found; plug it in", which=which))
     backend = _BACKENDS.get(sys.platform, cv2.CAP_ANY)
     number = named.isdigit()
     capture = cv2.VideoCapture(int(named), backend) if number else cv2.VideoCapture(str(path), backend)
     if not capture.isOpened():
         capture.release()
         raise SourceError(
-            f"camera {which}: cannot be opened; another program may hold it, or the system may forbid its use"
+            tr(
+                "camera {which}: cannot be opened; another program may hold it, or the system may forbid its use",
+                which=which,
+            )
         )
     capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # the newest frame, where the driver lets us
     return capture

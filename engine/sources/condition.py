@@ -9,6 +9,7 @@ import time
 from contextlib import suppress
 from typing import Final
 
+from mien.engine.language import tr
 from mien.engine.types import SourceCondition, SourceInfo, SourceState
 
 QUIET_S: Final = 2.0
@@ -28,7 +29,7 @@ class LiveCondition:
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
         self._state = SourceState.CONNECTING
-        self._message = f"{name}: connecting"
+        self._message = tr("{name}: connecting", name=name)
         self._until: float | None = None
         self._waiting_since: float | None = None
         self._reconnects = 0
@@ -59,7 +60,7 @@ class LiveCondition:
             now = time.monotonic()
             quiet_s = 0.0 if self._waiting_since is None else now - self._waiting_since
             if self._state is SourceState.LIVE and quiet_s > self._quiet_s:
-                message = f"{self._name}: no frame for {quiet_s:.0f} s"
+                message = tr("{name}: no frame for {quiet_s:.0f} s", name=self._name, quiet_s=quiet_s)
                 return SourceCondition(SourceState.STALLED, message, None, self._reconnects)
             retry_in_s = None if self._until is None else max(0.0, self._until - now)
             return SourceCondition(self._state, self._message, retry_in_s, self._reconnects)

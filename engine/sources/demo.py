@@ -18,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.types import FloatArray, Frame, RgbImage, SourceInfo
 
 WIDTH: Final = 640
@@ -147,11 +148,11 @@ def _load_portrait() -> npt.NDArray[np.uint8]:
         data = (Path(next(iter(folders or ["matplotlib"]))) / "mpl-data/sample_data/grace_hopper.jpg").read_bytes()
     except OSError:
         raise SourceError(
-            "demo: matplotlib's sample portrait is not installed; run pip install --force-reinstall matplotlib"
+            tr("demo: matplotlib's sample portrait is not installed; run pip install --force-reinstall matplotlib")
         ) from None
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
-        raise SourceError("demo: matplotlib's sample portrait is damaged; reinstall matplotlib")
+        raise SourceError(tr("demo: matplotlib's sample portrait is damaged; reinstall matplotlib"))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)
 
 

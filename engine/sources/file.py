@@ -17,6 +17,7 @@ from av.video.reformatter import VideoReformatter
 from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr, tr_later, trn
 from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.media.container import decodable, decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
@@ -60,7 +61,7 @@ class VideoFile:
             self._converter = VideoReformatter()
             self._damaged = 0
             self._too_large: tuple[int, int] | None = None
-            self._doubt = ""
+            self._doubtful = False  # frames may be larger than allowed rather than damaged
             self._count = 0
             self._passed_over = 0  # packets outside of what the file's edit list shows
             self._jumps: list[Discontinuity] = []
@@ -74,7 +75,13 @@ class VideoFile:
             if self._first is None:
                 if self._too_large is not None:
                     raise SourceError(too_large(str(path), *self._too_large, max_pixels))
-                raise SourceError(f"{path}: holds no frame that can be decoded{self._doubt}; copy it again")
+                text = tr_later("{path}: holds no frame that can be decoded; copy it again")
+                if self._doubtful:
+                    text = tr_later(
+                        "{path}: holds no frame that can be decoded, or its frames are larger than --max-pixels "
+                        "{most}; copy it again"
+                    )
+                raise SourceError(tr(text, path=path, most=max_pixels))
             self._info = self._describe(self._first)
             require_usable_size(str(path), self._info.width, self._info.height, max_pixels)
             self._timeline = Timeline(
@@ -135,8 +142,10 @@ class VideoFile:
             stream.thread_type = "AUTO"
             return stream
         if streams:
-            raise SourceError(f"{self._path}: its video is of a kind that cannot be decoded; convert it to H.264")
-        raise SourceError(f"{self._path}: holds no video; give a file with a video track")
+            raise SourceError(
+                tr("{path}: its video is of a kind that cannot be decoded; convert it to H.264", path=self._path)
+            )
+        raise SourceError(tr("{path}: holds no video; give a file with a video track", path=self._path))
 
     def _decode(self) -> Iterator[VideoFrame]:
         """All frames that can be decoded; damaged packets are counted and skipped."""
@@ -161,7 +170,7 @@ class VideoFile:
                 context = self._stream.codec_context
                 self._damaged += self._allowed(context.width, context.height)
                 if not context.width:
-                    self._doubt = f" (or they are larger than --max-pixels {self._max_pixels})"
+                    self._doubtful = True
 
     def _decoded_from(self, time_s: float) -> Iterator[VideoFrame]:
         """Frames from the one that is shown at `time_s` of the file's own clock; the last one, where that is later."""
@@ -270,22 +279,49 @@ class VideoFile:
         frames = self._announced_frames()
         short_by_count = frames > 0 and self._count + self._passed_over < frames * 0.98 - 2
         if self._too_large is not None:
-            yield f"{too_large(info.name, *self._too_large, self._max_pixels)}; such frames were left out"
+            yield tr(
+                "{too_large}; such frames were left out",
+                too_large=too_large(info.name, *self._too_large, self._max_pixels),
+            )
         elif short_by_time or short_by_count:
-            announced = f" of {info.duration_s:.1f} s" if info.duration_s is not None else ""
-            yield f"{info.name}: damaged or cut off; it could be read up to {end_s:.1f} s{announced}"
+            if info.duration_s is None:
+                yield tr(
+                    "{name}: damaged or cut off; it could be read up to {end_s:.1f} s", name=info.name, end_s=end_s
+                )
+            else:
+                yield tr(
+                    "{name}: damaged or cut off; it could be read up to {end_s:.1f} s of {whole_s:.1f} s",
+                    name=info.name, end_s=end_s, whole_s=info.duration_s,
+                )  # fmt: skip
         elif self._damaged:
-            yield f"{info.name}: {self._damaged} damaged places were skipped{self._doubt}"
+            if self._doubtful:
+                yield trn(
+                    "{name}: {count} damaged place was skipped (or it is larger than --max-pixels {most})",
+                    "{name}: {count} damaged places were skipped (or they are larger than --max-pixels {most})",
+                    self._damaged, name=info.name, most=self._max_pixels,
+                )  # fmt: skip
+            else:
+                yield trn(
+                    "{name}: {count} damaged place was skipped", "{name}: {count} damaged places were skipped",
+                    self._damaged, name=info.name,
+                )  # fmt: skip
 
     def _remarks(self) -> Iterator[str]:
         """What is unusual, though nothing is missing."""
         info = self._info
         if self._jumps:
-            places = "once" if len(self._jumps) == 1 else f"{len(self._jumps)} times"
             first = self._jumps[0]
-            yield (
-                f"{info.name}: its times jump {places}, first to {first.source_s:.3f} s at frame {first.frame}; "
-                "the recording goes on without the jump"
-            )
+            yield trn(
+                "{name}: its times jump once, to {time_s:.3f} s at frame {frame}; the recording goes on without the "
+                "jump",
+                "{name}: its times jump {count} times, first to {time_s:.3f} s at frame {frame}; the recording goes on "
+                "without the jump",
+                len(self._jumps), name=info.name, time_s=first.source_s, frame=first.frame,
+            )  # fmt: skip
         if self._resized:
-            yield f"{info.name}: the frame changes its size; all was fitted into {info.width}x{info.height}"
+            yield tr(
+                "{info}: the frame changes its size; all was fitted into {width}x{height}",
+                info=info.name,
+                width=info.width,
+                height=info.height,
+            )

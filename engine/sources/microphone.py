@@ -18,6 +18,7 @@ from av.audio.resampler import AudioResampler
 from av.container import InputContainer
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.sources.base import OnAudio
 from mien.engine.threads import Stages
 from mien.engine.types import AudioChunk, FloatArray
@@ -49,7 +50,7 @@ def list_microphones() -> tuple[Microphone, ...]:
         with suppress(OSError):
             cards = _CARD.findall(Path("/proc/asound/cards").read_text(encoding="utf-8", errors="replace"))
             found = [Microphone(name.strip(), f"plughw:{number}") for number, name in cards]
-            return (Microphone("System default", "default"), *found) if found else ()
+            return (Microphone(tr("System default"), "default"), *found) if found else ()
         return ()
     devices: list[tuple[str, str]] = []
     with suppress(av.error.FFmpegError, ValueError, OSError):
@@ -99,13 +100,13 @@ class MicrophoneReader:
             with _open(self._device) as container:
                 self._hear(container)
         except (av.error.FFmpegError, OSError, ValueError, IndexError):
-            self._fail("cannot be opened, or stopped; is it plugged in, and may this program use it?")
+            self._fail(tr("cannot be opened, or stopped; is it plugged in, and may this program use it?"))
         except SourceError as error:
             self._fail(str(error))
 
     def _fail(self, why: str) -> None:
         if not self._over:
-            self._on_error(f"microphone {self._device}: {why}")
+            self._on_error(tr("microphone {device}: {why}", device=self._device, why=why))
 
     def _hear(self, container: InputContainer) -> None:
         resampler = AudioResampler(format="fltp", layout="stereo", rate=RATE)
@@ -126,5 +127,5 @@ class MicrophoneReader:
 def _open(device: str) -> InputContainer:
     name = _FORMATS.get(sys.platform)
     if name is None:
-        raise SourceError("Mien knows no way to listen on this system")
+        raise SourceError(tr("Mien knows no way to listen on this system"))
     return av.open(device, format=name)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Final
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, OnAudio, Source
 from mien.engine.sources.condition import ToldSource
@@ -60,11 +61,13 @@ class PacedSource(ToldSource):
                 self._condition.set(SourceState.FAILED, str(error))
                 return
             if self._playback.reach_end():
-                message = "" if self._condition.cancelled else f"{self.name}: at its end"
+                message = "" if self._condition.cancelled else tr("{name}: at its end", name=self.name)
                 self._condition.set(SourceState.ENDED, message)
             start_s = self._playback.next_start(stay=self._stay)
             self._shot += 1
-        self._condition.set(SourceState.ENDED, "" if self._condition.cancelled else f"{self.name}: at its end")
+        self._condition.set(
+            SourceState.ENDED, "" if self._condition.cancelled else tr("{name}: at its end", name=self.name)
+        )
 
     def _play(self, source: Source) -> Iterator[Frame]:
         info = source.info

@@ -18,6 +18,7 @@ from av.container import InputContainer
 from av.video.frame import VideoFrame
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
 from mien.engine.sources.clock import StreamClock
@@ -53,7 +54,7 @@ class Region:
             return None
         found = _REGION.fullmatch(text.strip())
         if found is None:
-            raise SourceError("screen: give screen, or a part of it as screen:X,Y,WIDTHxHEIGHT, in pixels")
+            raise SourceError(tr("screen: give screen, or a part of it as screen:X,Y,WIDTHxHEIGHT, in pixels"))
         x, y, width, height = map(int, found.groups())
         return cls(x, y, width - width % 2, height - height % 2)
 
@@ -91,9 +92,13 @@ class ScreenSource(ToldSource):
                         lost_s, last_s = None, frame.time_s
                         yield frame
                         self._condition.waiting()
-                reason = f"{self.name}: gives no frames any more"
+                reason = tr("{name}: gives no frames any more", name=self.name)
             except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
-                reason = f"{self.name}: cannot be filmed ({type(error).__name__}); is the region on the screen?"
+                reason = tr(
+                    "{name}: cannot be filmed ({error}); is the region on the screen?",
+                    name=self.name,
+                    error=type(error).__name__,
+                )
                 if last_s is None:
                     self._condition.set(SourceState.FAILED, reason)
                     return
@@ -135,7 +140,7 @@ def _open(region: Region | None, platform: str = sys.platform) -> InputContainer
     except av.error.FFmpegError:
         raise
     except ValueError as error:
-        raise SourceError(f"screen: this build of FFmpeg cannot film the screen ({error})") from None
+        raise SourceError(tr("screen: this build of FFmpeg cannot film the screen ({error})", error=error)) from None
 
 
 def grabber_of(region: Region | None, platform: str, environment: Mapping[str, str]) -> tuple[str, str, dict[str, str]]:
@@ -153,10 +158,12 @@ def grabber_of(region: Region | None, platform: str, environment: Mapping[str, s
         return "desktop", "gdigrab", options
     if platform == "darwin":
         # AVFoundation films whole screens only; the region is cut out of it.
-        raise SourceError("screen: macOS lets no program film a part of the screen in this way; use a virtual camera")
+        raise SourceError(
+            tr("screen: macOS lets no program film a part of the screen in this way; use a virtual camera")
+        )
     display = environment.get("DISPLAY", "")
     if not display:
-        raise SourceError("screen: there is no X11 display; Wayland does not let programs film its screen this way")
+        raise SourceError(tr("screen: there is no X11 display; Wayland does not let programs film its screen this way"))
     if region is not None:
         options |= {
             "grab_x": str(region.x), "grab_y": str(region.y), "video_size": f"{region.width}x{region.height}",

@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.media.container import OPEN_OPTIONS, decoder_limit
 from mien.engine.media.geometry import letterbox
 from mien.engine.settings import MAX_PIXELS
@@ -57,7 +58,7 @@ class Stills:
         self, paths: Sequence[Path], *, name: str | None = None, start_s: float = 0.0, max_pixels: int = MAX_PIXELS
     ) -> None:
         if not paths:
-            raise SourceError(f"{name or 'pictures'}: there are no pictures")
+            raise SourceError(tr("{name}: there are no pictures", name=name or "pictures"))
         self._paths, self._start_s, self._max_pixels = [*paths], start_s, max_pixels
         first = read_picture(self._paths[0], max_pixels)
         height, width = first.shape[:2]
@@ -114,19 +115,25 @@ def read_picture(path: Path, max_pixels: int = MAX_PIXELS) -> RgbImage:
         SourceError: it does not exist, is too large or too small, or no picture that can be read.
     """
     if not path.is_file():
-        raise SourceError(f"{path}: no such file")
+        raise SourceError(tr("{path}: no such file", path=path))
     # FFmpeg tells the size before anything is decoded: a small file may announce a picture that fills any memory.
     try:
         with av.open(f"file:{path}", options={**OPEN_OPTIONS, **decoder_limit(max_pixels)}) as container:
             context = container.streams.video[0].codec_context
             if not context.width:  # so do decoders that refuse a size
-                raise SourceError(f"{path}: not a picture that can be read, or larger than --max-pixels {max_pixels}")
+                raise SourceError(
+                    tr(
+                        "{path}: not a picture that can be read, or larger than --max-pixels {max_pixels}",
+                        path=path,
+                        max_pixels=max_pixels,
+                    )
+                )
             require_usable_size(str(path), context.width, context.height, max_pixels)
         image = cv2.imdecode(np.frombuffer(path.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
     except PermissionError:
-        raise SourceError(f"{path}: may not be read; check its permissions") from None
+        raise SourceError(tr("{path}: may not be read; check its permissions", path=path)) from None
     except (av.error.FFmpegError, OSError, ValueError, IndexError, cv2.error):
         image = None
     if image is None:
-        raise SourceError(f"{path}: not a picture that can be read")
+        raise SourceError(tr("{path}: not a picture that can be read", path=path))
     return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), dtype=np.uint8)

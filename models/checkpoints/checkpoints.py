@@ -12,6 +12,7 @@ from torch import Tensor
 
 from mien.engine.disk import whole_file
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.checkpoints import dferclip as import_dferclip
 from mien.models.checkpoints import emoclip as import_emoclip
 from mien.models.checkpoints.lending import FORMAT, lent_clip
@@ -51,9 +52,14 @@ def save(path: Path, model: VideoTextModel, card: ModelCard, training: Mapping[s
         with whole_file(path) as fresh:
             torch.save(content, fresh)
     except (OSError, RuntimeError) as error:  # torch's own writer says no more than that it failed
-        reason = getattr(error, "strerror", None) or "the disk may be full"
+        reason = getattr(error, "strerror", None) or tr("the disk may be full")
         raise ModelError(
-            f"{path}: cannot be written ({reason}); make room, then go on with --resume: what was there before is whole"
+            tr(
+                "{path}: cannot be written ({reason}); make room, then go on with --resume: what was there "
+                "before is whole",
+                path=path,
+                reason=reason,
+            )
         ) from None
 
 
@@ -70,7 +76,9 @@ def load(path: Path, options: ImportOptions | None = None) -> tuple[VideoTextMod
         return _published(state_of(content, path), options or ImportOptions(), path)
     except ModelError as error:
         message = str(error)
-        raise ModelError(message if message.startswith(str(path)) else f"{path}: {message}") from None
+        raise ModelError(
+            message if message.startswith(str(path)) else tr("{path}: {error}", path=path, error=message)
+        ) from None
 
 
 def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -81,7 +89,7 @@ def load_training(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """
     content = read_file(path)
     if not isinstance(content, Mapping) or content.get("format") != FORMAT:
-        raise ModelError(f"{path}: not a checkpoint of mien model train; nothing can be resumed from it")
+        raise ModelError(tr("{path}: not a checkpoint of mien model train; nothing can be resumed from it", path=path))
     return content["state_dict"], content["training"]
 
 
@@ -92,7 +100,9 @@ def _own(content: Mapping[str, Any], path: Path, wanted: str | LabelSet | None) 
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        raise ModelError(f"{path}: its weights do not fit its own description: {str(error)[:200]}") from None
+        raise ModelError(
+            tr("{path}: its weights do not fit its own description: {error}", path=path, error=str(error)[:200])
+        ) from None
     if wanted is not None:
         card = relabelled(model, card, _labels(wanted, "sentence"))
     return model.eval(), card
@@ -108,8 +118,11 @@ def relabelled(model: VideoTextModel, card: ModelCard, labels: LabelSet) -> Mode
         if labels.labels == card.labels.labels:
             return card
         raise ModelError(
-            f"the classes of this model ({', '.join(card.labels.labels)}) are learned, so they cannot be others; "
-            "leave out --labels, or train it on the classes that you want with --from"
+            tr(
+                "the classes of this model ({labels}) are learned, so they cannot be others; leave out "
+                "--labels, or train it on the classes that you want with --from",
+                labels=", ".join(card.labels.labels),
+            )
         )
     model.bank = sentence_bank(card.config, labels, model.clip)
     model.labels = labels.labels
@@ -150,15 +163,21 @@ def _published(state: dict[str, Tensor], options: ImportOptions, path: Path) -> 
             },
         )
         return model, card
-    raise ModelError(f"{path}: {_what_else(state)}")
+    raise ModelError(_what_else(path, state))
 
 
-def _what_else(state: Mapping[str, Tensor]) -> str:
-    known = "Mien imports DFER-CLIP and EmoCLIP checkpoints"
+def _what_else(path: Path, state: Mapping[str, Tensor]) -> str:
     if "visual.conv1.weight" in state and "token_embedding.weight" in state:
-        return f"these are plain CLIP weights; {known}, use mien model export --zero-shot for this file"
-    first = ", ".join(list(state)[:3])
-    return f"another network's checkpoint ({len(state)} tensors: {first}, ...); {known}"
+        return tr(
+            "{path}: these are plain CLIP weights; Mien imports DFER-CLIP and EmoCLIP checkpoints, use mien model "
+            "export --zero-shot for this file",
+            path=path,
+        )
+    return tr(
+        "{path}: another network's checkpoint ({count} tensors: {first}, ...); Mien imports DFER-CLIP and EmoCLIP "
+        "checkpoints",
+        path=path, count=len(state), first=", ".join(list(state)[:3]),
+    )  # fmt: skip
 
 
 def _labels(choice: str | LabelSet, wording: str) -> LabelSet:

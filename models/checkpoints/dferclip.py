@@ -24,6 +24,7 @@ import torch
 from torch import Tensor
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.build import assemble, context_bank
 from mien.models.networks.config import ModelConfig
 from mien.models.networks.family import VideoTextModel
@@ -70,8 +71,12 @@ def read(state: Mapping[str, Tensor], labels: LabelSet, position: Position) -> t
     ids = recover_tokens(parts.prompt, clip.token_embedding.weight.detach())
     if len(ids) != len(labels.labels):
         raise ModelError(
-            f"the checkpoint has {len(ids)} classes and the label set {len(labels.labels)}; "
-            "choose the labels of the dataset that it was trained on"
+            tr(
+                "the checkpoint has {count} classes and the label set {count2}; choose the labels of the "
+                "dataset that it was trained on",
+                count=len(ids),
+                count2=len(labels.labels),
+            )
         )
     temporal = temporal_tensors(parts.temporal)
     depth = count_layers(parts.temporal, "temporal_transformer.layers.")
@@ -109,8 +114,12 @@ def recover_tokens(prompt: Mapping[str, Tensor], table: Tensor) -> Tensor:
     contexts = context.shape[-2]
     if 1 + contexts + rest != CONTEXT_LENGTH or prefix.shape != (classes, 1, width) or context.shape[-1] != width:
         raise ModelError(
-            f"the checkpoint's prompt parts do not fit together: context {tuple(context.shape)}, "
-            f"prefix {tuple(prefix.shape)}, suffix {tuple(suffix.shape)}"
+            tr(
+                "the checkpoint's prompt parts do not fit together: context {shape}, prefix {shape2}, suffix {shape3}",
+                shape=tuple(context.shape),
+                shape2=tuple(prefix.shape),
+                shape3=tuple(suffix.shape),
+            )
         )
     embedded = torch.cat([prefix, suffix], dim=1)
     flat = embedded.flatten(0, 1)
@@ -119,9 +128,9 @@ def recover_tokens(prompt: Mapping[str, Tensor], table: Tensor) -> Tensor:
     found = torch.stack([(table - row).abs().amax(dim=1).argmin() for row in rows])
     ids = found[back].view(classes, 1 + rest)
     if not torch.equal(table[ids], embedded):
-        raise ModelError("the checkpoint's class texts are not made of tokens of its own CLIP; it is inconsistent")
+        raise ModelError(tr("the checkpoint's class texts are not made of tokens of its own CLIP; it is inconsistent"))
     if not bool((ids[:, 0] == SOT).all()) or not bool((ids == EOT).any(dim=1).all()):
-        raise ModelError("the checkpoint's class texts have no start or no end token; it is inconsistent")
+        raise ModelError(tr("the checkpoint's class texts have no start or no end token; it is inconsistent"))
     placeholders = torch.full((classes, contexts), _PLACEHOLDER_ID)
     return torch.cat([ids[:, :1], placeholders, ids[:, 1:]], dim=1)
 
@@ -136,27 +145,42 @@ def load_strict(module: torch.nn.Module, state: Mapping[str, Tensor], what: str)
         module.load_state_dict({key: value.float() for key, value in state.items()}, strict=True)
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"the checkpoint's {what} does not fit the published layout: {reason}") from None
+        raise ModelError(
+            tr("the checkpoint's {what} does not fit the published layout: {reason}", what=what, reason=reason)
+        ) from None
 
 
 def _split(state: Mapping[str, Tensor]) -> Parts:
     strange = [key for key in state if not key.startswith(PREFIXES)]
     if strange:
-        raise ModelError(f"the checkpoint has a tensor {strange[0]!r} that DFER-CLIP's released models do not have")
+        raise ModelError(
+            tr(
+                "the checkpoint has a tensor {strange!r} that DFER-CLIP's released models do not have",
+                strange=strange[0],
+            )
+        )
     groups = [
         {key[len(prefix) :]: value for key, value in state.items() if key.startswith(prefix)} for prefix in PREFIXES
     ]
     parts = Parts(*groups)
     for name in ("ctx", "token_prefix", "token_suffix"):
         if name not in parts.prompt or parts.prompt[name].ndim not in (2, 3):
-            raise ModelError(f"the checkpoint lacks prompt_learner.{name}; it is not a complete DFER-CLIP checkpoint")
+            raise ModelError(
+                tr("the checkpoint lacks prompt_learner.{name}; it is not a complete DFER-CLIP checkpoint", name=name)
+            )
     if parts.prompt["token_prefix"].ndim != 3 or parts.prompt["token_suffix"].ndim != 3:
-        raise ModelError("the checkpoint's prompt_learner tensors have the wrong number of dimensions")
+        raise ModelError(tr("the checkpoint's prompt_learner tensors have the wrong number of dimensions"))
     twins = [(f"visual.{k}", v, "image_encoder") for k, v in parts.image.items()]
     twins += [(k, v, "text_encoder") for k, v in parts.text.items()]
     for key, value, owner in twins:
         if key not in parts.clip or not torch.equal(parts.clip[key], value):
-            raise ModelError(f"the checkpoint's {owner} and clip_model_ disagree about {key!r}; it is inconsistent")
+            raise ModelError(
+                tr(
+                    "the checkpoint's {owner} and clip_model_ disagree about {key!r}; it is inconsistent",
+                    owner=owner,
+                    key=key,
+                )
+            )
     return parts
 
 
@@ -174,5 +198,7 @@ def temporal_tensors(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
         } <= set(renamed):
             raise KeyError("temporal layers")
     except KeyError as error:
-        raise ModelError(f"the checkpoint's temporal network is not the published one (at {error})") from None
+        raise ModelError(
+            tr("the checkpoint's temporal network is not the published one (at {error})", error=error)
+        ) from None
     return renamed

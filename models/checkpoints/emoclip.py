@@ -20,6 +20,7 @@ from typing import Any
 from torch import Tensor
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.checkpoints.dferclip import HEADS, load_strict, temporal_tensors
 from mien.models.networks.build import assemble
 from mien.models.networks.config import ModelConfig
@@ -53,7 +54,9 @@ def read(
     allowed = ("backbone.", "temporal.", "mlp.", "logit_scale")
     strange = [key for key in state if not key.startswith(allowed)]
     if strange:
-        raise ModelError(f"the checkpoint has a tensor {strange[0]!r} that EmoCLIP's models do not have")
+        raise ModelError(
+            tr("the checkpoint has a tensor {strange!r} that EmoCLIP's models do not have", strange=strange[0])
+        )
     backbone = {key[len("backbone.") :]: value for key, value in state.items() if key.startswith("backbone.")}
     clip, scale = _whole(state, backbone) if "visual.conv1.weight" in backbone else _downstream(backbone, base)
     official = {key[len("temporal.") :]: value for key, value in state.items() if key.startswith("temporal.")}
@@ -81,21 +84,30 @@ def read(
 def _whole(state: Mapping[str, Tensor], backbone: Mapping[str, Tensor]) -> tuple[Any, float]:
     """The CLIP and the scale of the main layout."""
     if "logit_scale" not in state or state["logit_scale"].numel() != 1:
-        raise ModelError("the checkpoint lacks logit_scale; it is not a complete EmoCLIP checkpoint")
+        raise ModelError(tr("the checkpoint lacks logit_scale; it is not a complete EmoCLIP checkpoint"))
     log_scale = float(state["logit_scale"])
     if not -MAX_LOG_SCALE < log_scale < MAX_LOG_SCALE:
-        raise ModelError(f"the checkpoint's logit_scale {log_scale:g} is out of range; it is damaged or diverged")
+        raise ModelError(
+            tr(
+                "the checkpoint's logit_scale {log_scale:g} is out of range; it is damaged or diverged",
+                log_scale=log_scale,
+            )
+        )
     return clip_from_state(backbone), math.exp(log_scale)
 
 
 def _downstream(backbone: Mapping[str, Tensor], base: Callable[[], Any] | None) -> tuple[Any, float]:
     """A CLIP with the checkpoint's image side, and the scale 100 that EmoCLIP starts from and does not store here."""
     if "conv1.weight" not in backbone:
-        raise ModelError("the checkpoint's backbone is not a CLIP vision transformer; it is not an EmoCLIP checkpoint")
+        raise ModelError(
+            tr("the checkpoint's backbone is not a CLIP vision transformer; it is not an EmoCLIP checkpoint")
+        )
     if base is None:
         raise ModelError(
-            "the checkpoint is in EmoCLIP's downstream layout, which has no text side; "
-            "name the CLIP that it was trained from, as in --text-from ViT-B-32-quickgelu:openai"
+            tr(
+                "the checkpoint is in EmoCLIP's downstream layout, which has no text side; name the CLIP that"
+                " it was trained from, as in --text-from ViT-B-32-quickgelu:openai"
+            )
         )
     clip = base()
     load_strict(clip.visual, backbone, "image side")

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, load_bundle
+from mien.engine.language import tr
 from mien.models.networks.config import ModelConfig
 from mien.models.networks.graph_network import describe
 from mien.models.networks.openclip import build_clip, clip_from_state, clip_part, clip_sizes, openai_state
@@ -49,7 +50,11 @@ def with_known_backbone(config: ModelConfig) -> ModelConfig:
         sizes = clip_sizes(openai_state(clip_part(state_of(content, file))))
     except (KeyError, ValueError) as error:
         raise ModelError(
-            f"{file}: holds no whole CLIP (no {error}); give an open_clip architecture as model.backbone"
+            tr(
+                "{path}: holds no whole CLIP (no {error}); give an open_clip architecture as model.backbone",
+                path=file,
+                error=error,
+            )
         ) from None
     return replace(config, backbone=sizes, pretrained=str(file))
 

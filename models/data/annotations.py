@@ -22,6 +22,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from mien.engine.language import tr
 from mien.models.data.entries import ClipEntry, DataError, label_folders, named
 from mien.models.data.stills import STILLS
 
@@ -39,7 +40,12 @@ def read_frame_list(file: Path, root: Path, labels: Sequence[str]) -> list[ClipE
         parts = line.rsplit(maxsplit=2)
         if len(parts) != 3 or not parts[1].isdigit() or not parts[2].isdigit():
             raise DataError(
-                f"{file}, line {number}: expected 'folder count label' with spaces between, got {line[:60]!r}"
+                tr(
+                    "{file}, line {number}: expected 'folder count label' with spaces between, got {line!r}",
+                    file=file,
+                    number=number,
+                    line=line[:60],
+                )
             )
         rows.append((parts[0], int(parts[1]), _numbered(labels, int(parts[2]), f"{file}, line {number}", first=0)))
     rebase = rebaser([path for path, _, _ in rows], root, file)
@@ -51,13 +57,20 @@ def read_dfew_csv(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEnt
     text = "\n".join(line for _, line in _lines(file, "utf-8-sig"))
     reader = csv.DictReader(io.StringIO(text))
     if not {"video_name", "label"} <= set(reader.fieldnames or ()):
-        raise DataError(f"{file}: needs the columns video_name and label; is it one of DFEW's own files?")
+        raise DataError(tr("{path}: needs the columns video_name and label; is it one of DFEW's own files?", path=file))
     entries = []
     for number, row in enumerate(reader, start=2):
         where = f"{file}, line {number}"
         name, value = (row["video_name"] or "").strip(), (row["label"] or "").strip()
         if not name.isdigit() or not value.isdigit():
-            raise DataError(f"{where}: expected two numbers, got {name[:30]!r} and {value[:30]!r}")
+            raise DataError(
+                tr(
+                    "{where}: expected two numbers, got {name!r} and {value!r}",
+                    where=where,
+                    name=name[:30],
+                    value=value[:30],
+                )
+            )
         folder = f"{int(name):05d}"
         entries.append(ClipEntry(folder, root / folder, _numbered(labels, int(value), where, first=1)))
     return entries
@@ -69,7 +82,14 @@ def read_ferv39k(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntr
     for number, line in _lines(file, "utf-8"):
         parts = line.replace(",", " ").rsplit(maxsplit=1)
         if len(parts) != 2:
-            raise DataError(f"{file}, line {number}: expected 'Scene/Expression/clip Expression', got {line[:60]!r}")
+            raise DataError(
+                tr(
+                    "{file}, line {number}: expected 'Scene/Expression/clip Expression', got {line!r}",
+                    file=file,
+                    number=number,
+                    line=line[:60],
+                )
+            )
         rows.append((parts[0], named(labels, parts[1], f"{file}, line {number}")))
     rebase = rebaser([path for path, _ in rows], root, file)
     return [ClipEntry("/".join(PurePosixPath(path).parts[-3:]), rebase(path), label) for path, label in rows]
@@ -84,7 +104,14 @@ def read_mafw(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
     for number, line in _lines(file, "gbk"):
         columns = line.split("\t")
         if len(columns) < 2:
-            raise DataError(f"{file}, line {number}: expected columns between tabs, got {line[:60]!r}")
+            raise DataError(
+                tr(
+                    "{file}, line {number}: expected columns between tabs, got {line!r}",
+                    file=file,
+                    number=number,
+                    line=line[:60],
+                )
+            )
         if "_" in columns[1].strip():
             continue
         stem = Path(columns[0].strip()).stem
@@ -121,12 +148,14 @@ def read_entries(kind: str, file: Path, root: Path, labels: Sequence[str]) -> li
         DataError: no such reader, a malformed or empty file, a label outside the label set.
     """
     if kind not in READERS:
-        raise DataError(f"no annotation format is called {kind!r}; there are {', '.join(READERS)}")
+        raise DataError(
+            tr("no annotation format is called {kind!r}; there are {readers}", kind=kind, readers=", ".join(READERS))
+        )
     if not root.is_dir():
-        raise DataError(f"{root}: no such folder; set data.root to where the frames lie")
+        raise DataError(tr("{path}: no such folder; set data.root to where the frames lie", path=root))
     entries = READERS[kind](file, root, labels)
     if not entries:
-        raise DataError(f"{file}: lists no clips")
+        raise DataError(tr("{path}: lists no clips", path=file))
     return entries
 
 
@@ -137,7 +166,7 @@ def rebaser(paths: Sequence[str], root: Path, file: Path) -> Callable[[str], Pat
         DataError: no ending of any of the first hundred paths exists under `root`.
     """
     if not paths:
-        raise DataError(f"{file}: lists no clips")
+        raise DataError(tr("{path}: lists no clips", path=file))
     for path in paths[:100]:
         parts = PurePosixPath(path.replace("\\", "/")).parts
         for kept in range(len(parts), 0, -1):
@@ -149,20 +178,39 @@ def rebaser(paths: Sequence[str], root: Path, file: Path) -> Callable[[str], Pat
                         *PurePosixPath(text.replace("\\", "/")).parts[-kept:]
                     )
                 )
-    raise DataError(f"{file}: none of its folders exists under {root} (the first is {paths[0]}); check data.root")
+    raise DataError(
+        tr(
+            "{path}: none of its folders exists under {root} (the first is {paths}); check data.root",
+            path=file,
+            root=root,
+            paths=paths[0],
+        )
+    )
 
 
 def _lines(file: Path, encoding: str) -> list[tuple[int, str]]:
     try:
         text = file.read_text(encoding=encoding)
     except OSError as error:
-        raise DataError(f"{file}: cannot be read ({error.strerror}); check the annotation paths") from None
+        raise DataError(
+            tr("{path}: cannot be read ({reason}); check the annotation paths", path=file, reason=error.strerror)
+        ) from None
     except UnicodeDecodeError:
-        raise DataError(f"{file}: not a text file in {encoding}; is it another dataset's?") from None
+        raise DataError(
+            tr("{path}: not a text file in {encoding}; is it another dataset's?", path=file, encoding=encoding)
+        ) from None
     return [(number, line.strip("\r\n ")) for number, line in enumerate(text.splitlines(), start=1) if line.strip()]
 
 
 def _numbered(labels: Sequence[str], value: int, where: str, *, first: int) -> str:
     if not first <= value < first + len(labels):
-        raise DataError(f"{where}: label {value} is outside {first} to {first + len(labels) - 1}; check data.labels")
+        raise DataError(
+            tr(
+                "{where}: label {value} is outside {first} to {first2}; check data.labels",
+                where=where,
+                value=value,
+                first=first,
+                first2=first + len(labels) - 1,
+            )
+        )
     return labels[value - first]

@@ -12,6 +12,7 @@ import numpy.typing as npt
 from PIL import Image, ImageEnhance
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.engine.settings import require_between, require_one_of
 
 _CROP_TRIES: Final = 10
@@ -49,9 +50,9 @@ class AugmentConfig:
         require_between("augment.hue", self.hue, 0, 0.5, ModelError)
         require_between("augment.rotate", self.rotate, 0, 180, ModelError)
         if self.crop and not (len(self.crop) == 2 and 0 < self.crop[0] <= self.crop[1] <= 1):
-            raise ModelError("augment.crop needs two shares of the area, as [0.08, 1.0]")
+            raise ModelError(tr("augment.crop needs two shares of the area, as [0.08, 1.0]"))
         if not (len(self.ratio) == 2 and 0 < self.ratio[0] <= self.ratio[1]):
-            raise ModelError("augment.ratio needs two ratios, as [0.75, 1.33]")
+            raise ModelError(tr("augment.ratio needs two ratios, as [0.75, 1.33]"))
 
     @property
     def filter(self) -> Image.Resampling:

@@ -18,6 +18,7 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
+from mien.engine.language import tr
 from mien.engine.settings import MAX_PIXELS
 from mien.models.data import samplers
 from mien.models.data.augment import AugmentConfig, plain_pixels, training_pixels
@@ -91,7 +92,7 @@ class ClipDataset(Dataset[Sample]):
         random = np.random.default_rng([settings.seed, epoch if self._training else 0, position])
         files = frame_files(entry.folder)
         if not files:
-            raise DataError(f"{entry.folder}: the clip has no frames; run mien data check")
+            raise DataError(tr("{path}: the clip has no frames; run mien data check", path=entry.folder))
         if settings.sampler == "window":
             chosen = samplers.window(len(files), settings.steps, settings.stride, random)
         else:
@@ -115,7 +116,14 @@ def open_frame(entry: ClipEntry, file: Path) -> Image.Image:
     if entry.row is not None:
         images = stored_images(file)
         if not 0 <= entry.row < len(images):
-            raise DataError(f"{file}: has {len(images)} images, and its annotation speaks of number {entry.row}")
+            raise DataError(
+                tr(
+                    "{path}: has {count} images, and its annotation speaks of number {row}",
+                    path=file,
+                    count=len(images),
+                    row=entry.row,
+                )
+            )
         return Image.fromarray(images[entry.row]).convert("RGB")
     image = open_image(file)
     if entry.box is None:
@@ -123,7 +131,15 @@ def open_frame(entry: ClipEntry, file: Path) -> Image.Image:
     left, top, right, bottom = entry.box
     box = (max(left, 0), max(top, 0), min(right, image.width), min(bottom, image.height))
     if box[2] - box[0] < 2 or box[3] - box[1] < 2:
-        raise DataError(f"{file}: the face at {entry.box} lies outside the frame of {image.width}x{image.height}")
+        raise DataError(
+            tr(
+                "{path}: the face at {box} lies outside the frame of {width}x{height}",
+                path=file,
+                box=entry.box,
+                width=image.width,
+                height=image.height,
+            )
+        )
     return image.crop(box)
 
 
@@ -136,10 +152,24 @@ def open_image(file: Path) -> Image.Image:
     try:
         with Image.open(file) as image:
             if image.width * image.height > MAX_PIXELS:
-                raise DataError(f"{file}: is {image.width}x{image.height}; frames have at most {MAX_PIXELS} pixels")
+                raise DataError(
+                    tr(
+                        "{path}: is {width}x{height}; frames have at most {max_pixels} pixels",
+                        path=file,
+                        width=image.width,
+                        height=image.height,
+                        max_pixels=MAX_PIXELS,
+                    )
+                )
             return image.convert("RGB")
     except (OSError, UnidentifiedImageError, ValueError, SyntaxError) as error:
-        raise DataError(f"{file}: cannot be read ({' '.join(str(error).split())[:80]}); run mien data check") from None
+        raise DataError(
+            tr(
+                "{path}: cannot be read ({error}); run mien data check",
+                path=file,
+                error=" ".join(str(error).split())[:80],
+            )
+        ) from None
 
 
 def collate(samples: list[Sample]) -> Batch:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 IMAGE_SUFFIXES: Final = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".webp"})
 _DIGITS: Final = re.compile(r"(\d+)")
@@ -77,7 +78,14 @@ def named(labels: Sequence[str], name: str, where: str) -> str:
         return label
     original = next((known for known in labels if known.lower() == plain), None)
     if original is None:
-        raise DataError(f"{where}: the label {name.strip()!r} is not one of {', '.join(labels)}; check data.labels")
+        raise DataError(
+            tr(
+                "{where}: the label {name!r} is not one of {labels}; check data.labels",
+                where=where,
+                name=name.strip(),
+                labels=", ".join(labels),
+            )
+        )
     return original
 
 
@@ -88,6 +96,6 @@ def label_folders(top: Path, labels: Sequence[str]) -> list[tuple[Path, str]]:
         DataError: there is no such folder, or one in it is called as no label is.
     """
     if not top.is_dir():
-        raise DataError(f"{top}: no such folder; it should hold one folder for each label")
+        raise DataError(tr("{path}: no such folder; it should hold one folder for each label", path=top))
     folders = sorted(item for item in top.iterdir() if item.is_dir())
     return [(folder, named(labels, folder.name, str(folder))) for folder in folders]

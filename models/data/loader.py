@@ -8,6 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader, Dataset, Sampler
 
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.models.data.entries import DataError
 
 
@@ -67,7 +68,9 @@ class Batches:
                 if "DataLoader worker" not in str(error) or "Caught" in str(error):
                     raise
                 reason = " ".join(str(error).split())[:160]
-                raise DataError(f"a process that reads clips has ended ({reason}); lower training.workers") from None
+                raise DataError(
+                    tr("a process that reads clips has ended ({reason}); lower training.workers", reason=reason)
+                ) from None
             if isinstance(batch, str):
                 raise DataError(batch)
             yield batch

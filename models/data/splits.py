@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 
 from mien.engine.disk import write_whole
+from mien.engine.language import tr, tr_later
 from mien.models.data.entries import ClipEntry, DataError, frame_files
 
 NOTE: Final = "mien-crops.json"
@@ -48,10 +49,16 @@ def read_subjects(file: Path) -> dict[str, str]:
             reader = csv.DictReader(stream)
             if not {"clip", "subject"} <= set(reader.fieldnames or ()):
                 has = ", ".join(reader.fieldnames or ())
-                raise DataError(f"{file}: needs the columns clip and subject; it has {has}")
+                raise DataError(tr("{path}: needs the columns clip and subject; it has {has}", path=file, has=has))
             return {str(row["clip"]).strip(): str(row["subject"]).strip() for row in reader}
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read as a CSV ({error}); give one with the columns clip, subject") from None
+        raise DataError(
+            tr(
+                "{path}: cannot be read as a CSV ({error}); give one with the columns clip, subject",
+                path=file,
+                error=error,
+            )
+        ) from None
 
 
 def subject_of(entry: ClipEntry, split: Split) -> str:
@@ -68,8 +75,11 @@ def subject_of(entry: ClipEntry, split: Split) -> str:
     if split.subjects is None and "_" in clip:
         return clip.partition("_")[0]
     raise DataError(
-        f"{entry.name}: whose face this is cannot be told; name clips SUBJECT_anything, or give --subjects FILE.csv "
-        "with the columns clip and subject"
+        tr(
+            "{entry}: whose face this is cannot be told; name clips SUBJECT_anything, or give --subjects "
+            "FILE.csv with the columns clip and subject",
+            entry=entry.name,
+        )
     )
 
 
@@ -88,8 +98,10 @@ def held_out(entries: Sequence[ClipEntry], split: Split) -> list[set[int]]:
         groups.setdefault(key, []).append(position)
     parts = split.folds if split.folds > 1 else max(2, round(1 / split.test))
     if len(groups) < parts:
-        kind = "people" if split.by == "subject" else "clips"
-        raise DataError(f"there are {len(groups)} {kind}, too few for {parts} parts; lower --folds or raise --test")
+        text = tr_later("there are {count} clips, too few for {parts} parts; lower --folds or raise --test")
+        if split.by == "subject":
+            text = tr_later("there are {count} people, too few for {parts} parts; lower --folds or raise --test")
+        raise DataError(tr(text, count=len(groups), parts=parts))
     order = [list(groups)[i] for i in random.permutation(len(groups))]
     order.sort(key=lambda key: -len(groups[key]))
     tests: list[set[int]] = [set() for _ in range(parts)]
@@ -115,7 +127,13 @@ def write_splits(frames: Path, entries: Sequence[ClipEntry], split: Split) -> Pa
     """
     labels = sorted({entry.label for entry in entries})
     if len(labels) < 2:
-        raise DataError(f"{frames}: has clips of {len(labels)} label; two or more are needed to train")
+        raise DataError(
+            tr(
+                "{frames}: has clips of {count} label; two or more are needed to train",
+                frames=frames,
+                count=len(labels),
+            )
+        )
     tests = held_out(entries, split)
     lines = [
         f"{entry.folder.relative_to(frames).as_posix()} {len(frame_files(entry.folder))} {labels.index(entry.label)}\n"

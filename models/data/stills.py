@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.language import tr
 from mien.models.data.entries import IMAGE_SUFFIXES, ClipEntry, DataError, label_folders
 from mien.models.embedded.ferplus import LABELS as FERPLUS_LABELS
 from mien.models.embedded.ferplus import clean_votes
@@ -42,7 +43,14 @@ def read_raf_db(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry
     for number, line in enumerate(_text(path), start=1):
         fields = line.split()
         if len(fields) != 2 or not fields[1].isdigit() or not 1 <= int(fields[1]) <= len(RAF_DB):
-            raise DataError(f"{path}, line {number}: expected 'name label', a label from 1 to 7, got {line[:60]!r}")
+            raise DataError(
+                tr(
+                    "{path}, line {number}: expected 'name label', a label from 1 to 7, got {line!r}",
+                    path=path,
+                    number=number,
+                    line=line[:60],
+                )
+            )
         if part and not fields[0].startswith(part):
             continue
         stem = Path(fields[0]).stem
@@ -58,13 +66,17 @@ def read_affectnet(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEn
     top = root / file
     annotations = sorted((top / "annotations").glob("*_exp.npy"))
     if not annotations:
-        raise DataError(f"{top}: has no annotations/*_exp.npy; data.train and data.test name train_set and val_set")
+        raise DataError(
+            tr("{path}: has no annotations/*_exp.npy; data.train and data.test name train_set and val_set", path=top)
+        )
     found = []
     for item in annotations:
         try:
             code = int(str(np.load(item, allow_pickle=False)))
         except (OSError, ValueError) as error:
-            raise DataError(f"{item}: not the number of an expression ({str(error)[:60]})") from None
+            raise DataError(
+                tr("{item}: not the number of an expression ({error})", item=item, error=str(error)[:60])
+            ) from None
         name = item.name.removesuffix("_exp.npy")
         if 0 <= code < len(AFFECTNET):
             found.append(ClipEntry(name, top / "images" / f"{name}.jpg", AFFECTNET[code]))
@@ -93,7 +105,9 @@ def read_ferplus(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntr
         next(reader, None)
         for row, fields in enumerate(reader):
             if len(fields) < 12 or not all(field.strip().isdigit() for field in fields[2:12]):
-                raise DataError(f"{path}, line {row + 2}: expected Usage, Image name and ten votes")
+                raise DataError(
+                    tr("{path}, line {row}: expected Usage, Image name and ten votes", path=path, row=row + 2)
+                )
             if part and fields[0] != part:
                 continue
             keep, shares = clean_votes(np.array([[int(field) for field in fields[2:12]]], dtype=np.uint8))
@@ -118,7 +132,12 @@ def read_expw(file: Path, root: Path, labels: Sequence[str]) -> list[ClipEntry]:
             label = EXPW[int(fields[7])]
         except (ValueError, IndexError):
             raise DataError(
-                f"{path}, line {number}: expected 'name face top left right bottom confidence label', got {line[:60]!r}"
+                tr(
+                    "{path}, line {number}: expected 'name face top left right bottom confidence label', got {line!r}",
+                    path=path,
+                    number=number,
+                    line=line[:60],
+                )
             ) from None
         place = names.setdefault(fields[0], len(names))
         if part and (place % 5 == 0) != (part == "test"):
@@ -160,17 +179,26 @@ def stored_images(path: Path) -> npt.NDArray[np.uint8]:
         with _opened(path) as stream:
             reader = csv.DictReader(stream)
             if "pixels" not in (reader.fieldnames or ()):
-                raise DataError(f"{path}: needs the column pixels; is it FER2013's own?")
+                raise DataError(tr("{path}: needs the column pixels; is it FER2013's own?", path=path))
             try:
                 images = np.array([np.array(row["pixels"].split(), dtype=np.uint8) for row in reader])
             except ValueError as error:
-                raise DataError(f"{path}: pixels are not numbers from 0 to 255 ({str(error)[:60]})") from None
+                raise DataError(
+                    tr("{path}: pixels are not numbers from 0 to 255 ({error})", path=path, error=str(error)[:60])
+                ) from None
         side = round(float(images.shape[-1]) ** 0.5) if images.ndim == 2 else 0
         if not side or side * side != images.shape[-1]:
-            raise DataError(f"{path}: its images are not square")
+            raise DataError(tr("{path}: its images are not square", path=path))
         images = images.reshape(-1, side, side)
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
-        raise DataError(f"{path}: images are {images.dtype} {images.shape}; expected uint8 (n,H,W)")
+        raise DataError(
+            tr(
+                "{path}: images are {dtype} {shape}; expected uint8 (n,H,W)",
+                path=path,
+                dtype=images.dtype,
+                shape=images.shape,
+            )
+        )
     return np.asarray(images)
 
 
@@ -179,16 +207,22 @@ def _array(path: Path, name: str) -> npt.NDArray[Any]:
         with np.load(path, allow_pickle=False) as stored:
             return np.asarray(stored[name])
     except KeyError:
-        raise DataError(f"{path}: has no array {name!r}; expected images, votes and split") from None
+        raise DataError(
+            tr("{path}: has no array {name!r}; expected images, votes and split", path=path, name=name)
+        ) from None
     except Exception as error:  # NumPy's and zipfile's parsers raise many kinds
-        raise DataError(f"{path}: cannot be read as .npz ({' '.join(str(error).split())[:80]})") from None
+        raise DataError(
+            tr("{path}: cannot be read as .npz ({error})", path=path, error=" ".join(str(error).split())[:80])
+        ) from None
 
 
 def _part(file: Path, known: tuple[str, ...]) -> tuple[Path, str]:
     """The file, and which part of it, from ``FILE:PART``."""
     name, colon, part = file.name.partition(":")
     if colon and part not in known:
-        raise DataError(f"{file}: the part {part!r} is not one of {', '.join(known)}")
+        raise DataError(
+            tr("{path}: the part {part!r} is not one of {known}", path=file, part=part, known=", ".join(known))
+        )
     return file.with_name(name), part
 
 
@@ -205,4 +239,6 @@ def _opened(path: Path) -> Any:
     try:
         return path.open(encoding="utf-8-sig", newline="", errors="replace")
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the annotation paths") from None
+        raise DataError(
+            tr("{path}: cannot be read ({reason}); check the annotation paths", path=path, reason=error.strerror)
+        ) from None

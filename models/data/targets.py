@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from mien.engine.language import tr
 from mien.models.data.entries import ClipEntry, DataError
 
 
@@ -24,10 +25,19 @@ def with_targets(entries: Sequence[ClipEntry], file: Path, names: Sequence[str])
             reader = csv.DictReader(stream)
             missing = [name for name in ("clip", *names) if name not in (reader.fieldnames or ())]
             if missing:
-                raise DataError(f"{file}: has no column {missing[0]!r}; it has {', '.join(reader.fieldnames or ())}")
+                raise DataError(
+                    tr(
+                        "{path}: has no column {missing!r}; it has {fieldnames}",
+                        path=file,
+                        missing=missing[0],
+                        fieldnames=", ".join(reader.fieldnames or ()),
+                    )
+                )
             rows = [(number, row) for number, row in enumerate(reader, start=2)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{file}: cannot be read as a CSV ({error}); check data.targets") from None
+        raise DataError(
+            tr("{path}: cannot be read as a CSV ({error}); check data.targets", path=file, error=error)
+        ) from None
     known: dict[str, tuple[float, ...]] = {}
     for number, row in rows:
         clip = (row["clip"] or "").strip()
@@ -36,14 +46,35 @@ def with_targets(entries: Sequence[ClipEntry], file: Path, names: Sequence[str])
         except (TypeError, ValueError):
             values = (math.nan,)
         if not all(map(math.isfinite, values)):
-            raise DataError(f"{file}, line {number}: {clip!r} needs a number for each of {', '.join(names)}")
+            raise DataError(
+                tr(
+                    "{file}, line {number}: {clip!r} needs a number for each of {names}",
+                    file=file,
+                    number=number,
+                    clip=clip,
+                    names=", ".join(names),
+                )
+            )
         if clip in known and known[clip] != values:
-            raise DataError(f"{file}, line {number}: the clip {clip!r} is listed twice with other values")
+            raise DataError(
+                tr(
+                    "{file}, line {number}: the clip {clip!r} is listed twice with other values",
+                    file=file,
+                    number=number,
+                    clip=clip,
+                )
+            )
         known[clip] = values
     found = []
     for entry in entries:
         values_of = known.get(entry.name) or known.get(entry.name.rpartition("/")[2])
         if values_of is None:
-            raise DataError(f"{file}: has no row for the clip {entry.name!r}; its column clip names clips as lists do")
+            raise DataError(
+                tr(
+                    "{path}: has no row for the clip {entry!r}; its column clip names clips as lists do",
+                    path=file,
+                    entry=entry.name,
+                )
+            )
         found.append(replace(entry, values=values_of))
     return found

@@ -20,6 +20,7 @@ from mien.engine.faces.crops import align
 from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.faces.tracker import Tracker
 from mien.engine.inference.bundle import CropGeometry
+from mien.engine.language import tr
 from mien.engine.sources.open import open_source
 from mien.models.data.entries import DataError
 
@@ -53,7 +54,7 @@ def face_crops(video: Path, detector_file: Path, geometry: CropGeometry, size: i
     with closing(open_detector(detector_file)) as detector:
         crops = main_face(video, detector, geometry, size)
     if not len(crops):
-        raise DataError(f"{video}: no face was found in it; give a video with a face")
+        raise DataError(tr("{path}: no face was found in it; give a video with a face", path=video))
     return crops[np.linspace(0, len(crops) - 1, min(limit, len(crops))).astype(np.int64)]
 
 
@@ -77,7 +78,9 @@ def crop_videos(
     """
     found = _listed(videos)
     if not found:
-        raise DataError(f"{videos}: holds no videos; put them into one folder for each label, as happiness/clip.mp4")
+        raise DataError(
+            tr("{path}: holds no videos; put them into one folder for each label, as happiness/clip.mp4", path=videos)
+        )
     written, problems = 0, []
     with closing(open_detector(detector_file)) as detector:
         for number, video in enumerate(found, start=1):

@@ -18,6 +18,7 @@ from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, Bundle, CropGeometry, Manifest, load_bundle, write_bundle
 from mien.engine.inference.framings import DATASET_FRAMING, framing_name
 from mien.engine.inference.predictor import Predictor
+from mien.engine.language import tr
 from mien.models.export.graphs import EncoderGraph, TemporalGraph, TextGraph, write_graph
 from mien.models.export.quantise import to_half_weights, to_int8
 from mien.models.networks.build import merge_adapter
@@ -67,7 +68,7 @@ def export_bundle(model: VideoTextModel, card: ModelCard, folder: Path, options:
             `TOLERANCE` from the network's.
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise ModelError(f"{folder}: exists and is not a model bundle; choose another output folder")
+        raise ModelError(tr("{path}: exists and is not a model bundle; choose another output folder", path=folder))
     folder.parent.mkdir(parents=True, exist_ok=True)
     model = model.eval().cpu()
     merge_adapter(model, card.config)
@@ -79,7 +80,12 @@ def export_bundle(model: VideoTextModel, card: ModelCard, folder: Path, options:
         difference = difference_from_network(model, bundle)
         limit = TOLERANCE * max(1.0, bundle.manifest.logit_scale / 100)
         if options.precision == "fp32" and not difference <= limit:
-            raise ModelError(f"the exported logits differ from the network's by {difference:.2e}; nothing was written")
+            raise ModelError(
+                tr(
+                    "the exported logits differ from the network's by {difference:.2e}; nothing was written",
+                    difference=difference,
+                )
+            )
         metrics = dict(bundle.manifest.metrics)
         if options.precision != "fp32":
             metrics["agreement_with_fp32"] = agreement(model, bundle, options.faces)
@@ -148,7 +154,7 @@ def _write_files(model: VideoTextModel, folder: Path, options: ExportOptions) ->
         tower = text_tower(model.clip)
         if getattr(tower, "vocab_size", 0) != 49408 or getattr(tower, "context_length", 0) != CONTEXT_LENGTH:
             raise ModelError(
-                "typed labels need a CLIP text encoder with CLIP's own vocabulary; leave the text encoder out"
+                tr("typed labels need a CLIP text encoder with CLIP's own vocabulary; leave the text encoder out")
             )
         tokens = torch.zeros(2, CONTEXT_LENGTH, dtype=torch.int64)
         parts.append((TextGraph(model), tokens, "text", "tokens", ("vectors",)))

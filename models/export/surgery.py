@@ -13,6 +13,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from mien.engine.disk import whole_file
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 _LUMA: Final = (0.299, 0.587, 0.114)  # Rec. 601
 _OLDEST: Final = 9  # opset; older ones have neither broadcasting nor Scan as used here
@@ -65,40 +66,82 @@ def read_network(file: Path, *, size: int | None = None, steps: int | None = Non
         ModelError: it is unreadable, or no classifier of square images; the message says which shape was expected.
     """
     if not file.is_file():
-        raise ModelError(f"{file}: no such file; give an ONNX file")
+        raise ModelError(tr("{path}: no such file; give an ONNX file", path=file))
     try:
         model = onnx.load(file)
         onnx.checker.check_model(model)
     except Exception as error:  # protobuf and the checker raise many kinds
-        raise ModelError(f"{file}: not a valid ONNX file ({' '.join(str(error).split())[:120]})") from None
+        raise ModelError(
+            tr("{path}: not a valid ONNX file ({error})", path=file, error=" ".join(str(error).split())[:120])
+        ) from None
     opset = next((entry.version for entry in model.opset_import if entry.domain in ("", "ai.onnx")), 0)
     if opset < _OLDEST:
-        raise ModelError(f"{file}: made for ONNX opset {opset}; export it with opset {_OLDEST} or newer")
+        raise ModelError(
+            tr(
+                "{path}: made for ONNX opset {opset}; export it with opset {oldest} or newer",
+                path=file,
+                opset=opset,
+                oldest=_OLDEST,
+            )
+        )
     constants = {item.name for item in model.graph.initializer}
     inputs = [item for item in model.graph.input if item.name not in constants]
     if len(inputs) != 1:
         names = ", ".join(item.name for item in inputs)
-        raise ModelError(f"{file}: has {len(inputs)} inputs ({names}); expected one, of images")
+        raise ModelError(
+            tr(
+                "{path}: has {count} inputs ({names}); expected one, of images",
+                path=file,
+                count=len(inputs),
+                names=names,
+            )
+        )
     found = inputs[0].type.tensor_type
     if found.elem_type not in _TYPES:
         kind = TensorProto.DataType.Name(found.elem_type)
-        raise ModelError(f"{file}: reads {kind}; expected an input of floating-point numbers")
+        raise ModelError(tr("{path}: reads {kind}; expected an input of floating-point numbers", path=file, kind=kind))
     dims = [dim.dim_value if dim.HasField("dim_value") and dim.dim_value > 0 else None for dim in found.shape.dim]
     layout = _layout(file, dims)
     sides = {dims[i] for i, axis in enumerate(layout) if axis == "s"} - {None}
-    given = f"{file}: reads {_shown(dims)}"
+    given = _shown(dims)
     if len(sides) > 1:
-        raise ModelError(f"{given}; expected square images, as (n, 3, 224, 224)")
+        raise ModelError(
+            tr("{path}: reads {given}; expected square images, as (n, 3, 224, 224)", path=file, given=given)
+        )
     side = sides.pop() if sides else size
     if side is None:
-        raise ModelError(f"{given}, which leaves the size open; name it with --size")
+        raise ModelError(
+            tr("{path}: reads {given}, which leaves the size open; name it with --size", path=file, given=given)
+        )
     if size is not None and size != side:
-        raise ModelError(f"{given}, so its images have {side} pixels a side, not {size}; leave out --size")
+        raise ModelError(
+            tr(
+                "{path}: reads {given}, so its images have {side} pixels a side, not {size}; leave out --size",
+                path=file,
+                given=given,
+                side=side,
+                size=size,
+            )
+        )
     time = dims[layout.index("t")] or steps if "t" in layout else 0
     if "t" in layout and not time:
-        raise ModelError(f"{given}, which leaves the number of frames open; name it with --steps")
+        raise ModelError(
+            tr(
+                "{path}: reads {given}, which leaves the number of frames open; name it with --steps",
+                path=file,
+                given=given,
+            )
+        )
     if "t" in layout and steps is not None and steps != time:
-        raise ModelError(f"{given}, so its clips have {time} frames, not {steps}; leave out --steps")
+        raise ModelError(
+            tr(
+                "{path}: reads {given}, so its clips have {time} frames, not {steps}; leave out --steps",
+                path=file,
+                given=given,
+                time=time,
+                steps=steps,
+            )
+        )
     output = model.graph.output[0].name
     last = next((node.op_type for node in model.graph.node if output in node.output), "")
     channels = dims[layout.index("c")] or 3
@@ -117,8 +160,12 @@ def _layout(file: Path, dims: list[int | None]) -> str:
     if len(dims) in (4, 5) and dims[1 if len(dims) == 4 else 2] is None:
         return "ncss" if len(dims) == 4 else "ntcss"
     raise ModelError(
-        f"{file}: reads {_shown(dims)}; expected images, (n, 3, S, S) or (n, S, S, 3) with 1 or 3 channels, or clips, "
-        "(n, T, 3, S, S) or (n, 3, T, S, S)"
+        tr(
+            "{path}: reads {shown}; expected images, (n, 3, S, S) or (n, S, S, 3) with 1 or 3 channels, "
+            "or clips, (n, T, 3, S, S) or (n, 3, T, S, S)",
+            path=file,
+            shown=_shown(dims),
+        )
     )
 
 
@@ -147,7 +194,7 @@ def write_wrapped(network: Network, path: Path, options: Any, steps: int, *, by_
     model.CopyFrom(network.model)
     graph = model.graph
     if "mien/" in "".join(name for node in graph.node for name in node.output):
-        raise ModelError("the network is a wrapped one; wrap the original")
+        raise ModelError(tr("the network is a wrapped one; wrap the original"))
     output = "features" if network.clips else "embeddings"
     before, constants = _pixels_in(network, options)
     if by_row:

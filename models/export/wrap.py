@@ -23,6 +23,7 @@ from mien.engine.inference.framings import DATASET_FRAMING, framing_name
 from mien.engine.inference.graph import open_session
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.providers import CPU
+from mien.engine.language import tr
 from mien.models.export.surgery import Network, gives_shares, read_network, write_averaging, write_wrapped
 
 STATISTICS: Final[dict[str, tuple[tuple[float, ...], tuple[float, ...]]]] = {
@@ -77,7 +78,7 @@ def wrap(file: Path, folder: Path, options: WrapOptions) -> Bundle:
             are labels; or `folder` holds something else.
     """
     if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / MANIFEST).is_file())):
-        raise ModelError(f"{folder}: exists and is not a model bundle; choose another output folder")
+        raise ModelError(tr("{path}: exists and is not a model bundle; choose another output folder", path=folder))
     _check(options)
     network = read_network(file, size=options.size, steps=options.steps)
     steps = network.steps or options.steps or 8
@@ -92,11 +93,19 @@ def wrap(file: Path, folder: Path, options: WrapOptions) -> Bundle:
             if classes:
                 break
         else:
-            raise ModelError(f"{file}: cannot be run on more than one face at once, nor row by row; export it anew")
+            raise ModelError(
+                tr("{path}: cannot be run on more than one face at once, nor row by row; export it anew", path=file)
+            )
         if classes != len(options.labels):
             raise ModelError(
-                f"{file}: answers with {classes} numbers, and there are {len(options.labels)} labels "
-                f"({', '.join(options.labels)}); name all of them, in the network's order"
+                tr(
+                    "{path}: answers with {classes} numbers, and there are {count} labels ({labels}); name all of"
+                    " them, in the network's order",
+                    path=file,
+                    classes=classes,
+                    count=len(options.labels),
+                    labels=", ".join(options.labels),
+                )
             )
         if not network.clips:
             write_averaging(work / "temporal.onnx", steps, classes)
@@ -104,7 +113,13 @@ def wrap(file: Path, folder: Path, options: WrapOptions) -> Bundle:
         manifest = _manifest(file, network, options, steps)
         difference = _difference(file, network, write_bundle(work, manifest), options)
         if not difference <= TOLERANCE:
-            raise ModelError(f"{file}: the bundle answers otherwise than the network, by {difference:.2e}")
+            raise ModelError(
+                tr(
+                    "{path}: the bundle answers otherwise than the network, by {difference:.2e}",
+                    path=file,
+                    difference=difference,
+                )
+            )
         write_bundle(work, replace(manifest, export_max_difference=difference))
         if folder.exists():
             shutil.rmtree(folder)
@@ -115,9 +130,15 @@ def wrap(file: Path, folder: Path, options: WrapOptions) -> Bundle:
 def _check(options: WrapOptions) -> None:
     for name, values in (("--mean", options.mean), ("--std", options.std)):
         if len(values) not in (1, 3) or not np.isfinite(values).all():
-            raise ModelError(f"{name} has {len(values)} numbers; give one, or three for red, green and blue")
+            raise ModelError(
+                tr(
+                    "{name} has {count} numbers; give one, or three for red, green and blue",
+                    name=name,
+                    count=len(values),
+                )
+            )
     if min(options.std) <= 0:
-        raise ModelError("--std must be above 0")
+        raise ModelError(tr("--std must be above 0"))
 
 
 def _manifest(file: Path, network: Network, options: WrapOptions, steps: int) -> Manifest:

@@ -7,6 +7,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.adapters.table import adapter_type
 from mien.models.networks.aggregators import build_aggregator
 from mien.models.networks.config import ModelConfig
@@ -68,7 +69,7 @@ def _bank(config: ModelConfig, labels: LabelSet, clip: Any) -> nn.Module:
     if config.text == "vectors":
         return LearnedVectors(len(labels.labels), embedding_width(clip))
     if isinstance(clip, GraphBackbone):
-        raise ModelError('this backbone has no text encoder; set text = "vectors" in [model]')
+        raise ModelError(tr('this backbone has no text encoder; set text = "vectors" in [model]'))
     if config.text == "context":
         return context_bank(config, context_tokens(labels.first_texts, config.contexts), clip)
     if config.text == "slots":

@@ -7,6 +7,7 @@ from dataclasses import MISSING, asdict, dataclass, field, fields
 from typing import Any, Literal
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.adapters.table import ADAPTERS
 from mien.models.networks.aggregators import AGGREGATORS
 from mien.models.networks.labels import LabelSet
@@ -72,7 +73,12 @@ class ModelConfig:
         for name, allowed in choices.items():
             if getattr(self, name) not in allowed:
                 raise ModelError(
-                    f"model.{name} must be one of {', '.join(filter(None, allowed))}, not {getattr(self, name)!r}"
+                    tr(
+                        "model.{name} must be one of {filter}, not {getattr!r}",
+                        name=name,
+                        filter=", ".join(filter(None, allowed)),
+                        getattr=getattr(self, name),
+                    )
                 )
         for name in (
             "depth",
@@ -87,9 +93,11 @@ class ModelConfig:
             "hidden",
         ):
             if getattr(self, name) < 1:
-                raise ModelError(f"model.{name} must be at least 1, not {getattr(self, name)}")
+                raise ModelError(
+                    tr("model.{name} must be at least 1, not {getattr}", name=name, getattr=getattr(self, name))
+                )
         if len(set(self.values)) != len(self.values) or not all(isinstance(v, str) and v.strip() for v in self.values):
-            raise ModelError(f"model.values must be names, each of its own, not {self.values}")
+            raise ModelError(tr("model.values must be names, each of its own, not {values}", values=self.values))
 
 
 def table(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:
@@ -101,13 +109,28 @@ def table(kind: type[Any], data: Mapping[str, Any], where: str) -> Any:
     known = {item.name: item for item in fields(kind)}
     unknown = sorted(set(data) - set(known))
     if unknown:
-        raise ModelError(f"[{where}] does not know {unknown[0]!r}; it knows {', '.join(known)}")
+        raise ModelError(
+            tr(
+                "[{where}] does not know {unknown!r}; it knows {known}",
+                where=where,
+                unknown=unknown[0],
+                known=", ".join(known),
+            )
+        )
     for name, item in known.items():
         has_default = item.default is not MISSING or item.default_factory is not MISSING
         if name not in data and not has_default:
-            raise ModelError(f"[{where}] needs {name}")
+            raise ModelError(tr("[{where}] needs {name}", where=where, name=name))
         if name in data and item.default is not MISSING and not _fits(data[name], item.default):
-            raise ModelError(f"{where}.{name} must be like {item.default!r}, not {data[name]!r}")
+            raise ModelError(
+                tr(
+                    "{where}.{name} must be like {default!r}, not {data!r}",
+                    where=where,
+                    name=name,
+                    default=item.default,
+                    data=data[name],
+                )
+            )
     return kind(**{name: float(v) if isinstance(known[name].default, float) else v for name, v in data.items()})
 
 
@@ -149,4 +172,6 @@ class ModelCard:
             config = table(ModelConfig, data["config"], "model")
             return cls(config, labels, str(data["name"]), str(data["licence"]), data["provenance"], data["metrics"])
         except (KeyError, TypeError) as error:
-            raise ModelError(f"the checkpoint's description of its model is incomplete ({error})") from None
+            raise ModelError(
+                tr("the checkpoint's description of its model is incomplete ({error})", error=error)
+            ) from None

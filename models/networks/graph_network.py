@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 _SMALLEST_WEIGHT: Final = 16
 """Stored tensors of fewer numbers, and those that are no floats, are constants: sizes, axes, grey levels of colours."""
@@ -51,10 +52,17 @@ class GraphNetwork(nn.Module):
                 constant = torch.tensor(value["data"], dtype=torch.float32).view(value["shape"])
                 self.register_buffer(name, constant, persistent=False)
         except (KeyError, TypeError, ValueError, RuntimeError) as error:
-            raise ModelError(f"the description of the backbone's graph is incomplete ({error})") from None
+            raise ModelError(
+                tr("the description of the backbone's graph is incomplete ({error})", error=error)
+            ) from None
         unknown = sorted({op for op, *_ in self._nodes} - set(_OPERATIONS))
         if unknown:
-            raise ModelError(f"the backbone's graph has operations that cannot be trained here: {', '.join(unknown)}")
+            raise ModelError(
+                tr(
+                    "the backbone's graph has operations that cannot be trained here: {unknown}",
+                    unknown=", ".join(unknown),
+                )
+            )
 
     def forward(self, frames: Tensor) -> Tensor:
         """(N,3,S,S) float RGB in [0,1] -> (N,D)."""
@@ -82,7 +90,7 @@ class GraphBackbone(nn.Module):
         Raises:
             ModelError: always.
         """
-        raise ModelError('this backbone has no text encoder; set text = "vectors" in [model], and no captions')
+        raise ModelError(tr('this backbone has no text encoder; set text = "vectors" in [model], and no captions'))
 
 
 def describe(encoder: Path, size: int, dim: int) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -97,7 +105,9 @@ def describe(encoder: Path, size: int, dim: int) -> tuple[dict[str, Any], dict[s
     try:
         graph = onnx.load(encoder).graph
     except Exception as error:  # protobuf raises many kinds
-        raise ModelError(f"{encoder}: not a valid ONNX file ({' '.join(str(error).split())[:120]})") from None
+        raise ModelError(
+            tr("{path}: not a valid ONNX file ({error})", path=encoder, error=" ".join(str(error).split())[:120])
+        ) from None
     weights: dict[str, Tensor] = {}
     constants: dict[str, Any] = {}
     names: dict[str, str] = {}
@@ -129,7 +139,13 @@ def describe(encoder: Path, size: int, dim: int) -> tuple[dict[str, Any], dict[s
     ]
     unknown = sorted({str(node["op"]) for node in nodes} - set(_OPERATIONS))
     if unknown:
-        raise ModelError(f"{encoder}: has operations that cannot be trained here: {', '.join(unknown)}")
+        raise ModelError(
+            tr(
+                "{path}: has operations that cannot be trained here: {unknown}",
+                path=encoder,
+                unknown=", ".join(unknown),
+            )
+        )
     described = {
         "size": size,
         "dim": dim,

@@ -9,6 +9,7 @@ from importlib import resources
 from typing import Any, Literal, cast
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 Wording = Literal["name", "phrase", "descriptor", "sentence"]
 WORDINGS: tuple[Wording, ...] = ("name", "phrase", "descriptor", "sentence")
@@ -32,11 +33,13 @@ class LabelSet:
     def __post_init__(self) -> None:
         twice = sorted({label for label in self.labels if self.labels.count(label) > 1})
         if twice:
-            raise ModelError(f"the label {twice[0]!r} appears twice; every class needs a name of its own")
+            raise ModelError(
+                tr("the label {twice!r} appears twice; every class needs a name of its own", twice=twice[0])
+            )
         if len(self.labels) < 2:
-            raise ModelError("a label set needs at least two classes")
+            raise ModelError(tr("a label set needs at least two classes"))
         if len(self.texts) != len(self.labels) or not all(self.texts):
-            raise ModelError("every class needs at least one description")
+            raise ModelError(tr("every class needs at least one description"))
 
     @property
     def first_texts(self) -> list[str]:
@@ -52,7 +55,7 @@ def dataset_labels(name: str) -> tuple[str, ...]:
     """
     sets = _asset("sets.toml")
     if name not in sets:
-        raise ModelError(f"no label set is called {name!r}; there are {', '.join(sets)}")
+        raise ModelError(tr("no label set is called {name!r}; there are {sets}", name=name, sets=", ".join(sets)))
     return tuple(sets[name]["labels"])
 
 
@@ -65,7 +68,9 @@ def label_set(labels: Sequence[str], wording: Wording) -> LabelSet:
         ModelError: an unknown wording, or no description of a label in the assets.
     """
     if wording not in WORDINGS:
-        raise ModelError(f"no wording is called {wording!r}; there are {', '.join(WORDINGS)}")
+        raise ModelError(
+            tr("no wording is called {wording!r}; there are {wordings}", wording=wording, wordings=", ".join(WORDINGS))
+        )
     return LabelSet(tuple(labels), tuple((_text(label, wording),) for label in labels))
 
 
@@ -77,7 +82,11 @@ def _text(label: str, wording: Wording) -> str:
     known = _asset("expressions.toml")
     if label not in known:
         raise ModelError(
-            f"there is no {wording} of {label!r}; describe it in a labels file, or use the wording 'phrase'"
+            tr(
+                "there is no {wording} of {label!r}; describe it in a labels file, or use the wording 'phrase'",
+                wording=wording,
+                label=label,
+            )
         )
     return cast(str, known[label][wording])
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.graph_network import GraphBackbone
 
 CONTEXT_LENGTH: Final = 77
@@ -43,11 +44,17 @@ def open_clip() -> Any:
         _admit_torchvision_without_kernels()
         return importlib.import_module("open_clip")
     except ImportError as error:
-        raise ModelError(f"open_clip cannot be imported ({error}); install Mien with its train extra") from None
+        raise ModelError(
+            tr("open_clip cannot be imported ({error}); install Mien with its train extra", error=error)
+        ) from None
     except RuntimeError as error:
         raise ModelError(
-            f"open_clip cannot be imported ({error}); install the torchvision release that belongs to torch "
-            f"{torch.__version__}"
+            tr(
+                "open_clip cannot be imported ({error}); install the torchvision release that belongs to "
+                "torch {version}",
+                error=error,
+                version=torch.__version__,
+            )
         ) from None
 
 
@@ -93,14 +100,23 @@ def build_clip(backbone: str | Mapping[str, Any], pretrained: str = "") -> Any:
         try:
             model = library.CLIP(**{"quick_gelu": True, **backbone})
         except (TypeError, KeyError, AssertionError) as error:
-            raise ModelError(f"the table of backbone sizes is not one of open_clip's ({error})") from None
+            raise ModelError(
+                tr("the table of backbone sizes is not one of open_clip's ({error})", error=error)
+            ) from None
         if pretrained:
             _load_file(model, file)
         return model
     if backbone not in library.list_models():
         near = [name for name in library.list_models() if name.lower().startswith(backbone.lower()[:5])][:6]
-        hint = f"; near it are {', '.join(near)}" if near else ""
-        raise ModelError(f"open_clip has no architecture {backbone!r}{hint}")
+        if not near:
+            raise ModelError(tr("open_clip has no architecture {backbone!r}", backbone=backbone))
+        raise ModelError(
+            tr(
+                "open_clip has no architecture {backbone!r}; near it are {near}",
+                backbone=backbone,
+                near=", ".join(near),
+            )
+        )
     if pretrained and file.suffix != ".safetensors" and (file.is_file() or file.suffix in {".pt", ".pth"}):
         model = _create(library, backbone, "", force_quick_gelu=False)
         _load_file(model, file)
@@ -119,7 +135,14 @@ def _create(library: Any, backbone: str, pretrained: str, force_quick_gelu: bool
         return library.create_model(backbone, pretrained=pretrained or None, force_quick_gelu=force_quick_gelu)
     except Exception as error:  # open_clip raises what its downloader raises
         reason = " ".join(str(error).split())[:200]
-        raise ModelError(f"the weights {pretrained!r} of {backbone} could not be downloaded: {reason}") from None
+        raise ModelError(
+            tr(
+                "the weights {pretrained!r} of {backbone} could not be downloaded: {reason}",
+                pretrained=pretrained,
+                backbone=backbone,
+                reason=reason,
+            )
+        ) from None
     finally:
         logging.disable(logging.NOTSET)
 
@@ -136,7 +159,9 @@ def _load_file(model: Any, file: Path) -> None:
         model.load_state_dict(openai_state(clip_part(read_tensors(file))))
     except RuntimeError as error:
         reason = " ".join(str(error).split())[:160]
-        raise ModelError(f"{file}: its CLIP is not of the sizes of model.backbone ({reason})") from None
+        raise ModelError(
+            tr("{path}: its CLIP is not of the sizes of model.backbone ({reason})", path=file, reason=reason)
+        ) from None
 
 
 def clip_part(state: Mapping[str, Tensor]) -> Mapping[str, Tensor]:
@@ -163,10 +188,14 @@ def clip_from_state(state: Mapping[str, Tensor]) -> Any:
         model = open_clip().CLIP(quick_gelu=True, **clip_sizes(state))
         model.load_state_dict(state, strict=True)
     except KeyError as error:
-        raise ModelError(f"the checkpoint's CLIP lacks {error}; it is not a complete OpenAI-named CLIP") from None
+        raise ModelError(
+            tr("the checkpoint's CLIP lacks {error}; it is not a complete OpenAI-named CLIP", error=error)
+        ) from None
     except (RuntimeError, ValueError) as error:
         reason = " ".join(str(error).split())[:300]
-        raise ModelError(f"the checkpoint's CLIP is not a vision transformer of OpenAI's layout: {reason}") from None
+        raise ModelError(
+            tr("the checkpoint's CLIP is not a vision transformer of OpenAI's layout: {reason}", reason=reason)
+        ) from None
     return model
 
 

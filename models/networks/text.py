@@ -23,6 +23,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.tokens import end_positions
 
 Position = Literal["end", "middle", "front"]
@@ -54,7 +55,10 @@ def require_clip_text(tower: Any) -> None:
     pool = getattr(tower, "text_pool_type", getattr(tower, "pool_type", None))
     if not hasattr(tower, "token_embedding") or pool != "argmax" or getattr(tower, "cls_emb", None) is not None:
         raise ModelError(
-            "learned text needs a CLIP text tower, read at the end token; choose another backbone or plain sentences"
+            tr(
+                "learned text needs a CLIP text tower, read at the end token; choose another backbone or "
+                "plain sentences"
+            )
         )
 
 

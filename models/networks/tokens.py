@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.openclip import CONTEXT_LENGTH, EOT, open_clip
 
 PLACEHOLDER = "X"
@@ -41,8 +42,13 @@ def clip_tokens(sentences: Sequence[str], length: int = CONTEXT_LENGTH, *, cut: 
     for sentence, count in zip(sentences, count_tokens(sentences), strict=True):
         if count > length and not cut:
             raise ModelError(
-                f"the description {sentence[:50]!r}... has {count} tokens with its start and end, "
-                f"and the text encoder reads {length}; shorten it"
+                tr(
+                    "the description {sentence!r}... has {count} tokens with its start and end, and the text "
+                    "encoder reads {length}; shorten it",
+                    sentence=sentence[:50],
+                    count=count,
+                    length=length,
+                )
             )
     ids: Tensor = tokenizer(list(sentences), context_length=length)
     return ids
@@ -56,7 +62,7 @@ def context_tokens(texts: Sequence[str], contexts: int) -> Tensor:
 def end_positions(ids: Tensor) -> Tensor:
     """(C,) index of the end token in each row of (C,L) ids."""
     if not bool((ids == EOT).any(dim=1).all()):
-        raise ModelError("a row of token ids has no end token")
+        raise ModelError(tr("a row of token ids has no end token"))
     return (ids == EOT).int().argmax(dim=1)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.aggregators import AggregatorConfig
 
 # Official checkpoints nest each half of a layer as Residual(PreNorm(...)): 0 is attention, 1 the MLP.
@@ -95,7 +96,12 @@ class TemporalTransformer(nn.Module):
         """See `mien.models.networks.aggregators.AggregatorType`."""
         if config.steps >= config.max_len:
             raise ModelError(
-                f"model.steps is {config.steps}, but model.max_len {config.max_len} holds {config.max_len - 1}"
+                tr(
+                    "model.steps is {steps}, but model.max_len {max_len} holds {max_len2}",
+                    steps=config.steps,
+                    max_len=config.max_len,
+                    max_len2=config.max_len - 1,
+                )
             )
         return cls(dim, config.depth, config.heads, config.head_dim, config.mlp_dim, config.max_len)
 

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.openclip import open_clip, text_tower
 from mien.models.networks.text import LearnedContext, LearnedSlots
@@ -44,7 +45,7 @@ def nearest_words(model: VideoTextModel, count: int = 5) -> Iterator[Neighbours]
     elif isinstance(bank, LearnedSlots):
         vectors = bank.vectors.detach()
     else:
-        raise ModelError("this model has no learned tokens; its class texts are plain sentences")
+        raise ModelError(tr("this model has no learned tokens; its class texts are plain sentences"))
     table = text_tower(model.clip).token_embedding.weight.detach()
     decoder: Any = open_clip().SimpleTokenizer().decoder
     per_class = max(len(vectors) // len(model.labels), 1)

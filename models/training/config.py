@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.framings import framing
+from mien.engine.language import tr
 from mien.engine.settings import require_between, require_one_of
 from mien.models.data.annotations import READERS, read_entries
 from mien.models.data.augment import AugmentConfig
@@ -83,7 +84,13 @@ class DataConfig:
         """Names and texts of the classes."""
         found = label_set(self.classes or dataset_labels(self.labels), self.wording)  # type: ignore[arg-type]
         if self.leave_out and self.leave_out not in found.labels:
-            raise ModelError(f"data.leave_out is {self.leave_out!r}; choose one of {', '.join(found.labels)}")
+            raise ModelError(
+                tr(
+                    "data.leave_out is {leave_out!r}; choose one of {labels}",
+                    leave_out=self.leave_out,
+                    labels=", ".join(found.labels),
+                )
+            )
         return found
 
 
@@ -115,7 +122,13 @@ class StageConfig:
     def __post_init__(self) -> None:
         unknown = sorted({key.partition(".")[0] for key in [*self.rates, *self.freeze]} - set(GROUPS))
         if unknown or not self.rates:
-            raise ModelError(f"stages.rates must give learning rates of {', '.join(GROUPS)}, got {unknown or 'none'}")
+            raise ModelError(
+                tr(
+                    "stages.rates must give learning rates of {groups}, got {unknown}",
+                    groups=", ".join(GROUPS),
+                    unknown=unknown or tr("none"),
+                )
+            )
         require_one_of("stages.optimizer", self.optimizer, ("sgd", "adam", "adamw"), ModelError)
         require_one_of("stages.schedule", self.schedule, ("constant", "steps", "cosine"), ModelError)
         require_between("stages.epochs", self.epochs, 1, error=ModelError)
@@ -184,7 +197,9 @@ class RunConfig:
     def entries(self, part: Literal["train", "test"], fold: int) -> list[ClipEntry]:
         """The clips of a part of a fold (from 1)."""
         if not 1 <= fold <= self.data.folds:
-            raise ModelError(f"the configuration has folds 1 to {self.data.folds}, not {fold}")
+            raise ModelError(
+                tr("the configuration has folds 1 to {folds}, not {fold}", folds=self.data.folds, fold=fold)
+            )
         data = self.data
         listed = data.train if part == "train" or data.split else data.test
         name = listed.replace("{fold}", str(fold))
@@ -221,9 +236,11 @@ def read_config(path: Path, *, only_data: bool = False) -> RunConfig:
     try:
         data = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ModelError(f"{path}: cannot be read ({error.strerror}); give a training configuration") from None
+        raise ModelError(
+            tr("{path}: cannot be read ({reason}); give a training configuration", path=path, reason=error.strerror)
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ModelError(f"{path}: not valid TOML ({error})") from None
+        raise ModelError(tr("{path}: not valid TOML ({error})", path=path, error=error)) from None
     try:
         return parse_config(data, path.parent, only_data=only_data)
     except ModelError as error:
@@ -234,10 +251,12 @@ def parse_config(data: dict[str, Any], folder: Path, *, only_data: bool = False)
     """A configuration from its table; relative paths in it start at `folder`. `only_data`: it need have no stages."""
     unknown = sorted(set(data) - {"model", "data", "augment", "training", "stages"})
     if unknown:
-        raise ModelError(f"there is no table [{unknown[0]}]; there are model, data, augment, training and stages")
+        raise ModelError(
+            tr("there is no table [{unknown}]; there are model, data, augment, training and stages", unknown=unknown[0])
+        )
     stages = data.get("stages", [] if only_data else None)
     if not isinstance(stages, list) or not (stages or only_data):
-        raise ModelError("there must be at least one [[stages]] table")
+        raise ModelError(tr("there must be at least one [[stages]] table"))
     run = RunConfig(
         model=table(ModelConfig, data.get("model", {}), "model"),
         data=table(DataConfig, data.get("data", {}), "data"),
@@ -249,8 +268,8 @@ def parse_config(data: dict[str, Any], folder: Path, *, only_data: bool = False)
     )
     if bool(run.model.values) != (run.training.loss in VALUE_LOSSES) and not only_data:
         raise ModelError(
-            "model.values name what is to be predicted, and go with training.loss values or concordance; give both"
+            tr("model.values name what is to be predicted, and go with training.loss values or concordance; give both")
         )
     if run.model.values and not run.data.targets:
-        raise ModelError("model.values need data.targets, a CSV with the column clip and one for each of them")
+        raise ModelError(tr("model.values need data.targets, a CSV with the column clip and one for each of them"))
     return run

@@ -15,6 +15,7 @@ from PIL import Image, ImageDraw
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.checkpoints.lending import FORMAT
 from mien.models.data.dataset import ClipDataset, TestBatches, load_batches
 from mien.models.networks.family import VideoTextModel
@@ -42,7 +43,10 @@ def config_of(checkpoint: Path, config: Path | None, *, default_fold: int | None
         return run, fold if _same_clips(run, parse_config(own["config"], Path(own["folder"]))) else None
     if not own:
         raise ModelError(
-            f"{checkpoint}: not a checkpoint of mien model train, so it needs --data CONFIG with its [data]"
+            tr(
+                "{path}: not a checkpoint of mien model train, so it needs --data CONFIG with its [data]",
+                path=checkpoint,
+            )
         )
     return parse_config(own["config"], Path(own["folder"])), fold
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mien.engine.disk import write_whole
+from mien.engine.language import tr
 from mien.models.data.dataset import ClipDataset, ClipSettings, TestBatches, load_batches
 from mien.models.data.entries import DataError
 from mien.models.training import metrics
@@ -91,7 +92,9 @@ def measure(
             left_out[entry.label] = left_out.get(entry.label, 0) + 1
     entries = [entry for entry in entries if entry.label in index]
     if not entries:
-        raise DataError(f"there are no test clips of {classes or ', '.join(index)}; check data.test")
+        raise DataError(
+            tr("there are no test clips of {classes}; check data.test", classes=classes or ", ".join(index))
+        )
     known = {same_class(label) for label in wanted}
     settings = ClipSettings(subject.steps, subject.size, run.data.sampler, run.data.stride, run.training.seed)
     dataset = ClipDataset(entries, tuple(index), settings, run.augment, training=False)

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr, tr_later
 from mien.models.networks.adapters.table import MARK
 from mien.models.networks.family import VideoTextModel
 from mien.models.networks.openclip import text_tower, visual_tower
@@ -57,15 +58,19 @@ def prepare_stage(model: VideoTextModel, stage: StageConfig) -> torch.optim.Opti
     for key in [*stage.rates, *stage.freeze]:
         part, _, pattern = key.partition(".")
         if key not in matched:
-            what = f"parameter like {pattern!r} in {part}" if pattern and available[part] else "such part to train"
-            raise ModelError(f"stages.rates names {key!r}, but this model has no {what}")
+            text = tr_later("stages.rates names {key!r}, but this model has no such part to train")
+            if pattern and available[part]:
+                text = tr_later(
+                    "stages.rates names {key!r}, but this model has no parameter like {pattern!r} in {part}"
+                )
+            raise ModelError(tr(text, key=key, pattern=pattern, part=part))
     groups: list[dict[str, Any]] = [
         {"params": parameters, "lr": stage.rates[key], "base_lr": stage.rates[key], "name": key}
         for key, parameters in chosen.items()
         if parameters
     ]
     if not groups:
-        raise ModelError("stages.freeze leaves nothing to train")
+        raise ModelError(tr("stages.freeze leaves nothing to train"))
     model.freeze_text(not {"text", "text_tower"} & {key.partition(".")[0] for key in stage.rates})
     if stage.optimizer == "adamw":
         return torch.optim.AdamW(groups, eps=stage.eps, weight_decay=stage.weight_decay)

@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.engine.system import printable
 
 HISTORY: Final = "history.jsonl"
@@ -24,7 +25,9 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ModelError(f"{path}: cannot be made ({error.strerror}); choose another output folder") from None
+        raise ModelError(
+            tr("{path}: cannot be made ({reason}); choose another output folder", path=path, reason=error.strerror)
+        ) from None
 
 
 class RunLog:

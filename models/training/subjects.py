@@ -16,6 +16,7 @@ from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, Bundle, load_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.typed_labels import TypedLabels, has_text_encoder, with_labels
+from mien.engine.language import tr
 from mien.engine.settings import Provider
 from mien.models.checkpoints.checkpoints import ImportOptions, load, relabelled
 from mien.models.data.entries import SYNONYMS
@@ -81,7 +82,11 @@ def open_subject(spec: str, wanted: LabelSet, options: SubjectOptions) -> Subjec
         return BundleSubject(_fitting_bundle(load_bundle(path), wanted, options), options.provider)
     if path.is_dir():
         raise ModelError(
-            f"{spec}: a folder that holds no {MANIFEST}; give a bundle, a checkpoint file or a CLIP by name"
+            tr(
+                "{spec}: a folder that holds no {manifest}; give a bundle, a checkpoint file or a CLIP by name",
+                spec=spec,
+                manifest=MANIFEST,
+            )
         )
     if path.is_file() or path.suffix in {".pt", ".pth"}:
         model, card = load(path, options.imported)
@@ -89,8 +94,11 @@ def open_subject(spec: str, wanted: LabelSet, options: SubjectOptions) -> Subjec
         architecture, colon, weights = spec.partition(":")
         if not colon:
             raise ModelError(
-                f"{spec}: no such file or folder; a plain CLIP is named ARCHITECTURE:WEIGHTS, as "
-                "ViT-B-32-quickgelu:openai"
+                tr(
+                    "{spec}: no such file or folder; a plain CLIP is named ARCHITECTURE:WEIGHTS, as "
+                    "ViT-B-32-quickgelu:openai",
+                    spec=spec,
+                )
             )
         model, card = zero_shot(architecture, "" if weights == "random" else weights, options.labels or wanted)
     if options.labels is not None or (
@@ -178,7 +186,12 @@ def shared_classes(subject: Subject, wanted: Sequence[str]) -> list[tuple[str, i
     found = [(label, columns[same_class(label)]) for label in wanted if same_class(label) in columns]
     if len(found) < 2:
         raise ModelError(
-            f"{subject.name} knows {', '.join(subject.labels)}, and the data have {', '.join(wanted)}: "
-            "fewer than two are the same; where the model reads any text, name the classes with --labels"
+            tr(
+                "{subject} knows {labels}, and the data have {wanted}: fewer than two are the same; where the"
+                " model reads any text, name the classes with --labels",
+                subject=subject.name,
+                labels=", ".join(subject.labels),
+                wanted=", ".join(wanted),
+            )
         )
     return found

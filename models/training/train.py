@@ -17,6 +17,7 @@ from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs, gather_object, set_seed
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.models.checkpoints.checkpoints import load_training, save
 from mien.models.checkpoints.lending import with_known_backbone
 from mien.models.data.captions import with_captions
@@ -80,9 +81,11 @@ class Trainer:
         self, config: RunConfig, folder: Path, *, fold: int = 1, resume: bool = False, device: str = "", start: str = ""
     ) -> None:
         if not resume and (folder / LAST).exists():
-            raise ModelError(f"{folder}: holds a run already; continue it with --resume or choose another folder")
+            raise ModelError(
+                tr("{path}: holds a run already; continue it with --resume or choose another folder", path=folder)
+            )
         if resume and not (folder / LAST).exists():
-            raise ModelError(f"{folder}: no {LAST} to resume from; leave out --resume")
+            raise ModelError(tr("{path}: no {last} to resume from; leave out --resume", path=folder, last=LAST))
         self.config, self.folder, self.fold = config, folder, fold
         set_seed(config.training.seed)
         # Parts of the text side take no part in stages with kept text vectors.
@@ -106,7 +109,10 @@ class Trainer:
         self.test_set = self._dataset("test")
         if len(self.train_set) < config.training.batch * self.accelerator.num_processes:
             raise DataError(
-                f"there are {len(self.train_set)} training clips, fewer than one batch; lower training.batch"
+                tr(
+                    "there are {count} training clips, fewer than one batch; lower training.batch",
+                    count=len(self.train_set),
+                )
             )
         if self.model.head is not None:
             known = torch.tensor([entry.values for entry in self.train_set.entries], dtype=torch.float32)
@@ -133,7 +139,11 @@ class Trainer:
             return scores
         except OSError as error:
             raise ModelError(
-                f"{self.folder}: cannot be written ({error.strerror}); make room, then go on with --resume"
+                tr(
+                    "{path}: cannot be written ({reason}); make room, then go on with --resume",
+                    path=self.folder,
+                    reason=error.strerror,
+                )
             ) from None
         finally:
             # A process group that lives until the interpreter ends may abort it: Gloo's threads then let go of tensors
@@ -209,7 +219,7 @@ class Trainer:
         device = self.accelerator.device
         wants_captions = self.config.training.loss == "captions"
         if wants_captions and batch.captions is None:
-            raise DataError("the loss 'captions' needs a caption for every training clip; use the loss contrastive")
+            raise DataError(tr("the loss 'captions' needs a caption for every training clip; use the loss contrastive"))
         captions = batch.captions.to(device) if wants_captions and batch.captions is not None else None
         labels = batch.labels.to(device)
         kind = self.config.training.loss
@@ -227,7 +237,9 @@ class Trainer:
         self.optimizer.step()
         value = float(self.accelerator.reduce(loss.detach(), reduction="mean"))
         if value != value:
-            raise ModelError(f"the loss is not a number at step {self.place.step + 1}; lower the learning rates")
+            raise ModelError(
+                tr("the loss is not a number at step {step}; lower the learning rates", step=self.place.step + 1)
+            )
         return value
 
     def _test(self) -> Scores | ValueScores:
@@ -282,8 +294,11 @@ class Trainer:
         state, training = load_training(self.folder / LAST)
         if training["config"] != self.config.source or training["fold"] != self.fold:
             raise ModelError(
-                f"{self.folder}: the run was made with another configuration or fold; resume with the same, "
-                "or choose another folder"
+                tr(
+                    "{path}: the run was made with another configuration or fold; resume with the same, or choose"
+                    " another folder",
+                    path=self.folder,
+                )
             )
         self.model.load_state_dict(state)
         self.place = Place(**training["place"])

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from mien.engine.errors import ModelError
 from mien.engine.inference.bundle import MANIFEST, load_bundle
+from mien.engine.language import tr
 from mien.models.checkpoints import emoclip
 from mien.models.checkpoints.checkpoints import ImportOptions, load
 from mien.models.checkpoints.dferclip import temporal_tensors
@@ -53,7 +54,13 @@ def open_lender(spec: str, options: ImportOptions | None = None) -> Lender:
     if (path / MANIFEST).is_file():
         return _from_bundle(path, spec)
     if path.is_dir():
-        raise ModelError(f"{spec}: a folder without {MANIFEST}; --from takes a checkpoint, a bundle, or embedded")
+        raise ModelError(
+            tr(
+                "{spec}: a folder without {manifest}; --from takes a checkpoint, a bundle, or embedded",
+                spec=spec,
+                manifest=MANIFEST,
+            )
+        )
     content = read_file(path)
     if isinstance(content, Mapping) and content.get("format") != FORMAT:
         state = state_of(content, path)
@@ -105,7 +112,11 @@ def warm_start(model: VideoTextModel, lender: Lender) -> list[str]:
             lines.append(f"{part}: {line}")
     if not taken_in_all:
         raise ModelError(
-            f"{lender.name}: nothing in it fits this model ({'; '.join(lines)}); give [model] the sizes of that one"
+            tr(
+                "{lender}: nothing in it fits this model ({lines}); give [model] the sizes of that one",
+                lender=lender.name,
+                lines="; ".join(lines),
+            )
         )
     return lines
 
@@ -170,7 +181,9 @@ def _from_bundle(path: Path, spec: str) -> Lender:
     bundle = load_bundle(path)
     manifest = bundle.manifest
     if bundle.reads_clips:
-        raise ModelError(f"{spec}: reads whole clips, so there is no image side to go on with; give a checkpoint")
+        raise ModelError(
+            tr("{spec}: reads whole clips, so there is no image side to go on with; give a checkpoint", spec=spec)
+        )
     _, weights = describe(bundle.encoder, manifest.size, manifest.dim)
     parts: dict[str, Mapping[str, Tensor]] = {
         "encoder": weights,

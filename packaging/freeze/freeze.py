@@ -78,7 +78,7 @@ def interpreter(environment: Path) -> Path:
 def constraints() -> list[str]:
     """The lines of constraints.txt, with the smaller builds in the same releases as those they stand for."""
     lines = [line for line in _text("constraints.txt").splitlines() if line and not line.startswith("#")]
-    pins = dict(re.findall(r"^([a-z0-9-]+)==([^ ;]+)", "\n".join(lines), re.MULTILINE))
+    pins = dict(re.findall(r"^([a-z0-9-]+)==([^\s;]+)", "\n".join(lines), re.MULTILINE))
     others = [line for line in lines if re.split("==", line)[0] not in SMALLER.values()]
     return others + [f"{build}=={pins[name]}" for name, build in SMALLER.items()]
 

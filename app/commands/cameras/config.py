@@ -13,6 +13,7 @@ from urllib.parse import quote
 from mien.app.commands.cameras.keys import CAMERA, COMMON, OUTPUT_TABLE, Table, shown
 from mien.engine.errors import MienError, SettingsError
 from mien.engine.inference.priors import read_expectation
+from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLayer
 from mien.engine.outputs.kinds import OUTPUTS, missing
 from mien.engine.outputs.pictures import PictureLook
@@ -93,11 +94,15 @@ def read_file(file: Path) -> CamerasFile:
         data = tomllib.loads(raw[:_LARGEST].decode("utf-8"))
         private = sys.platform == "win32" or not file.stat().st_mode & 0o077
     except OSError as error:
-        raise SettingsError(f"{file}: cannot be read ({error.strerror})") from None
+        raise SettingsError(tr("{path}: cannot be read ({reason})", path=file, reason=error.strerror)) from None
     except (ValueError, RecursionError) as error:
-        raise SettingsError(f"{file}: not valid TOML ({' '.join(str(error).split())[:200]})") from None
+        raise SettingsError(
+            tr("{path}: not valid TOML ({error})", path=file, error=" ".join(str(error).split())[:200])
+        ) from None
     if len(raw) > _LARGEST:
-        raise SettingsError(f"{file}: is larger than {_LARGEST} bytes; name fewer cameras")
+        raise SettingsError(
+            tr("{path}: is larger than {largest} bytes; name fewer cameras", path=file, largest=_LARGEST)
+        )
     return read_cameras(data, file, private=private)
 
 
@@ -116,7 +121,7 @@ def read_cameras(data: Mapping[str, Any], file: Path, *, private: bool) -> Camer
     top.require_known({*COMMON, OUTPUT_TABLE, "camera"}, elsewhere=CAMERA)
     tables = data.get("camera")
     if not isinstance(tables, list) or not tables or not all(isinstance(item, dict) for item in tables):
-        raise SettingsError(f"{file}: names no camera; begin each with a line [[camera]]")
+        raise SettingsError(tr("{path}: names no camera; begin each with a line [[camera]]", path=file))
     shared = _outputs(top)
     defaults = {key: value for key, value in data.items() if key in COMMON}
     cameras: list[CameraEntry] = []
@@ -129,7 +134,9 @@ def read_cameras(data: Mapping[str, Any], file: Path, *, private: bool) -> Camer
         entry.require_known({*COMMON, *CAMERA, OUTPUT_TABLE})
         read = _camera(entry, file.parent, private=private)
         if any(other.address.name.casefold() == read.address.name.casefold() for other in cameras):
-            raise entry.wrong("name", f'"{read.address.name}" is another camera; give each a name of its own')
+            raise entry.wrong(
+                "name", tr('"{address}" is another camera; give each a name of its own', address=read.address.name)
+            )
         expanded = [(kind, _expanded(kind, target, read.address.name)) for kind, target in (*shared, *read.outputs)]
         own = []
         for (kind, target), (_, written) in zip(expanded, (*shared, *read.outputs), strict=True):
@@ -137,8 +144,14 @@ def read_cameras(data: Mapping[str, Any], file: Path, *, private: bool) -> Camer
                 together += [] if (kind, target) in together else [(kind, target)]
                 continue
             if (kind, target) in sent:
-                hint = f"write {_PLACE} into it, or choose another"
-                raise entry.wrong(f"outputs.{kind}", f'camera "{sent[kind, target]}" sends there already; {hint}')
+                raise entry.wrong(
+                    f"outputs.{kind}",
+                    tr(
+                        'camera "{sent}" sends there already; write {place} into it, or choose another',
+                        sent=sent[kind, target],
+                        place=_PLACE,
+                    ),
+                )
             sent[kind, target] = read.address.name
             own.append((kind, target))
         cameras.append(replace(read, outputs=tuple(own)))
@@ -155,7 +168,7 @@ def _outputs(table: Table) -> Outputs:
     for kind, given in table.table(OUTPUT_TABLE).items():
         key = f"{OUTPUT_TABLE}.{shown(kind)}"
         if kind not in OUTPUTS:
-            raise table.wrong(key, f"there is no such output; choose from {', '.join(OUTPUTS)}")
+            raise table.wrong(key, tr("there is no such output; choose from {outputs}", outputs=", ".join(OUTPUTS)))
         if lacks := missing(kind):
             raise table.wrong(key, lacks)
         targets = given if isinstance(given, list) else [given]
@@ -166,8 +179,9 @@ def _outputs(table: Table) -> Outputs:
             elif isinstance(target, str) and target.isprintable():
                 found.append((kind, target))
             else:
-                choice = "a text, true, or a list of texts" if bare is not None else "a text or a list of texts"
-                raise table.wrong(key, f"must be {choice}")
+                if bare is not None:
+                    raise table.wrong(key, tr("must be a text, true, or a list of texts"))
+                raise table.wrong(key, tr("must be a text or a list of texts"))
     return tuple(found)
 
 
@@ -240,7 +254,7 @@ def _address(table: Table, folder: Path, *, private: bool) -> SourceAddress:
     """The camera's address. What is wrong with it is said without quoting it."""
     text = table.secret("address", "address_env")
     if text is None:
-        raise table.wrong("address", "is missing; give a stream, a file, camera:0, or address_env")
+        raise table.wrong("address", tr("is missing; give a stream, a file, camera:0, or address_env"))
     user, password = _login(table, folder)
     tls_ca, insecure = table.path("tls_ca", folder), table.flag("tls_insecure", False)
     transport = table.text("transport", "tcp")
@@ -260,7 +274,7 @@ def _address(table: Table, folder: Path, *, private: bool) -> SourceAddress:
         if address.kind == "file" and not Path(address.target).is_absolute():
             address = parse(str(folder / address.target))
     if key == "address" and user is None and address.login is not None and not private:
-        raise table.wrong(key, "holds a login that others can read; run chmod 600 on the file, or use login_file")
+        raise table.wrong(key, tr("holds a login that others can read; run chmod 600 on the file, or use login_file"))
     _check_certificates(table, address, tls_ca, insecure=insecure)
     return address
 
@@ -268,13 +282,15 @@ def _address(table: Table, folder: Path, *, private: bool) -> SourceAddress:
 def _check_certificates(table: Table, address: SourceAddress, tls_ca: Path | None, *, insecure: bool) -> None:
     own = {key for key in ("tls_ca", "tls_insecure") if key in table.data}
     if tls_ca is not None and insecure:
-        raise table.wrong("tls_ca", "says whom to trust, tls_insecure to trust anybody; choose one of them")
+        raise table.wrong("tls_ca", tr("says whom to trust, tls_insecure to trust anybody; choose one of them"))
     # As a default for all cameras it may stand beside addresses that it does not concern.
     if tls_ca is not None and own and address.scheme in _TLS:
         from mien.engine.sources.streams.certificates import check_ca_file
 
         if trouble := check_ca_file(tls_ca):
-            raise table.wrong("tls_ca", f"{tls_ca}: {trouble}; give certificates in PEM format")
+            raise table.wrong(
+                "tls_ca", tr("{tls_ca}: {trouble}; give certificates in PEM format", tls_ca=tls_ca, trouble=trouble)
+            )
 
 
 def _login(table: Table, folder: Path) -> tuple[str | None, str | None]:
@@ -284,9 +300,9 @@ def _login(table: Table, folder: Path) -> tuple[str | None, str | None]:
     if login_file is None:
         return table.secret("user", "user_env"), table.secret("", "password_env")
     if ways:
-        raise table.wrong("login_file", f"holds user name and password; leave out {ways[0]}")
+        raise table.wrong("login_file", tr("holds user name and password; leave out {ways}", ways=ways[0]))
     try:
-        user, password = secret_lines("login_file", login_file, 2, "two lines, the user name and the password")
+        user, password = secret_lines("login_file", login_file, 2, tr("two lines, the user name and the password"))
     except MienError as error:
         raise SettingsError(f"{table.where}{error}") from None
     return user, password

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.errors import MienError, SettingsError
+from mien.engine.language import tr
 from mien.engine.outputs.secrets import secret_variable
 
 COMMON: Final = (
@@ -45,7 +46,7 @@ class Table:
         try:
             yield
         except RuntimeError:  # `Path.expanduser`: there is no such user
-            raise self.wrong(key, "names the home of a user who does not exist") from None
+            raise self.wrong(key, tr("names the home of a user who does not exist")) from None
         except MienError as error:
             text = str(error)
             if text.startswith(self.where):
@@ -65,48 +66,53 @@ class Table:
         """
         for key in self.data:
             if key in elsewhere:
-                raise self.wrong(key, "is about one camera; write it under its [[camera]]")
+                raise self.wrong(key, tr("is about one camera; write it under its [[camera]]"))
             if key not in known:
                 near = difflib.get_close_matches(key, known, n=1)
-                hint = f"did you mean {near[0]}?" if near else f"choose from {', '.join(sorted(known))}"
-                raise self.wrong(shown(key), f"there is no such key; {hint}")
+                if near:
+                    raise self.wrong(shown(key), tr("there is no such key; did you mean {near}?", near=near[0]))
+                raise self.wrong(
+                    shown(key), tr("there is no such key; choose from {known}", known=", ".join(sorted(known)))
+                )
 
     def text(self, key: str, default: str) -> str:
         """A text of one line."""
         value = self.data.get(key, default)
         if not isinstance(value, str) or not value.isprintable():
-            raise self.wrong(key, "must be a text of one line")
+            raise self.wrong(key, tr("must be a text of one line"))
         return value
 
     def flag(self, key: str, default: bool) -> bool:
         """True or false."""
         value = self.data.get(key, default)
         if not isinstance(value, bool):
-            raise self.wrong(key, "must be true or false")
+            raise self.wrong(key, tr("must be true or false"))
         return value
 
     def number(self, key: str, default: float) -> float:
         """A number; its range is checked by who takes it."""
         value = self.data.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int | float):
-            raise self.wrong(key, "must be a number")
+            raise self.wrong(key, tr("must be a number"))
         return value
 
     def whole(self, key: str, default: int) -> int:
         """A whole number."""
         value = self.data.get(key, default)
         if isinstance(value, bool) or not isinstance(value, int):
-            raise self.wrong(key, "must be a whole number")
+            raise self.wrong(key, tr("must be a whole number"))
         return value
 
     def words(self, key: str, known: Collection[str]) -> frozenset[str]:
         """A list of known words."""
         value = self.data.get(key, [])
         if not isinstance(value, list) or not all(isinstance(word, str) for word in value):
-            raise self.wrong(key, "must be a list of texts")
+            raise self.wrong(key, tr("must be a list of texts"))
         for word in value:
             if word not in known:
-                raise self.wrong(key, f"{word!r} is not known; choose from {', '.join(known)}")
+                raise self.wrong(
+                    key, tr("{word!r} is not known; choose from {known}", word=word, known=", ".join(known))
+                )
         return frozenset(value)
 
     def path(self, key: str, folder: Path) -> Path | None:
@@ -115,7 +121,7 @@ class Table:
             return None
         text = self.text(key, "")
         if not text:
-            raise self.wrong(key, "is empty; give a path, or leave it out")
+            raise self.wrong(key, tr("is empty; give a path, or leave it out"))
         with self.named(key):
             return folder / Path(os.path.expandvars(text)).expanduser()
 
@@ -123,7 +129,7 @@ class Table:
         """A table in this one."""
         value = self.data.get(key, {})
         if not isinstance(value, dict):
-            raise self.wrong(key, f"must be a table, such as [camera.{key}]")
+            raise self.wrong(key, tr("must be a table, such as [camera.{key}]", key=key))
         return value
 
     def secret(self, key: str, variable_key: str) -> str | None:
@@ -132,14 +138,19 @@ class Table:
         """
         if key and key in self.data:
             if variable_key in self.data:
-                raise self.wrong(key, f"and {variable_key} say the same; leave out one of them")
+                raise self.wrong(
+                    key, tr("and {variable_key} say the same; leave out one of them", variable_key=variable_key)
+                )
             return self.text(key, "")
         if variable_key not in self.data:
             return None
         variable = self.text(variable_key, "")
         value = secret_variable(variable) if variable and "=" not in variable else None
         if value is None:
-            raise self.wrong(variable_key, f"the environment has no {variable or 'variable without a name'}")
+            raise self.wrong(
+                variable_key,
+                tr("the environment has no {variable}", variable=variable or tr("variable without a name")),
+            )
         return value
 
 

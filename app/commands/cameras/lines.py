@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 
 from mien.app.commands.watch_lines import describe
 from mien.app.terminal import echo
+from mien.engine.language import english, tr
 from mien.engine.live.cameras.report import session_report
 from mien.engine.system import printable
 
@@ -78,7 +79,7 @@ class JsonLog:
         moment = datetime.now(UTC).isoformat(timespec="milliseconds")
         line = {"time": moment, "level": level, "event": event}
         line |= {key: value for key, value in fields.items() if value not in ("", None)}
-        self._write(json.dumps(line))
+        self._write(json.dumps(english(line)))
 
 
 class TextLines:
@@ -103,7 +104,7 @@ class TextLines:
     def warn(self, message: str, camera: str = "") -> None:
         # Most messages begin with the name of their source.
         about = f"{camera}: " if camera and not message.startswith(camera) else ""
-        echo(f"mien: warning: {about}{message}", err=True)
+        echo(tr("mien: warning: {message}", message=f"{about}{message}"), err=True)
 
     def say(self, message: str, camera: str = "", **more: Any) -> None:
         if not self._quiet:

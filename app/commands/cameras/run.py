@@ -18,6 +18,7 @@ from mien.app.commands.watch_lines import Warned
 from mien.app.terminal import echo
 from mien.engine.errors import MienError, SourceError
 from mien.engine.interrupts import Interrupts
+from mien.engine.language import tr
 from mien.engine.live.cameras.group import Camera, LiveCameras
 from mien.engine.live.cameras.health import HealthServer
 from mien.engine.live.cameras.report import health
@@ -58,7 +59,13 @@ def watch_cameras(cameras: Sequence[Camera], shared: Iterable[tuple[str, str]], 
         told.say("stopped")
         raise click.exceptions.Exit(0 if interrupts.last == signal.SIGTERM else EXIT_INTERRUPTED)
     if failed:
-        raise SourceError(f"{len(failed)} of {len(cameras)} cameras did not end well; the warnings above say why")
+        raise SourceError(
+            tr(
+                "{count} of {count2} cameras did not end well; the warnings above say why",
+                count=len(failed),
+                count2=len(cameras),
+            )
+        )
 
 
 @contextmanager
@@ -79,7 +86,7 @@ def _health(watched: LiveCameras, wishes: Wishes, told: Told) -> Iterator[None]:
         yield
         return
     with HealthServer(partial(health, watched, since_s=time.monotonic()), wishes.health) as server:
-        told.say(f"health: {server.address}", port=server.port)
+        told.say(tr("health: {address}", address=server.address), port=server.port)
         yield
 
 
@@ -142,7 +149,7 @@ def _finish(watched: LiveCameras, told: Told, known: Collection[str]) -> set[str
         if recording is None:
             continue
         for path in recording.files if recording.state == "done" else ():
-            told.say(f"recorded: {path}", name, file=str(path))
+            told.say(tr("recorded: {path}", path=path), name, file=str(path))
         if recording.message:
             troubles.add(name)
             if name not in known:

@@ -13,6 +13,7 @@ from mien.app.commands.cameras.wishes import Wishes
 from mien.app.commands.console import Console
 from mien.app.commands.stream import PASSWORD_VARIABLE, USER_VARIABLE, stream_address
 from mien.engine.errors import ModelError, SettingsError, SourceError
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.app.commands.cameras.config import CameraEntry, CamerasFile
@@ -40,7 +41,9 @@ def addresses(sources: Sequence[str], stream: dict[str, Any], warn: Callable[[st
     if len(sources) > 1:
         for option, given in (("--name", stream["name"]), ("--password-prompt", stream["password_prompt"])):
             if given:
-                raise SettingsError(f"{option} is about one source; name several in a file: --config CAMERAS.toml")
+                raise SettingsError(
+                    tr("{option} is about one source; name several in a file: --config CAMERAS.toml", option=option)
+                )
     known = {name: os.environ[name] for name in (USER_VARIABLE, PASSWORD_VARIABLE) if name in os.environ}
     found = []
     for source in sources:
@@ -58,7 +61,7 @@ def require_file(address: SourceAddress) -> None:
         SourceError: it is not.
     """
     if address.kind == "file" and not Path(address.target).is_file():
-        raise SourceError(f"{address.target}: no such video file")
+        raise SourceError(tr("{path}: no such video file", path=address.target))
 
 
 def watch_alike(
@@ -83,9 +86,11 @@ def watch_alike(
     """
     several = len(places) > 1
     for kind in {kind for kind, _ in outputs if several and kind != SHARED}:
-        raise SettingsError(f"--{kind} is for one source; give each camera its own in a file: --config CAMERAS.toml")
+        raise SettingsError(
+            tr("--{kind} is for one source; give each camera its own in a file: --config CAMERAS.toml", kind=kind)
+        )
     if lsl_markers:
-        raise SettingsError("--lsl-markers is for one source, without --window, --log-json and --health")
+        raise SettingsError(tr("--lsl-markers is for one source, without --window, --log-json and --health"))
 
     from mien.engine.live.cameras.group import Camera
     from mien.engine.outputs.pictures import PictureLook
@@ -111,14 +116,16 @@ def watch_file(file: Path, wishes: Wishes, context: click.Context) -> None:
     from click.core import ParameterSource
 
     if context.params.get("source"):
-        raise SettingsError("--config names the sources; leave out SOURCE, or write it into the file")
+        raise SettingsError(tr("--config names the sources; leave out SOURCE, or write it into the file"))
     for parameter in context.command.params:
         name = parameter.name or ""
         given = context.get_parameter_source(name) is ParameterSource.COMMANDLINE
         if given and name not in _WITH_FILE and isinstance(parameter, click.Option):
-            raise SettingsError(f"{parameter.opts[0]} belongs into the file that --config names; see docs/service.md")
+            raise SettingsError(
+                tr("{opts} belongs into the file that --config names; see docs/service.md", opts=parameter.opts[0])
+            )
     if wishes.seconds is not None and not 0 < wishes.seconds < float("inf"):
-        raise SettingsError(f"seconds is {wishes.seconds:g}; choose a value above 0")
+        raise SettingsError(tr("seconds is {seconds:g}; choose a value above 0", seconds=wishes.seconds))
 
     from mien.app.commands.cameras.config import read_file
     from mien.app.commands.cameras.run import errors_in_log
@@ -140,14 +147,20 @@ def _watch(cameras: Callable[[], list[Camera]], shared: Sequence[tuple[str, str]
 
 def _show(cameras: list[Camera], shared: Sequence[tuple[str, str]], wishes: Wishes) -> None:
     if wishes.log_json or wishes.health is not None or wishes.seconds is not None:
-        raise SettingsError("--window is for people at the screen; leave out --seconds, --log-json and --health")
+        raise SettingsError(tr("--window is for people at the screen; leave out --seconds, --log-json and --health"))
     if len(cameras) > _MOST_SHOWN:
-        raise SettingsError(f"--window shows up to {_MOST_SHOWN} sources; {len(cameras)} are named")
+        raise SettingsError(
+            tr(
+                "--window shows up to {most_shown} sources; {count} are named",
+                most_shown=_MOST_SHOWN,
+                count=len(cameras),
+            )
+        )
     from mien.app.display import why_no_window
 
     reason = why_no_window()
     if reason is not None:
-        raise SettingsError(f"--window: {reason}")
+        raise SettingsError(tr("--window: {reason}", reason=reason))
     from mien.app.gui.start import run_cameras
 
     raise click.exceptions.Exit(run_cameras(cameras, shared, Console(wishes.quiet).say))
@@ -179,7 +192,13 @@ def _with_models(read: CamerasFile, wishes: Wishes) -> list[Camera]:
         require_file(entry.address)
         bundle = bundle_of(entry)
         if entry.neutral_first_s and bundle.manifest.neutral_logits is None:
-            raise ModelError(f"{read.about(entry)}neutral_first: model {bundle.manifest.name} has no neutral reference")
+            raise ModelError(
+                tr(
+                    "{camera}neutral_first: model {manifest} has no neutral reference",
+                    camera=read.about(entry),
+                    manifest=bundle.manifest.name,
+                )
+            )
         if entry.plan is not None:
             make_output_folder(entry.plan.folder, parents=True)
         settings = entry.settings

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from mien.app.terminal import echo
+from mien.engine.language import tr
 
 _SHOWN = 20
 
@@ -38,5 +39,7 @@ def check(config: Path, fold: int | None, decode: bool, show_all: bool) -> None:
                 echo(f"  and {len(lines) - len(shown)} more {kind}s; --all lists them")
         wrong += len(found.errors)
     if wrong:
-        raise DataError(f"{config}: {wrong} errors to fix before training; see the lines above")
+        raise DataError(
+            tr("{path}: {wrong} errors to fix before training; see the lines above", path=config, wrong=wrong)
+        )
     echo("nothing is missing or damaged")

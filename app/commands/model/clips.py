@@ -14,6 +14,7 @@ from mien.app.commands.console import Console
 from mien.app.commands.options import detector_option, expect_option
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 from mien.engine.settings import Settings
 
 if TYPE_CHECKING:
@@ -65,13 +66,13 @@ def evaluate_clips(
 
     console = Console(quiet=False)
     if len(models) != 1:
-        raise ModelError("--clips measures one exported model at a time; give the folder of one")
+        raise ModelError(tr("--clips measures one exported model at a time; give the folder of one"))
     # So that nobody has to know where the shipped one lies.
     bundle = load_bundle(embedded_bundle() if str(models[0]) == EMBEDDED else Path(models[0]))
     labels = bundle.manifest.labels
     files, unknown = find_files(clips, labels)
     if unknown:
-        console.warn(f"folders that are no label of the model are left out: {', '.join(unknown)}")
+        console.warn(tr("folders that are no label of the model are left out: {unknown}", unknown=", ".join(unknown)))
     if output is not None:
         make_output_folder(output)
     file = resolve_detector("short", explicit=detector, report=console.say)
@@ -83,7 +84,7 @@ def evaluate_clips(
             answers += reader.read([one])
     for answer in answers:
         if answer.problem:
-            console.warn(f"{answer.problem}; left out")
+            console.warn(tr("{problem}; left out", problem=answer.problem))
     scores = score(answers, labels)
     _tell(scores, labels)
     if output is not None:
@@ -132,4 +133,4 @@ def _write(
         sheet = contact_sheet(worst(answers, labels), labels)
         (output / "errors.png").write_bytes(cv2.imencode(".png", sheet[..., ::-1])[1].tobytes())
     except OSError as error:
-        raise RecordingError(f"{output}: cannot be written ({error.strerror})") from None
+        raise RecordingError(tr("{path}: cannot be written ({reason})", path=output, reason=error.strerror)) from None

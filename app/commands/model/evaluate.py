@@ -14,6 +14,7 @@ from mien.app.commands.model.clips import clips_options, evaluate_clips
 from mien.app.commands.model.options import label_choice, labels_option
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 
 @click.command(short_help="Score any model on labelled clips.")
@@ -96,7 +97,7 @@ def _outcomes(models: tuple[str, ...], config: Path | None, labels: str | None, 
             scores, where = outcome.scores, f", fold {part}" if run.data.folds > 1 else ""
             echo(f"{spec}{where}: UAR {scores.uar:.2f}, WAR {scores.war:.2f} on {len(outcome.truth)} clips")
     if len({outcome.labels for outcome in found}) > 1:
-        raise ModelError("the models do not answer for the same classes, so their scores cannot be averaged")
+        raise ModelError(tr("the models do not answer for the same classes, so their scores cannot be averaged"))
     return found
 
 

@@ -16,6 +16,7 @@ from mien.app.commands.model.options import (
     report,
 )
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 
 @click.command("export", short_help="Turn a trained checkpoint, or any CLIP, into a bundle.")
@@ -48,7 +49,7 @@ def export_command(
 ) -> None:
     """Turn a CHECKPOINT of mien model train, or any CLIP with --zero-shot, into a bundle."""
     if (checkpoint is None) == (zero_shot is None):
-        raise ModelError("give either a checkpoint of mien model train or --zero-shot ARCHITECTURE")
+        raise ModelError(tr("give either a checkpoint of mien model train or --zero-shot ARCHITECTURE"))
     from mien.models.checkpoints.checkpoints import ImportOptions, load
     from mien.models.export.export import export_bundle
     from mien.models.export.zero_shot import zero_shot as build

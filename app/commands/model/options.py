@@ -9,6 +9,7 @@ import click
 
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
@@ -84,9 +85,9 @@ def options_of(chosen: dict[str, Any], plain_text: bool, size: int, trained_on: 
         chosen["text_encoder"] = plain_text
     window, threshold = chosen["window_s"], chosen["uncertain_below"]
     if window is not None and not 0.05 <= window <= 600:
-        raise ModelError(f"--window must be from 0.05 to 600 seconds, not {window:g}")
+        raise ModelError(tr("--window must be from 0.05 to 600 seconds, not {window:g}", window=window))
     if threshold is not None and not 0 <= threshold <= 1:
-        raise ModelError(f"--uncertain-below must be from 0 to 1, not {threshold:g}")
+        raise ModelError(tr("--uncertain-below must be from 0 to 1, not {threshold:g}", threshold=threshold))
     return ExportOptions(**chosen)
 
 

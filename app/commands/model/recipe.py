@@ -8,6 +8,7 @@ import click
 
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 
 @click.command(short_help="Print the training configuration of a published model.")
@@ -21,6 +22,8 @@ def recipe(name: str | None) -> None:
             echo(found)
         return
     if name not in known:
-        raise ModelError(f"no recipe is called {name!r}; there are {', '.join(sorted(known))}")
+        raise ModelError(
+            tr("no recipe is called {name!r}; there are {known}", name=name, known=", ".join(sorted(known)))
+        )
     for line in known[name].read_text(encoding="utf-8").splitlines():
         echo(line)

@@ -10,6 +10,7 @@ import click
 
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.models.training.config import RunConfig
@@ -75,7 +76,7 @@ def train(config: Path, output: Path, fold: str, leave_out: str | None, start: s
 def _runs(config: RunConfig, fold: str, leave_out: str | None) -> Iterator[tuple[str, RunConfig, int]]:
     """The runs asked for: the name of each one's folder in RUN ("": RUN itself), its configuration, its fold."""
     if fold != "all" and not fold.isdigit():
-        raise ModelError(f"--fold is {fold!r}; give a number, or all")
+        raise ModelError(tr("--fold is {fold!r}; give a number, or all", fold=fold))
     folds = list(range(1, config.data.folds + 1)) if fold == "all" else [int(fold)]
     classes = [leave_out] if leave_out is not None and leave_out != "each" else list(config.data.label_set().labels)
     for label in classes if leave_out is not None else [""]:

@@ -10,6 +10,7 @@ import click
 from mien.app.commands.model.options import crop_option, output_option
 from mien.app.terminal import echo
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.engine.inference.bundle import Bundle
@@ -78,7 +79,9 @@ def _names(text: str) -> tuple[str, ...]:
         try:
             found = [line.strip() for line in file.read_text(encoding="utf-8").splitlines() if line.strip()]
         except (OSError, UnicodeDecodeError) as error:
-            raise ModelError(f"{file}: cannot be read as a list of labels ({error})") from None
+            raise ModelError(
+                tr("{path}: cannot be read as a list of labels ({error})", path=file, error=error)
+            ) from None
     elif "," in text:
         found = [part.strip() for part in text.split(",")]
     else:
@@ -86,7 +89,7 @@ def _names(text: str) -> tuple[str, ...]:
 
         found = list(dataset_labels(text))
     if len(found) < 2 or len(set(found)) != len(found) or not all(found):
-        raise ModelError("--labels needs two or more names, each of its own")
+        raise ModelError(tr("--labels needs two or more names, each of its own"))
     return tuple(found)
 
 
@@ -102,4 +105,11 @@ def _numbers(option: str, text: str, which: int) -> tuple[float, ...]:
     try:
         return tuple(float(part) for part in text.split(","))
     except ValueError:
-        raise ModelError(f"{option} is {text!r}; give {', '.join(STATISTICS)}, one number or three") from None
+        raise ModelError(
+            tr(
+                "{option} is {text!r}; give {statistics}, one number or three",
+                option=option,
+                text=text,
+                statistics=", ".join(STATISTICS),
+            )
+        ) from None

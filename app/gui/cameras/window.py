@@ -14,6 +14,7 @@ from mien.app.gui.cameras.grid import CameraGrid
 from mien.app.gui.collector import Collector
 from mien.app.gui.look.widgets import clock
 from mien.app.gui.tasks import Task
+from mien.engine.language import tr, trn
 from mien.engine.types import SourceState
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ class CamerasWindow(QMainWindow):
         self.group: LiveCameras | None = None
         self.grid = CameraGrid([*self._cameras])
         self.setCentralWidget(self.grid)
-        self.setWindowTitle(self.tr("Mien: {0} cameras").replace("{0}", str(len(cameras))))
+        self.setWindowTitle(trn("Mien: {count} camera", "Mien: {count} cameras", len(cameras)))
         self.resize(1280, 760)
         self.grid.changed.connect(self._ask_all)
         self._serials = dict.fromkeys(self._cameras, -1)
@@ -104,7 +105,7 @@ class CamerasWindow(QMainWindow):
             if recording is None:
                 continue
             for path in recording.files if recording.state == "done" else ():
-                self._told(f"recorded: {path}")
+                self._told(tr("recorded: {path}", path=path))
             if recording.message:
                 self._told(f"{name}: {recording.message}")
         self._done = True

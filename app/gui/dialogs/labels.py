@@ -21,6 +21,7 @@ class LabelsDialog(QDialog):
     def __init__(self, parent: QWidget, manifest: Manifest) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Labels"))
+        self.setMinimumSize(520, 360)
         self.resize(720, 480)
         self.file: Path | None = None
         self.table = QTableWidget(0, 2)
@@ -66,8 +67,9 @@ class LabelsDialog(QDialog):
         self.setLayout(body)
         known = manifest.provenance.get("descriptions", {}) if is_unvalidated(manifest) else {}
         for name in manifest.labels:
+            # In English in every language: text encoders are made for it.
             texts = known.get(name) if isinstance(known, dict) else None
-            self._add(name, "; ".join(texts) if texts else self.tr("a face that shows {name}").format(name=name))
+            self._add(name, "; ".join(texts) if texts else f"a face that shows {name}")
 
     def rows(self) -> list[tuple[str, list[str]]]:
         """What is in the table: names with their descriptions."""

@@ -9,6 +9,7 @@ from PySide6.QtGui import QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
 from mien.app.gui.look.widgets import Choice, column, label
+from mien.engine.language import tr
 from mien.engine.sources.microphone import MicrophoneReader, level_db, list_microphones
 from mien.engine.types import AudioChunk
 
@@ -29,7 +30,7 @@ class LevelMeter(QWidget):
     def show_level(self, db: float) -> None:
         """Rise at once, fall slowly."""
         self._db = max(db, self._db - 2.0)
-        self.setAccessibleDescription(f"{self._db:.0f} dB")
+        self.setAccessibleDescription(tr("{level:.0f} dB", level=self._db))
         self.update()
 
     def sizeHint(self) -> QSize:

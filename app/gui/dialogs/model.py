@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QSize, Qt, Signal
 from PySide6.QtWidgets import QDialog, QGridLayout, QListWidget, QListWidgetItem, QScrollArea, QWidget
@@ -20,6 +20,7 @@ from mien.engine.errors import SettingsError
 from mien.engine.inference.bundle import Bundle, Manifest, load_bundle
 from mien.engine.inference.priors import Prior, read_expectation
 from mien.engine.inference.typed_labels import TEXT_GRAPH, VOCABULARY, is_unvalidated, with_typed_labels
+from mien.engine.language import tr
 from mien.engine.settings import PROVIDERS
 
 if TYPE_CHECKING:
@@ -181,8 +182,11 @@ class ModelDialog(QDialog):
         m = bundle.manifest
         self._title.setText(f"{m.name} {m.version}".strip())
         self._about.setText(
-            self.tr("Window length {window:g} s: {steps} frames of each face, {size} × {size} pixels.").format(
-                steps=m.steps, window=m.window_s, size=m.size
+            tr(
+                "Window length {window:g} s: {steps} frames of each face, {size} × {size} pixels.",
+                steps=m.steps,
+                window=m.window_s,
+                size=m.size,
             )
         )
         labels = ", ".join(m.labels)
@@ -190,7 +194,7 @@ class ModelDialog(QDialog):
             labels = self.tr("{labels} (zero-shot, unvalidated)").format(labels=labels)
         self._fill_facts([
             (self.tr("Labels"), labels),
-            *_measured(m, self.tr),
+            *_measured(m),
             (self.tr("Licence"), m.licence or self.tr("not stated")),
             (self.tr("Made from"), str(m.provenance.get("data") or m.provenance.get("checkpoint") or "") or "—"),
             (self.tr("Zero-shot labels"), self.tr("supported") if _has_text(m) else self.tr("not supported")),
@@ -317,14 +321,16 @@ def _has_text(manifest: Manifest) -> bool:
     return TEXT_GRAPH in manifest.files and VOCABULARY in manifest.files
 
 
-def _measured(manifest: Manifest, tr: Any) -> list[tuple[str, str]]:
+def _measured(manifest: Manifest) -> list[tuple[str, str]]:
     """Rows about the measured accuracy."""
     found = []
     for name, numbers in manifest.metrics.items():
         if not isinstance(numbers, dict) or "war" not in numbers:
             continue
-        text = tr("{war:.1%} accuracy (WAR); {uar:.1%} averaged over labels (UAR)").format(
-            war=float(numbers["war"]), uar=float(numbers.get("uar", "nan"))
+        text = tr(
+            "{war:.1%} accuracy (WAR); {uar:.1%} averaged over labels (UAR)",
+            war=float(numbers["war"]),
+            uar=float(numbers.get("uar", "nan")),
         )
         found.append((tr("Measured on {name}").format(name=name), text))
     return found[:2] or [(tr("Accuracy"), tr("not measured"))]

@@ -9,6 +9,7 @@ from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QLabel, QLineEdit, QSc
 from mien.app.gui.live.outputs import COLOURS, GOOD, OFF, Chosen, Outputs
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row, tip, tool
 from mien.engine.errors import MienError
+from mien.engine.language import tr, trn
 from mien.engine.outputs.kinds import OUTPUTS
 
 _REFRESH_MS = 250
@@ -39,7 +40,7 @@ class OutputsDialog(QDialog):
         area.setWidget(inside)
         self.kind = Choice()
         for kind, known in OUTPUTS.items():
-            self.kind.addItem(known.name or kind, kind)
+            self.kind.addItem(tr(known.name) or kind, kind)
         self.target = QLineEdit()
         self.target.returnPressed.connect(self._add)
         self._help = label("", "small", wrap=True)
@@ -82,7 +83,7 @@ class OutputsDialog(QDialog):
         known = OUTPUTS[self.kind.currentData()]
         self._problem.hide()
         self.target.setPlaceholderText(known.target if known.bare is None else known.bare or self.tr("none needed"))
-        self._help.setText(known.help)
+        self._help.setText(tr(known.help))
 
     def _add(self) -> None:
         kind = self.kind.currentData()
@@ -161,7 +162,7 @@ class _Row(QFrame):
         self.setObjectName("card")
         self.one, self._outputs = one, outputs
         self._tested: int | None = None
-        name = OUTPUTS[one.kind].name if one.kind in OUTPUTS else one.kind
+        name = tr(OUTPUTS[one.kind].name) if one.kind in OUTPUTS else one.kind
         self._lamp = _Lamp()
         self._name, self._state = _Elided(), _Elided("small")
         self._title = f"{name} {one.shown}".strip()
@@ -192,9 +193,9 @@ class _Row(QFrame):
             return one.message[:1].upper() + one.message[1:]
         if status is None:
             return self.tr("Off") if not one.on else self.tr("Starts with the session")
-        parts = [self.tr("{count:,} sent").format(count=status.sent)]
+        parts = [trn("{count:,} sent", "{count:,} sent", status.sent)]
         if status.dropped:
-            parts.append(self.tr("{count:,} dropped").format(count=status.dropped))
+            parts.append(trn("{count:,} dropped", "{count:,} dropped", status.dropped))
         if status.detail:
             parts.append(status.detail)
         if self._tested is not None:

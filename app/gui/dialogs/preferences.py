@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from PySide6.QtCore import QSize, Qt
 from PySide6.QtWidgets import (
     QCheckBox,
     QDialog,
@@ -22,6 +23,7 @@ from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.theme import CHOICES
 from mien.app.gui.look.widgets import Choice, button, column, form, label, padded, row
 from mien.app.gui.preferences import Preferences
+from mien.engine.language import LANGUAGES
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS
 from mien.engine.settings import OVERLAY_LOOKS, PROVIDERS
 
@@ -35,7 +37,7 @@ class PreferencesDialog(QDialog):
     def __init__(self, parent: QWidget, preferences: Preferences) -> None:
         super().__init__(parent)
         self.setWindowTitle(self.tr("Preferences"))
-        self.setMinimumSize(460, 380)
+        self.setMinimumHeight(380)
         self.resize(580, 460)
         self._p = preferences
         self.engine_changed = False
@@ -82,7 +84,12 @@ class PreferencesDialog(QDialog):
             p.screen_privacy,
             {"none": self.tr("As they are"), "blur": self.tr("Blurred"), "pixelate": self.tr("Pixelated")},
         )
+        self.language = _choice(p.language, {"": self.tr("As the system"), **LANGUAGES})
+        later = label(self.tr("Takes effect when Mien is started again."), "small", wrap=True)
+        later.hide()
+        self.language.currentIndexChanged.connect(lambda: later.setVisible(self.language.currentData() != p.language))
         return form(
+            (self.tr("Language"), column(self.language, later, spacing=4)),
             (self.tr("Theme"), self.theme),
             (self.tr("Overlay"), self.overlay),
             (self.tr("Look of the overlay"), self.look),
@@ -201,7 +208,7 @@ class PreferencesDialog(QDialog):
         p = self._p
         before = p.settings(), p.microphone
         p.keep(
-            theme=self.theme.currentData(), overlay=self.overlay.isChecked(),
+            theme=self.theme.currentData(), language=self.language.currentData(), overlay=self.overlay.isChecked(),
             overlay_look=self.look.currentData(), overlay_font=round(self.letters.value(), 2),
             screen_privacy=self.privacy.currentData(), detector_range=self.range.currentData(),
             min_score=round(self.score.value(), 2), max_faces=self.faces.value(),
@@ -223,14 +230,25 @@ class PreferencesDialog(QDialog):
         super().reject()
 
 
+class _Page(QScrollArea):
+    """Scrolls up and down only: it is never narrower than what is in it."""
+
+    def minimumSizeHint(self) -> QSize:
+        hint = super().minimumSizeHint()
+        inside = self.widget()
+        wide = 0 if inside is None else inside.minimumSizeHint().width() + self.verticalScrollBar().sizeHint().width()
+        return QSize(max(hint.width(), wide + 2 * self.frameWidth()), hint.height())
+
+
 def _page(fields: QGridLayout) -> QScrollArea:
     inside = QWidget()
     body = column(fields, 0)
     body.setContentsMargins(4, 16, 12, 8)
     inside.setLayout(body)
-    area = QScrollArea()
+    area = _Page()
     area.setWidgetResizable(True)
     area.setProperty("flat", True)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     area.setWidget(inside)
     return area
 

@@ -10,6 +10,7 @@ from mien.app.gui.look.file_dialogs import ask_folder
 from mien.app.gui.look.widgets import Choice, button, column, form, label, row
 from mien.app.gui.preferences import Preferences
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 
 
 class RecordOptions(QDialog):
@@ -49,7 +50,7 @@ class RecordOptions(QDialog):
         self.pre_roll = Choice()
         self.pre_roll.addItem(self.tr("No pre-roll"), 0.0)
         for seconds in (2.0, 5.0, 10.0, 20.0):
-            self.pre_roll.addItem(self.tr("{seconds:.0f} seconds").format(seconds=seconds), seconds)
+            self.pre_roll.addItem(tr("{seconds:.0f} seconds", seconds=seconds), seconds)
         self.pre_roll.setCurrentIndex(max(0, self.pre_roll.findData(p.record_pre_roll_s)))
         self.quality = Choice()
         for crf, text in ((17, self.tr("High")), (20, self.tr("Good")), (26, self.tr("Small files"))):
@@ -108,7 +109,7 @@ class RecordOptions(QDialog):
             self.folder.setText(folder)
 
     def _show_example(self) -> None:
-        from mien.engine.recording.files import file_name
+        from mien.engine.recording.plan import file_name
 
         try:
             name = file_name(self.name.text(), now=datetime.now(), source="demo")

@@ -6,11 +6,12 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from PySide6.QtCore import QSize, Qt
-from PySide6.QtGui import QAction, QPalette, QResizeEvent
+from PySide6.QtGui import QAction, QKeySequence, QPalette, QResizeEvent
 from PySide6.QtWidgets import QMenu, QSizePolicy, QToolButton, QWidget
 
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import button, clock, gigabytes, restyle, row, tool
+from mien.engine.language import trn
 
 if TYPE_CHECKING:
     from mien.engine.recording.plan import RecordingStatus
@@ -46,7 +47,7 @@ class ControlBar(QWidget):
         for name, sign in _SIGNS.items():
             action = actions[name]
             made = tool(sign, _plain(action), checkable=action.isCheckable())
-            key = action.shortcut().toString()
+            key = action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)
             made.setToolTip(f"{_plain(action)} ({key})" if key else _plain(action))
             made.clicked.connect(action.trigger)
             if action.isCheckable():
@@ -120,7 +121,7 @@ class ControlBar(QWidget):
         summary, detail = self._said
         parts = [summary]
         if status is not None and status.state == "recording" and status.dropped:
-            parts.insert(0, self.tr("{count} dropped").format(count=status.dropped))
+            parts.insert(0, trn("{count:,} dropped", "{count:,} dropped", status.dropped))
         free = status.free_bytes if status is not None and status.free_bytes else free_bytes
         if free:
             parts.append(self.tr("{size} free").format(size=gigabytes(free)))

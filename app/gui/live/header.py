@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QMenu, QPushButton, QWidget
 
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import button, row
+from mien.engine.language import trn
 from mien.engine.sources.address import SourceAddress
 
 _SIGNS = {"demo": "demo", "file": "file", "stream": "network", "camera": "camera"}
@@ -27,7 +28,8 @@ class Header(QWidget):
         self.setObjectName("bar")
         self.setProperty("edge", "bottom")
         self.setAttribute(Qt.WidgetAttribute.WA_StyledBackground)
-        self._source = button(self.tr("Choose a source"), "camera", kind="pick")
+        self._source = button("", "camera", kind="pick")
+        self._source.setText(self._fitting(self._source, self.tr("Choose a source")))
         self._source.setAccessibleName(self.tr("Source"))
         self._source.setToolTip(self.tr("Source (Ctrl+L)"))
         self.source_menu = QMenu(self)
@@ -36,7 +38,8 @@ class Header(QWidget):
         self._source.clicked.connect(
             lambda: self.source_menu.popup(self._source.mapToGlobal(self._source.rect().bottomLeft()))
         )
-        self._model = button(self.tr("Loading the model…"), "model", kind="pick")
+        self._model = button("", "model", kind="pick")
+        self._model.setText(self._fitting(self._model, self.tr("Loading the model…")))
         self._model.setAccessibleName(self.tr("Model"))
         self._model.setToolTip(self.tr("Model (Ctrl+E)"))
         self._model.clicked.connect(actions["model"].trigger)
@@ -55,7 +58,7 @@ class Header(QWidget):
     def show_source(self, address: SourceAddress | None) -> None:
         """Name the source; None where nothing is shown."""
         if address is None:
-            self._source.setText(self.tr("Choose a source"))
+            self._source.setText(self._fitting(self._source, self.tr("Choose a source")))
             return
         self._source.setText(self._fitting(self._source, address.name))
         self._source.setToolTip(self.tr("{source}; choose another (Ctrl+L)").format(source=html.escape(address.name)))
@@ -70,4 +73,4 @@ class Header(QWidget):
 
     def show_jobs_left(self, count: int) -> None:
         """Say how many files are still to be annotated."""
-        self._jobs.setText(self.tr("Files ({left} left)").format(left=count) if count else self.tr("Files"))
+        self._jobs.setText(trn("Files ({count} left)", "Files ({count} left)", count) if count else self.tr("Files"))

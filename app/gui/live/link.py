@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, Qt, QTimer, Signal
 from mien.app.embedded import embedded_bundle
 from mien.app.gui.panel.people import People
 from mien.app.gui.tasks import Task
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.engine.drawing.view import Privacy
@@ -250,7 +251,7 @@ def _load(wanted: Wanted, say: Callable[[str], None]) -> tuple[LiveSession, Bund
         if wanted.model is None:
             raise
         # The remembered model was moved or damaged: better the own one than no window.
-        say("The model used last could not be loaded; the one that ships with Mien is running instead.")
+        say(tr("The model used last could not be loaded; the one that ships with Mien is running instead."))
         bundle = load_bundle(embedded_bundle())
     if wanted.labels_file is not None:
         from mien.engine.inference.typed_labels import with_typed_labels

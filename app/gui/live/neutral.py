@@ -48,7 +48,7 @@ class Baselines(QObject):
             return
         session.baselines.undo(gone)
         self._asked = frozenset()
-        session.mark(self.tr("Neutral baseline undone: {who}").format(who=self._names(gone)))
+        session.mark(f"Neutral baseline undone: {self._names(gone)}")  # data: in English everywhere
         self._notice.say(
             self.tr("The neutral baseline of {who} is undone.").format(who=self._names(gone)), key="neutral", seconds=4
         )
@@ -63,7 +63,7 @@ class Baselines(QObject):
         done = self._asked & state.learnt
         if done and not self._asked & state.learning:
             self._asked = frozenset()
-            session.mark(self.tr("Neutral baseline: {who}").format(who=self._names(done)))
+            session.mark(f"Neutral baseline: {self._names(done)}")  # data: in English everywhere
             self._notice.say(
                 self.tr("The neutral face of {who} is learnt; predictions are corrected by it.").format(
                     who=self._names(done)

@@ -15,6 +15,7 @@ from mien.app.gui.look.notice import Notice
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.language import tr, trn
 
 if TYPE_CHECKING:
     from mien.engine.outputs.stage import OutputStage, OutputStatus
@@ -248,15 +249,13 @@ def menu_text(one: Chosen) -> str:
     """Kind, target and counts in a line."""
     from mien.engine.outputs.kinds import OUTPUTS
 
-    name = OUTPUTS[one.kind].name if one.kind in OUTPUTS else one.kind
+    name = tr(OUTPUTS[one.kind].name) if one.kind in OUTPUTS else one.kind
     status = one.status
-    counts = (
-        ""
-        if status is None
-        else f" – {status.sent:,} sent" + (f", {status.dropped:,} dropped" if status.dropped else "")
-    )
+    counts = [] if status is None else [trn("{count:,} sent", "{count:,} sent", status.sent)]
+    if status is not None and status.dropped:
+        counts.append(trn("{count:,} dropped", "{count:,} dropped", status.dropped))
     shown = one.shown if len(one.shown) <= _LONGEST else f"{one.shown[: _LONGEST // 2]}…{one.shown[-_LONGEST // 2 :]}"
-    return f"{name} {shown}".strip() + counts
+    return " – ".join(filter(None, (f"{name} {shown}".strip(), ", ".join(counts))))
 
 
 def _light(light: str) -> QIcon:

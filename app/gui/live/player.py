@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QSizePolicy, QWidget
 from mien.app.gui.live.link import LiveLink
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import Choice, clock, label, row, tool
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.engine.sources.playback import PlaybackState
@@ -156,7 +157,7 @@ class Player(QWidget):
         self.speed.setAccessibleName(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed (, and .)"))
         for speed in SPEEDS:
-            self.speed.addItem(f"{speed:g} ×", speed)
+            self.speed.addItem(tr("{speed:g} ×", speed=speed), speed)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
         self.speed.currentIndexChanged.connect(lambda index: self._set_speed(SPEEDS[index]))
         inner = row(self._play, self.bar, self._clock, self._loop, self.speed, spacing=6)

@@ -14,6 +14,7 @@ from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import clock, open_folder
 from mien.app.gui.preferences import Preferences
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.engine.live.status import LiveStatus
@@ -84,7 +85,7 @@ class Recording(QObject):
         if p.record_privacy != "none":
             parts.append(self.tr("faces blurred") if p.record_privacy == "blur" else self.tr("faces pixelated"))
         if p.record_pre_roll_s:
-            parts.append(self.tr("{seconds:g} s pre-roll").format(seconds=p.record_pre_roll_s))
+            parts.append(tr("{seconds:g} s pre-roll", seconds=p.record_pre_roll_s))
         if not p.record_audio:
             parts.append(self.tr("no audio"))
         return " · ".join(parts), str(Path(p.record_folder).expanduser())

@@ -15,6 +15,7 @@ from mien.app.gui.look.widgets import open_folder
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.errors import RecordingError
+from mien.engine.language import tr
 
 if TYPE_CHECKING:
     from mien.engine.drawing.view import View
@@ -47,11 +48,14 @@ class Snapshots(QObject):
             good, data = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))
             try:
                 if not good:
-                    raise OSError(0, "the image cannot be encoded")
+                    raise OSError(0, tr("the image cannot be encoded"))
                 path.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(path, data.tobytes())
             except OSError as error:
-                raise RecordingError(f"{path} cannot be written ({error.strerror}); choose another folder") from None
+                text = tr(
+                    "{path}: cannot be written ({reason}); choose another folder", path=path, reason=error.strerror
+                )
+                raise RecordingError(text) from None
             return path
 
         Task(self, work, self._saved, self._not_saved)

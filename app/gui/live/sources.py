@@ -17,6 +17,7 @@ from mien.app.gui.look.notice import Notice
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.tasks import Task
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.sources.address import SourceAddress
 from mien.engine.types import SourceState
 
@@ -180,13 +181,14 @@ class Sources(QObject):
         elif state is SourceState.RECONNECTING:
             self._lost = True
             wait = condition.retry_in_s
-            when = self.tr(" Retrying in {wait:.0f} s.").format(wait=wait) if wait and wait > 0.5 else ""
+            if wait and wait > 0.5:
+                message = tr("{message} Retrying in {wait:.0f} s.", message=message, wait=wait)
             if self._was_live or status.info is not None:  # it may have been there between two looks
-                say("network", self.tr("Signal lost, reconnecting…"), message + when)
+                say("network", self.tr("Signal lost, reconnecting…"), message)
             else:
                 self._lost = False  # what never was there is not lost, and does not come back
-                say("network", self.tr("No connection to {name} yet").format(name=status.source_name), message + when)
-                self._tell(message)
+                say("network", self.tr("No connection to {name} yet").format(name=status.source_name), message)
+                self._tell(_sentence(condition.message))
         elif state is SourceState.ENDED:
             say("", "", "")  # the last frame stays; the bar below it plays it again
         else:

@@ -10,6 +10,7 @@ from PySide6.QtGui import QColor, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import QLabel, QWidget
 
 from mien.app.gui.look.widgets import clock, label, row
+from mien.engine.language import tr, trn
 from mien.engine.types import SourceState
 
 if TYPE_CHECKING:
@@ -76,12 +77,12 @@ class StatusBar(QWidget):
         """Show the newest."""
         say = {
             "state": self._state(status),
-            "camera": self.tr("source {rate:.0f} fps").format(rate=status.source_fps),
-            "processed": self.tr("processed {rate:.0f} fps").format(rate=status.processed_fps),
-            "latency": "" if status.latency_ms is None else self.tr("latency {middle:.0f} / {high:.0f} ms").format(
-                middle=status.latency_ms[0], high=status.latency_ms[1]
+            "camera": tr("source {rate:.0f} fps", rate=status.source_fps),
+            "processed": tr("processed {rate:.0f} fps", rate=status.processed_fps),
+            "latency": "" if status.latency_ms is None else tr(
+                "latency {middle:.0f} / {high:.0f} ms", middle=status.latency_ms[0], high=status.latency_ms[1]
             ),
-            "drops": self.tr("{count} dropped").format(count=status.dropped),
+            "drops": trn("{count:,} dropped", "{count:,} dropped", status.dropped),
             "model": _provider(status.provider) or self.tr("loading model…"),
             "record": "",
         }  # fmt: skip

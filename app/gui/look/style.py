@@ -111,8 +111,8 @@ QTabBar::tab:hover { color: $text; }
 QTabBar::tab:selected { color: $text; border-bottom: 2px solid $accent; font-weight: 600; }
 QTabBar::tab:focus { color: $accent; }
 
-QMenuBar { background: $surface; border-bottom: 1px solid $border; padding: 2px 6px; }
-QMenuBar::item { padding: 5px 10px; border-radius: 6px; background: transparent; }
+QMenuBar { background: $surface; border-bottom: 1px solid $border; padding: 2px 4px; }
+QMenuBar::item { padding: 5px 8px; border-radius: 6px; background: transparent; }
 QMenuBar::item:selected { background: $hover; }
 QMenu { background: $surface; border: 1px solid $border; padding: 6px; }
 QMenu::item { padding: 6px 28px 6px 12px; border-radius: 6px; }

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from PySide6.QtCore import QEvent, QProcess, QProcessEnvironment, QRectF, QSize, QStandardPaths, Qt, QUrl
-from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent, QPalette
+from PySide6.QtGui import QDesktopServices, QKeyEvent, QPainter, QPaintEvent, QPalette, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractButton,
     QAbstractSpinBox,
@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 )
 
 from mien.app.gui.look.icons import icon, paint_icon
+from mien.engine.language import tr
 from mien.engine.system import user_environment
 
 ENTER_KEYS = (Qt.Key.Key_Return, Qt.Key.Key_Enter)
@@ -49,6 +50,42 @@ def label(text: str, role: str = "", *, wrap: bool = False) -> QLabel:
         made.setProperty("role", role)
     made.setWordWrap(wrap)
     return made
+
+
+class Elided(QLabel):
+    """One line of plain text, shortened where there is no room; the tool tip then holds all of it."""
+
+    def __init__(self, role: str = "") -> None:
+        super().__init__()
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        if role:
+            self.setProperty("role", role)
+        self._whole = ""
+
+    def text(self) -> str:
+        """All of the text."""
+        return self._whole
+
+    def setText(self, text: str) -> None:
+        if text != self._whole:
+            self._whole = text
+            self.updateGeometry()
+            self._fit()
+
+    def sizeHint(self) -> QSize:
+        return QSize(self.fontMetrics().horizontalAdvance(self._whole) + 2, super().sizeHint().height())
+
+    def minimumSizeHint(self) -> QSize:
+        return QSize(0, super().minimumSizeHint().height())
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        fits = self.fontMetrics().elidedText(self._whole, Qt.TextElideMode.ElideRight, self.width())
+        super().setText(fits)
+        tip(self, "" if fits == self._whole else self._whole)
 
 
 def tip(of: QWidget | QListWidgetItem, text: str) -> None:
@@ -258,11 +295,18 @@ def clock(seconds: float) -> str:
 
 def gigabytes(count: int) -> str:
     """12.3 GB, 850 MB."""
-    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+    if count >= 1e9:
+        return tr("{size:.1f} GB", size=count / 1e9)
+    return tr("{size:.0f} MB", size=count / 1e6)
 
 
 def open_folder(path: Path) -> None:
     """Show a folder in the system's file manager."""
+    open_outside(QUrl.fromLocalFile(str(path)))
+
+
+def open_outside(address: QUrl) -> None:
+    """Show a folder, a file or a page in the program that the system has for it."""
     opener = QStandardPaths.findExecutable("xdg-open") if sys.platform.startswith("linux") else ""
     if opener:
         # What Qt starts by itself inherits the proxy that is meant for libraries in this process alone.
@@ -271,11 +315,12 @@ def open_folder(path: Path) -> None:
             environment.insert(name, value)
         process = QProcess()
         process.setProgram(opener)
-        process.setArguments([str(path)])
+        encoded = QUrl.ComponentFormattingOption.FullyEncoded
+        process.setArguments([address.toLocalFile() or address.toString(encoded)])
         process.setProcessEnvironment(environment)
         process.startDetached()
         return
-    QDesktopServices.openUrl(QUrl.fromLocalFile(str(path)))
+    QDesktopServices.openUrl(address)
 
 
 def menu_key() -> str:

@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QGridLayout, QWidget
 from mien.app.gui.look.widgets import column, label
 from mien.app.gui.panel.people import Person
 from mien.engine.faces.valence import Valence
+from mien.engine.language import tr, trc
 from mien.engine.measures import BLENDSHAPES
 
 _STRONGEST: Final = 4
@@ -64,30 +65,32 @@ class FaceCard(QWidget):
             return
         n = measures.smoothed
         self._values["pose"].setText(
-            self._both(n["pose_yaw_deg"], n["pose_pitch_deg"])
-            + self.tr(" · tilt {roll:+.0f}°").format(roll=n["pose_roll_deg"]).replace("-", "\u2212")
-            + ("" if np.isnan(n["distance_m"]) else self.tr(" · {m:.2f} m").format(m=n["distance_m"]))
+            " · ".join(
+                [
+                    self._both(n["pose_yaw_deg"], n["pose_pitch_deg"]),
+                    _minus(tr("tilt {roll:+.0f}°", roll=n["pose_roll_deg"])),
+                    *([] if np.isnan(n["distance_m"]) else [tr("{distance:.2f} m", distance=n["distance_m"])]),
+                ]
+            )
         )
         gaze = self._both(n["gaze_yaw_deg"], n["gaze_pitch_deg"])
         self._values["gaze"].setText(self.tr("{gaze} · away").format(gaze=gaze) if measures.gaze_away else gaze)
-        self._values["eyes"].setText(self.tr("closed") if measures.eyes_closed else self.tr("open"))
+        self._values["eyes"].setText(trc("eyes", "closed") if measures.eyes_closed else trc("eyes", "open"))
         self._values["mouth"].setText(
-            self.tr("speaking") if measures.speaking else self.tr("open") if n["mouth_opening"] > 0.1
-            else self.tr("closed")
+            self.tr("speaking") if measures.speaking else trc("mouth", "open") if n["mouth_opening"] > 0.1
+            else trc("mouth", "closed")
         )  # fmt: skip
         if measures.eyes_closed:
             self._values["gaze"].setText("—")
         order = np.argsort(-n.blendshapes[1:])[:_STRONGEST] + 1
-        shapes = [f"{BLENDSHAPES[i]} {n.blendshapes[i]:.2f}" for i in order if n.blendshapes[i] >= _LEAST]
+        found = [(BLENDSHAPES[i], float(n.blendshapes[i])) for i in order if n.blendshapes[i] >= _LEAST]
+        shapes = [tr("{name} {value:.2f}", name=name, value=value) for name, value in found]
         self._values["shapes"].setText("\n".join(shapes) or self.tr("none"))
 
     def _both(self, yaw: float, pitch: float) -> str:
-        return self.tr("right {yaw:.0f}°").format(yaw=yaw) * (yaw >= 0) + self.tr("left {yaw:.0f}°").format(
-            yaw=-yaw
-        ) * (yaw < 0) + ", " + (
-            self.tr("up {pitch:.0f}°").format(pitch=pitch) if pitch >= 0
-            else self.tr("down {pitch:.0f}°").format(pitch=-pitch)
-        )  # fmt: skip
+        across = tr("right {angle:.0f}°", angle=yaw) if yaw >= 0 else tr("left {angle:.0f}°", angle=-yaw)
+        along = tr("up {angle:.0f}°", angle=pitch) if pitch >= 0 else tr("down {angle:.0f}°", angle=-pitch)
+        return f"{across}, {along}"
 
     def _valence(self, person: Person | None, labels: tuple[str, ...]) -> str:
         valence = Valence(labels)
@@ -95,4 +98,9 @@ class FaceCard(QWidget):
             return "—"
         if len(person.prediction.probabilities) != len(labels):
             return "—"
-        return f"{float(valence.of(person.prediction.probabilities)):+.2f}".replace("-", "\u2212")
+        return _minus(tr("{value:+.2f}", value=float(valence.of(person.prediction.probabilities))))
+
+
+def _minus(text: str) -> str:
+    """With the sign that is as wide as a plus."""
+    return text.replace("-", "\u2212")

@@ -17,9 +17,9 @@ from mien.engine.faces.people import (
     MergeSuggestion,
     PeopleBook,
     Sighting,
-    default_name,
     suggest_merges,
 )
+from mien.engine.language import tr
 from mien.engine.measures import FaceMeasures
 from mien.engine.types import Face, Prediction, Scene, Status
 
@@ -58,7 +58,7 @@ class Person:
     @property
     def title(self) -> str:
         """The name, or "Person" with the id."""
-        return self.name or default_name(self.track_id)
+        return self.name or tr("Person {number}", number=self.track_id)
 
 
 class People(QObject):

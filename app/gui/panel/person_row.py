@@ -6,6 +6,7 @@ from PySide6.QtCore import QEvent, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QPainter, QPaintEvent
 from PySide6.QtWidgets import QLineEdit, QMenu, QToolButton, QWidget
 
+from mien.app.gui.look.expressions import expression
 from mien.app.gui.look.icons import icon
 from mien.app.gui.look.widgets import label, row, tip, tool
 from mien.app.gui.panel.people import People, Person
@@ -61,7 +62,11 @@ class PersonRow(QWidget):
         self._word = label("", "muted")
         self._word.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # In a narrow panel the name gives way: half a word is no word.
-        self._word.setMinimumWidth(self._word.fontMetrics().horizontalAdvance(self.tr("warming up")) + 2)
+        words = (
+            self.tr("away"), self.tr("hidden"), self.tr("no signal"), self.tr("occluded"), self.tr("warming up"),
+            self.tr("uncertain"),
+        )  # fmt: skip
+        self._word.setMinimumWidth(max(map(self._word.fontMetrics().horizontalAdvance, words)) + 2)
         self._edit = _NameField()
         self._edit.left.connect(self._leave)
         self._edit.setAccessibleName(self.tr("Name"))
@@ -176,5 +181,5 @@ class PersonRow(QWidget):
             return self.tr("warming up")
         if person.status is Status.UNCERTAIN:
             return self.tr("uncertain")
-        word = labels[person.prediction.label]
+        word = expression(labels[person.prediction.label])
         return self.tr("{word}?").format(word=word) if person.prediction.flaws else word

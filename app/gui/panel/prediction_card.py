@@ -8,9 +8,11 @@ from PySide6.QtCore import QRectF, QSize, Qt
 from PySide6.QtGui import QFont, QPainter, QPaintEvent, QPalette
 from PySide6.QtWidgets import QSizePolicy, QWidget
 
+from mien.app.gui.look.expressions import expression, flaws
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import column, label
 from mien.app.gui.panel.people import Person
+from mien.engine.language import tr
 from mien.engine.types import Prediction, Status
 
 _ROW: Final = 26
@@ -35,7 +37,10 @@ class Bars(QWidget):
             self.updateGeometry()
         self._values, self._best, self._sure = values, best, sure
         self.setAccessibleDescription(
-            ", ".join(f"{name} {value:.0%}" for name, value in zip(labels, values, strict=False))
+            ", ".join(
+                tr("{name} {share:.0f} %", name=expression(name), share=value * 100)
+                for name, value in zip(labels, values, strict=False)
+            )
         )
         self.update()
 
@@ -50,10 +55,11 @@ class Bars(QWidget):
         bold.setWeight(QFont.Weight.DemiBold)
         painter.setFont(bold)
         measure = painter.fontMetrics()
-        names = min(max((measure.horizontalAdvance(name) for name in self._labels), default=0), self.width() * 2 // 5)
-        numbers = measure.horizontalAdvance("100 %")
+        shown = [expression(name) for name in self._labels]
+        names = min(max((measure.horizontalAdvance(name) for name in shown), default=0), self.width() * 2 // 5)
+        numbers = measure.horizontalAdvance(tr("{share:.0f} %", share=100.0))
         left, right = names + 12, self.width() - numbers - 10
-        for index, name in enumerate(self._labels):
+        for index, name in enumerate(shown):
             top = index * _ROW
             strong = index == self._best
             painter.setFont(bold if strong else font)
@@ -70,7 +76,7 @@ class Bars(QWidget):
             if index < len(self._values):
                 value = self._values[index]
                 number = QRectF(right + 4, top, numbers + 6, _ROW)
-                painter.drawText(number, middle | Qt.AlignmentFlag.AlignRight, f"{value * 100:.0f} %")
+                painter.drawText(number, middle | Qt.AlignmentFlag.AlignRight, tr("{share:.0f} %", share=value * 100))
                 if value > 0.005:
                     track.setWidth(max(8.0, track.width() * value))
                     colour = series_colour(index, palette)
@@ -125,10 +131,11 @@ class PredictionCard(QWidget):
             self._bars.show_values(labels, values, best=-1 if no_signal else prediction.label, sure=sure)
 
     def _last_seen(self, prediction: Prediction | None, labels: tuple[str, ...], no_signal: str) -> str:
-        said = no_signal[:1].upper() + no_signal[1:]
+        said = tr("no signal since {time}", time=no_signal.rpartition(" ")[2])  # the engine's words are on the frame
+        said = said[:1].upper() + said[1:]
         if prediction is None:
             return said
-        return self.tr("{said}; last seen as {word}").format(said=said, word=labels[prediction.label])
+        return self.tr("{said}; last seen as {word}").format(said=said, word=expression(labels[prediction.label]))
 
     def _in_words(self, person: Person, labels: tuple[str, ...]) -> tuple[str, str]:
         prediction = person.prediction
@@ -136,18 +143,18 @@ class PredictionCard(QWidget):
             return "—", self.tr("Not in the frame")
         if prediction is None:
             return "—", self.tr("Warming up: waiting for the first prediction")
-        word = labels[prediction.label]
-        share = f"{prediction.probabilities[prediction.label] * 100:.0f} %"
+        word = expression(labels[prediction.label])
+        share = tr("{share:.0f} %", share=float(prediction.probabilities[prediction.label]) * 100)
         if person.status is Status.OCCLUDED:
             return "—", self.tr("Face occluded; last prediction: {word}").format(word=word)
         if person.status is Status.WARMING:
             said = self.tr("the window is not full yet; so far: {word}, {share}").format(word=word, share=share)
             return self.tr("warming up"), said
-        flaws = ", ".join(prediction.flaws)
+        wrong = flaws(prediction)
         if person.status is Status.UNCERTAIN:
             said = self.tr("most probable: {word}, {share}").format(word=word, share=share)
-            return self.tr("uncertain"), f"{said} · {flaws}" if flaws else said
-        if flaws:
-            said = self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=flaws)
+            return self.tr("uncertain"), f"{said} · {wrong}" if wrong else said
+        if wrong:
+            said = self.tr("{share} · unreliable: {flaws}").format(share=share, flaws=wrong)
             return self.tr("{word}?").format(word=word), said
         return word, share

@@ -6,6 +6,7 @@ from PySide6.QtWidgets import QFrame
 
 from mien.app.gui.look.widgets import button, column, label, row
 from mien.app.gui.panel.people import People
+from mien.engine.language import tr
 
 
 class MergeQuestion(QFrame):
@@ -45,8 +46,11 @@ class MergeQuestion(QFrame):
         if pair is not None and there:
             old, new = (people.persons[people.book.person(key)].title for key in (pair.old, pair.new))
             self._text.setText(
-                self.tr("Is {new} the same person as {old}? Same place and size, {gap:.1f} s later.").format(
-                    new=new, old=old, gap=pair.gap_s
+                tr(
+                    "Is {new} the same person as {old}? Same place and size, {gap:.1f} s later.",
+                    new=new,
+                    old=old,
+                    gap=pair.gap_s,
                 )
             )
         self.setVisible(there)

@@ -9,18 +9,20 @@ from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
 from PySide6.QtGui import QColor, QFont, QFontMetricsF, QKeyEvent, QMouseEvent, QPainter, QPaintEvent, QPalette, QPen
 from PySide6.QtWidgets import QWidget
 
+from mien.app.gui.look.expressions import expression
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
 from mien.app.gui.look.widgets import PRESS_KEYS
 from mien.app.gui.panel.people import HISTORY_S, Person
 from mien.engine.faces.valence import Valence
+from mien.engine.language import tr, tr_later
 
 _LEFT: Final = 44.0
 _BELOW: Final = 24.0
 _ABOVE: Final = 8.0
 _LINE: Final = 1.8  # pixels
 _ENTRY: Final = 20.0  # height of a line of the legend
-VALENCE: Final = "valence (−1 to 1)"  # noqa: RUF001 (shown)
+VALENCE: Final = tr_later("valence (−1 to 1)")  # noqa: RUF001 (shown)
 
 
 class Timeline(QWidget):
@@ -155,7 +157,7 @@ class Timeline(QWidget):
         """Places of the legend's entries, from its own top left corner."""
         measure, places = QFontMetricsF(self._font()), []
         x = y = 0.0
-        for name in self._labels:
+        for name in map(_shown, self._labels):
             width = measure.horizontalAdvance(name) + 26
             if x and x + width > self.width():
                 x, y = 0.0, y + _ENTRY
@@ -202,7 +204,7 @@ class Timeline(QWidget):
             painter.drawRoundedRect(dot, 2, 2)
             painter.setPen(palette.color(QPalette.ColorRole.Mid if off else QPalette.ColorRole.Dark))
             middle = Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft
-            painter.drawText(place.adjusted(15, 0, 0, 0), middle, name)
+            painter.drawText(place.adjusted(15, 0, 0, 0), middle, _shown(name))
             if self.hasFocus() and index == self._chosen:
                 painter.setPen(QPen(palette.color(QPalette.ColorRole.Highlight), 1.6))
                 painter.setBrush(Qt.BrushStyle.NoBrush)
@@ -232,9 +234,10 @@ class Timeline(QWidget):
         palette = self.palette()
         painter.setPen(QPen(palette.color(QPalette.ColorRole.Dark), 1))
         painter.drawLine(QPointF(x, axes.area.top()), QPointF(x, axes.area.bottom()))
-        lines = [f"{time_s:.1f} s"]
-        lines += [f"{name} {value * 100:.0f} %" for name, value in sorted(values.items(), key=lambda one: -one[1])[:4]]
-        lines += [] if valence is None else [self.tr("valence {value:+.2f}").format(value=valence)]
+        lines = [tr("{seconds:.1f} s", seconds=time_s)]
+        for name, value in sorted(values.items(), key=lambda one: -one[1])[:4]:
+            lines.append(tr("{name} {share:.0f} %", name=expression(name), share=value * 100))
+        lines += [] if valence is None else [tr("valence {value:+.2f}", value=valence)]
         measure = painter.fontMetrics()
         width = max(measure.horizontalAdvance(text) for text in lines) + 16
         left = x + 8 if x + 8 + width < axes.area.right() else x - 8 - width
@@ -269,3 +272,8 @@ class Timeline(QWidget):
         painter.drawLine(QPointF(area.left(), below), QPointF(area.right(), below))
         painter.setPen(ink)
         draw_time_ticks(painter, axes, {-50.0: "50 s", -40.0: "40", -30.0: "30", -20.0: "20", -10.0: "10"}, below)
+
+
+def _shown(name: str) -> str:
+    """What a curve is called on the screen."""
+    return tr(name) if name == VALENCE else expression(name)

@@ -11,8 +11,10 @@ import numpy as np
 from PySide6.QtCore import QBuffer, QIODevice
 from PySide6.QtGui import QImage
 
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.palette import paper_palette, series_colour
-from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent, tr
+from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent
+from mien.engine.language import language, tr
 from mien.engine.review.statistics import PersonStatistics
 from mien.engine.review.video.report_content import ReportContent
 from mien.engine.types import RgbImage
@@ -40,12 +42,15 @@ def page_of(content: ReportContent, chart: QImage) -> str:
 
 def _lines(content: ReportContent, chart: QImage) -> Iterator[str]:
     title = escape(content.title)
-    yield f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>'
+    spoken = language().replace("_", "-")
+    yield f'<!doctype html>\n<html lang="{spoken}">\n<head>\n<meta charset="utf-8">\n<title>{title}</title>'
     yield f"<style>{_STYLE}</style>\n</head>\n<body>\n<h1>{title}</h1>"
     yield from (f'<p class="facts">{escape(line)}</p>' for line in facts(content))
     yield f"<h2>{escape(tr('Expressions over time'))}</h2>"
     yield f'<img class="chart" alt="{escape(tr("Timeline of all people"))}" src="{_png(chart)}">'
-    swatches = "&emsp;".join(_swatch(index) + escape(name) for index, name in enumerate(content.session.labels))
+    swatches = "&emsp;".join(
+        _swatch(index) + escape(expression(name)) for index, name in enumerate(content.session.labels)
+    )
     yield f"<p>{swatches}</p>"
     for person in content.people:
         yield from _person(content, person)
@@ -53,11 +58,11 @@ def _lines(content: ReportContent, chart: QImage) -> Iterator[str]:
 
 
 def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
-    yield f"<section>\n<h2>{escape(person.name)}</h2>"
+    yield f"<section>\n<h2>{escape(called(person.name))}</h2>"
     yield f'<p class="facts">{escape(time_spent(person))}</p>'
     blocks = [
         f'<span style="flex-basis:{item.share * 100:.2f}%;background:{_colour(index)}">'
-        f"{f'{item.percent} %' if item.percent >= 4 else ''}</span>"
+        f"{tr('{share:.0f} %', share=item.percent) if item.percent >= 4 else ''}</span>"
         for index, item in enumerate(person.labels)
         if item.share > 0
     ]
@@ -65,13 +70,16 @@ def _person(content: ReportContent, person: PersonStatistics) -> Iterator[str]:
     yield f"<table>\n<tr>{''.join(f'<th>{escape(head)}</th>' for head in table_heads())}</tr>"
     for index, item in enumerate(person.labels):
         cells = table_cells(person, item, peak="{value} · {time}")
-        yield f"<tr><td>{_swatch(index)}{escape(item.label)}</td>{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
+        name = _swatch(index) + escape(expression(item.label))
+        yield f"<tr><td>{name}</td>{''.join(f'<td>{escape(c)}</td>' for c in cells)}</tr>"
     yield "</table>"
     for item in person.labels:
         image = content.thumbnails.get((person.track_id, item.label))
         if item.highest is not None and image is not None:
             peak = item.highest
-            text = f"{escape(item.label)} {percent(peak.probability, 0)}<br><span>{clock(peak.time_s)}</span>"
+            text = (
+                f"{escape(expression(item.label))} {percent(peak.probability, 0)}<br><span>{clock(peak.time_s)}</span>"
+            )
             yield f'<figure><img alt="" src="{_png(to_qimage(image))}"><figcaption>{text}</figcaption></figure>'
     yield "</section>"
 

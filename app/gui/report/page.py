@@ -9,12 +9,14 @@ from PySide6.QtCore import QBuffer, QIODevice, QMarginsF, QRectF, QSizeF, Qt
 from PySide6.QtGui import QColor, QFont, QImage, QPageSize, QPainter, QPalette, QPdfWriter, QPen
 from PySide6.QtWidgets import QApplication
 
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.palette import paper_palette, series_colour
 from mien.app.gui.report.html import page_of, to_qimage
-from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent, tr
+from mien.app.gui.report.text import NOTE, clock, facts, percent, table_cells, table_heads, time_spent
 from mien.app.gui.review.chart import NAMES, RIGHT, ChartPainter, ChartView
 from mien.engine.drawing.overlay import track_colour
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr, trn
 from mien.engine.review.exports import EVERYTHING, Selection
 from mien.engine.review.selected import refuse_own, save_export
 from mien.engine.review.session import RecordedSession
@@ -69,7 +71,7 @@ def save_content(content: ReportContent, path: Path) -> None:
             _Pages(painter, content, writer.newPage).draw()
             painter.end()
     if not done:
-        raise ReviewError(f"{path}: cannot be drawn; there may be too little memory")
+        raise ReviewError(tr("{path}: cannot be drawn; there may be too little memory", path=path))
     save_export(content.session, path, bytes(buffer.data().data()))
 
 
@@ -197,7 +199,7 @@ class _Pages:
     def _legend(self, labels: tuple[str, ...], y: float) -> float:
         x = _MARGIN + NAMES
         self._p.setFont(_font(12))
-        for index, name in enumerate(labels):
+        for index, name in enumerate(map(expression, labels)):
             width = self._p.fontMetrics().horizontalAdvance(name)
             if x + width + 24 > _WIDTH - _MARGIN:
                 x, y = _MARGIN + NAMES, y + 20
@@ -222,7 +224,7 @@ class _Pages:
             self._p.setBrush(QColor(*track_colour(person.track_id)))
             self._p.drawEllipse(QRectF(_MARGIN + 4, y + (step - 10) / 2 - 5, 10, 10))
             self._p.setPen(self._ink(QPalette.ColorRole.WindowText))
-            name = self._p.fontMetrics().elidedText(person.name, Qt.TextElideMode.ElideRight, NAMES - 28)
+            name = self._p.fontMetrics().elidedText(called(person.name), Qt.TextElideMode.ElideRight, NAMES - 28)
             self._p.drawText(QRectF(_MARGIN + 20, y, NAMES - 24, step - 10), Qt.AlignmentFlag.AlignVCenter, name)
             self._p.setBrush(self._ink(QPalette.ColorRole.AlternateBase))
             self._p.setPen(Qt.PenStyle.NoPen)
@@ -237,14 +239,16 @@ class _Pages:
                 self._p.setPen(Qt.PenStyle.NoPen)
                 self._p.setBrush(series_colour(index, self._palette))
                 self._p.drawRect(block)
-                text = f"{item.percent} %"
+                text = tr("{share:.0f} %", share=item.percent)
                 if width > self._p.fontMetrics().horizontalAdvance(text) + 8:
                     self._p.setPen(Qt.GlobalColor.white)
                     self._p.drawText(block, Qt.AlignmentFlag.AlignCenter, text)
                 x += width
             y += step
         if len(people) > _PEOPLE:
-            more = tr("and {count} more, on the next pages").format(count=len(people) - _PEOPLE)
+            more = trn(
+                "and {count} more, on the next pages", "and {count} more, on the next pages", len(people) - _PEOPLE
+            )
             self._text(left, y - 4, more, 12, muted=True)
         return y
 
@@ -253,7 +257,7 @@ class _Pages:
         self._p.setPen(Qt.PenStyle.NoPen)
         self._p.setBrush(QColor(*track_colour(person.track_id)))
         self._p.drawEllipse(QRectF(_MARGIN, y + 5, 12, 12))
-        top = self._text(_MARGIN + 20, y, person.name, 16, bold=True)
+        top = self._text(_MARGIN + 20, y, called(person.name), 16, bold=True)
         top = self._text(_MARGIN, top + 1, time_spent(person), 12, muted=True) + 4
         widths = [130.0, 58.0, 62.0, 70.0, 70.0, 92.0, 56.0, 150.0]
         self._p.setFont(_font(11, bold=True))
@@ -268,7 +272,7 @@ class _Pages:
             self._p.setFont(_font(12))
             self._p.setPen(self._ink(QPalette.ColorRole.WindowText))
             cells = table_cells(person, item, peak=tr("{value} at {time}"))
-            self._row([item.label, *cells], widths, at, indent=17)
+            self._row([expression(item.label), *cells], widths, at, indent=17)
         self._thumbnails(person, _MARGIN + sum(widths) + 24, top)
         return max(top + _ROW * (len(person.labels) + 1), top + 2 * (_THUMB + 22))
 
@@ -295,7 +299,7 @@ class _Pages:
             self._p.drawImage(QRectF(x, y, _THUMB, _THUMB), to_qimage(image))
             self._p.setFont(_font(10))
             self._p.setPen(self._ink(QPalette.ColorRole.WindowText))
-            text = f"{label} {percent(peak.probability, 0)}"
+            text = f"{expression(label)} {percent(peak.probability, 0)}"
             text = self._p.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, int(_THUMB + 6))
             self._p.drawText(QRectF(x, y + _THUMB + 1, _THUMB + 8, 13), Qt.AlignmentFlag.AlignLeft, text)
             self._p.setPen(self._ink(QPalette.ColorRole.Dark))

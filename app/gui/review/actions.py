@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Final
 
@@ -29,17 +29,28 @@ def _tr(text: str) -> str:
     return QCoreApplication.translate("Review", text)
 
 
+def _titles() -> dict[str, str]:
+    """Of the menus, by their names."""
+    return {
+        "recording": _tr("&Recording"),
+        "edit": _tr("&Edit"),
+        "play": _tr("&Play"),
+        "code": _tr("&Code"),
+        "view": _tr("&View"),
+    }
+
+
 def _entries() -> dict[str, tuple[tuple[str, str, str, str], ...]]:
-    """Menus, and of each entry its name, text, keys and icon; an entry without a name is a line."""
+    """By menu, of each entry its name, text, keys and icon; an entry without a name is a line."""
     line = ("", "", "", "")
     return {
-        _tr("&Recording"): (
+        "recording": (
             ("compare", _tr("&Compare…"), "Ctrl+K", "list"),
             ("report", _tr("&Report…"), "Ctrl+P", "export"),
             line,
             ("close", _tr("C&lose"), "Ctrl+W", "close"),
         ),
-        _tr("&Edit"): (
+        "edit": (
             ("undo", _tr("&Undo"), "Ctrl+Z", ""),
             ("redo", _tr("&Redo"), "Ctrl+Shift+Z", ""),
             ("delete", _tr("&Delete the selected event"), "Del", ""),
@@ -48,7 +59,7 @@ def _entries() -> dict[str, tuple[tuple[str, str, str, str], ...]]:
             ("select_end", _tr("Selection &ends here"), "O", ""),
             ("select_none", _tr("Select &nothing"), "Escape", ""),
         ),
-        _tr("&Play"): (
+        "play": (
             ("play", _tr("&Play or pause"), "Space", "play"),
             ("back", _tr("P&revious frame"), "Left", "previous"),
             ("on", _tr("&Next frame"), "Right", "next"),
@@ -69,13 +80,13 @@ def _entries() -> dict[str, tuple[tuple[str, str, str, str], ...]]:
             ("next_event", _tr("Next e&vent"), "E", ""),
             ("previous_event", _tr("Previous event"), "Shift+E", ""),
         ),
-        _tr("&Code"): (
+        "code": (
             ("mark", _tr("Set a &marker"), "M", "marker"),
             ("exclude", _tr("E&xclude the selection"), "X", "eye-off"),
             ("add_code", _tr("&New code…"), "Ctrl+N", "plus"),
             ("import_codes", _tr("Codes of &another recording…"), "", "folder"),
         ),
-        _tr("&View"): (
+        "view": (
             ("overlay", _tr("&Boxes and numbers"), "B", "overlay"),
             line,
             ("zoom_in", _tr("Zoom &in"), "Ctrl++", "plus"),
@@ -104,10 +115,11 @@ class ReviewActions:
 
     def __init__(self, owner: QWidget, bar: QMenuBar) -> None:
         self.actions: dict[str, QAction] = {}
-        self.menus = {}
-        for title, entries in _entries().items():
-            menu = bar.addMenu(title)
-            self.menus[title.replace("&", "")] = menu
+        self.menus: dict[str, QMenu] = {}
+        """By their names: recording, edit, play, code, view."""
+        titles = _titles()
+        for menu_name, entries in _entries().items():
+            menu = self.menus[menu_name] = bar.addMenu(titles[menu_name])
             for name, text, key, sign in entries:
                 if not name:
                     menu.addSeparator()
@@ -152,11 +164,16 @@ class ReviewActions:
             action.setEnabled(on)
 
 
-def add_choices(menu: QMenu, title: str, choices: Iterable[str], do: Callable[[str], object]) -> None:
-    """Add a menu of `choices`; `do` is told which was chosen."""
+def add_choices(menu: QMenu, title: str, choices: Mapping[str, str], do: Callable[[str], object]) -> None:
+    """Add a menu of `choices`, values with their texts; `do` is told which was chosen."""
     inner = menu.addMenu(title)
-    for choice in choices:
-        inner.addAction(choice.replace("-", " "), partial(do, choice))
+    for choice, text in choices.items():
+        inner.addAction(text, partial(do, choice))
+
+
+def expectations() -> dict[str, str]:
+    """How often expressions can be expected, but for own frequencies, with their names in the menu."""
+    return {"as-trained": _tr("as trained"), "balanced": _tr("balanced"), "lab": _tr("lab")}
 
 
 def own_key(event: QEvent) -> bool:

@@ -12,9 +12,11 @@ import numpy as np
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QBrush, QColor, QFont, QPainter, QPalette, QPen, QPolygonF
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.plot import Axes, Values, draw_curve, draw_time_ticks, stretches
 from mien.engine.drawing.overlay import track_colour
+from mien.engine.language import tr
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.face.curves import curve, range_of
 from mien.engine.review.spans import Span, clock_ms
@@ -141,7 +143,7 @@ class ChartPainter:
         painter.setPen(Qt.PenStyle.NoPen)
         painter.setBrush(QColor(*track_colour(track.track_id)))
         painter.drawEllipse(QRectF(left + 4, top + LANE / 2 - 5, 10, 10))
-        self._name(painter, left, top, LANE, self._session.name_of(track.track_id))
+        self._name(painter, left, top, LANE, called(self._session.name_of(track.track_id)))
         own = Axes(lane, axes.start_s, axes.end_s)
         first, last = np.searchsorted(track.times_s, (axes.start_s, axes.end_s))
         part = slice(max(int(first) - 1, 0), int(last) + 1)
@@ -169,7 +171,8 @@ class ChartPainter:
         small.setPointSizeF(self._font.pointSizeF() * 0.75)
         painter.setFont(small)
         painter.setPen(self._ink(QPalette.ColorRole.Dark))
-        for text, where in ((f"{high:g}", Qt.AlignmentFlag.AlignTop), (f"{low:g}", Qt.AlignmentFlag.AlignBottom)):
+        for value, where in ((high, Qt.AlignmentFlag.AlignTop), (low, Qt.AlignmentFlag.AlignBottom)):
+            text = tr("{value:g}", value=float(value))
             area = axes.area.adjusted(3, 0, -3, 0)
             painter.drawText(area, Qt.AlignmentFlag.AlignLeft | where, text.replace("-", "\u2212"))
         painter.setFont(self._font)

@@ -21,6 +21,7 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.file_dialogs import ask_recording, ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.plot import Axes, draw_curve, draw_time_ticks, stretches
@@ -28,6 +29,7 @@ from mien.app.gui.look.widgets import button, column, label, padded, row
 from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.review.export_statistics import rows_of, table
 from mien.engine.review.exports import Selection
 from mien.engine.review.selected import refuse_own, save_export
@@ -85,7 +87,11 @@ class CurvesChart(QWidget):
             painter.drawLine(QPointF(axes.area.left(), y), QPointF(axes.area.right(), y))
             painter.setPen(palette.color(QPalette.ColorRole.Dark))
             where = QRectF(0, y - 10, _LEFT - 6, 20)
-            painter.drawText(where, Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter, f"{share:.0%}")
+            painter.drawText(
+                where,
+                Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter,
+                tr("{share:.0f} %", share=share * 100),
+            )
         room = max(axes.area.width() / 90, 1)
         step = next((step for step in _STEPS_S if (axes.end_s - axes.start_s) / step <= room), 7200)
         first = math.ceil(axes.start_s / step)
@@ -109,7 +115,8 @@ class CurvesChart(QWidget):
             for name, _, track, index, by in self._curves:
                 row_ = int(np.searchsorted(track.times_s + by, time_s, "right")) - 1
                 if row_ >= 0 and time_s - track.times_s[row_] - by < 0.5:
-                    lines.append(f"{name}: {track.probabilities[row_, index] * 100:.0f} %")
+                    share = float(track.probabilities[row_, index]) * 100
+                    lines.append(tr("{name}: {share:.0f} %", name=name, share=share))
             QToolTip.showText(event.globalPosition().toPoint(), "\n".join(lines), self)
         self.update()
 
@@ -180,15 +187,17 @@ class CompareWindow(QDialog):
             box.clear()
             for key in session.tracks:
                 other = "" if self._first is self._second else f"{session.csv.stem}: "
-                box.addItem(f"{other}{session.name_of(key)}", key)
+                box.addItem(f"{other}{called(session.name_of(key))}", key)
             same = number == 1 and self._first is self._second and box.count() > 1
             box.setCurrentIndex(1 if same else 0)
             box.blockSignals(False)
         self.label.blockSignals(True)
-        before = self.label.currentText()
+        before = self.label.currentData()
         self.label.clear()
-        self.label.addItems([name for name in self._first.labels if name in self._second.labels])
-        self.label.setCurrentIndex(max(self.label.findText(before), 0))
+        for name in self._first.labels:
+            if name in self._second.labels:
+                self.label.addItem(expression(name), name)
+        self.label.setCurrentIndex(max(self.label.findData(before), 0))
         self.label.blockSignals(False)
 
     def open_other(self, path: Path) -> None:
@@ -203,7 +212,9 @@ class CompareWindow(QDialog):
     def _opened(self, session: RecordedSession) -> None:
         self._task = None
         if not set(session.labels) & set(self._first.labels):
-            self._failed(f"{session.csv.name}: has no label in common with {self._first.csv.name}")
+            self._failed(
+                tr("{one}: has no label in common with {other}", one=session.csv.name, other=self._first.csv.name)
+            )
             return
         self._second = session
         self._fill()
@@ -224,7 +235,7 @@ class CompareWindow(QDialog):
 
     def _show(self) -> None:
         found = self.comparison
-        name = self.label.currentText()
+        name = self.label.currentData()
         if found is None or not name:
             self.chart.show_curves([])
             return
@@ -239,12 +250,14 @@ class CompareWindow(QDialog):
         from html import escape
 
         span = self._state.span
-        part = self.tr("whole recording") if span is None else f"{clock_ms(span.start_s)} – {clock_ms(span.end_s)}"
+        part = self.tr("Figures: whole recording")
+        if span is not None:
+            part = tr("Figures: {start} – {end}", start=clock_ms(span.start_s), end=clock_ms(span.end_s))
         swatches = "&nbsp;&nbsp;&nbsp; ".join(
             f"<span style='color:{colour.name()}'>■</span>&nbsp;{escape(who)}"
             for colour, who in zip(self.chart._colours(), names, strict=True)
         )
-        self._legend.setText(f"{swatches}&nbsp;&nbsp;&nbsp; {self.tr('Figures')}: {part}")
+        self._legend.setText(f"{swatches}&nbsp;&nbsp;&nbsp; {escape(part)}")
         self._table(found, names)
 
     def _table(self, found: Comparison, names: list[str]) -> None:
@@ -257,9 +270,11 @@ class CompareWindow(QDialog):
         self.figures.setRowCount(len(found.labels))
         for at, item in enumerate(found.labels):
             cells = [
-                item.label, _percent(item.first.mean), _percent(item.second.mean), _points(item.mean_difference),
-                f"{item.first.percent} %", f"{item.second.percent} %", _points(item.share_difference),
-                "–" if math.isnan(item.correlation) else f"{item.correlation:+.2f}",
+                expression(item.label),
+                _percent(item.first.mean), _percent(item.second.mean), _points(item.mean_difference),
+                tr("{share:.0f} %", share=item.first.percent), tr("{share:.0f} %", share=item.second.percent),
+                _points(item.share_difference),
+                "–" if math.isnan(item.correlation) else tr("{value:+.2f}", value=item.correlation),
             ]  # fmt: skip
             for number, text in enumerate(cells):
                 cell = QTableWidgetItem(text)
@@ -271,7 +286,7 @@ class CompareWindow(QDialog):
     def _picked(self) -> None:
         item = self.figures.item(self.figures.currentRow(), 0)
         if item is not None:
-            self.label.setCurrentText(item.text())
+            self.label.setCurrentIndex(self.label.findText(item.text()))
 
     def _save(self) -> None:
         name = ask_save(self, self.tr("Save figures"), str(self._first.csv.with_name("comparison.csv")), "CSV (*.csv)")
@@ -307,8 +322,8 @@ class CompareWindow(QDialog):
 
 
 def _percent(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value * 100:.1f} %"
+    return "–" if math.isnan(value) else tr("{share:.1f} %", share=value * 100)
 
 
 def _points(value: float) -> str:
-    return "–" if math.isnan(value) else f"{value * 100:+.1f}"
+    return "–" if math.isnan(value) else tr("{value:+.1f}", value=value * 100)

@@ -9,6 +9,7 @@ from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.widgets import button, column, label, row, tool
 from mien.app.gui.review.state import ReviewState
 from mien.engine.errors import ReviewError
@@ -238,7 +239,7 @@ class EventsPanel(QWidget):
         )
         _put(self.events, at, _WHAT, what, editable=False)
         coding = self._state.history.now
-        who = "" if event.track is None else self._state.session.name_of(coding.leader(event.track))
+        who = "" if event.track is None else called(self._state.session.name_of(coding.leader(event.track)))
         _put(self.events, at, _WHO, who, editable=False)
         _put(self.events, at, _TEXT, event.text)
 

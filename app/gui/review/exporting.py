@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING
 from PySide6.QtCore import QObject, QTimer, Signal
 from PySide6.QtWidgets import QMenu, QProgressBar, QWidget
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.file_dialogs import ask_save
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, clock, label, open_folder, row
 from mien.app.gui.report.page import save_content
 from mien.app.gui.review.state import ReviewState
 from mien.app.gui.tasks import Task
+from mien.engine.language import tr
 from mien.engine.review.exports import EXPORTERS, exporter
 from mien.engine.review.spans import clock_ms
 
@@ -104,9 +106,12 @@ class ExportJob(QWidget):
 
     def _show(self) -> None:
         told = self._told
-        left = "" if told is None or told.left_s is None else self.tr(", {left} left").format(left=clock(told.left_s))
         done = 0.0 if told is None else told.done
-        self._text.setText(self.tr("Writing {name}: {done:.0%}{left}").format(name=self._name, done=done, left=left))
+        text = tr("Writing {name}: {done:.0f} %", name=self._name, done=done * 100)
+        if told is not None and told.left_s is not None:
+            left = clock(told.left_s)
+            text = tr("Writing {name}: {done:.0f} %, {left} left", name=self._name, done=done * 100, left=left)
+        self._text.setText(text)
         self._bar.setValue(round(done * 1000))
         self.show()
 
@@ -127,13 +132,14 @@ class Exporting(QObject):
         menu.addAction(self.tr("Report (PDF, HTML or PNG)…"), self.report)
         menu.addSeparator()
         for kind, export in EXPORTERS.items():
-            menu.addAction(f"{export.title[0].upper()}{export.title[1:]}…", partial(self.export, kind))
+            title = tr(export.title)
+            menu.addAction(f"{title[0].upper()}{title[1:]}…", partial(self.export, kind))
 
     def say_selection(self) -> None:
         """Say what is written, where something is selected."""
         state = self.state
         if state is not None and (state.span is not None or state.person is not None):
-            who = self.tr("everybody") if state.person is None else state.session.name_of(state.person)
+            who = self.tr("everybody") if state.person is None else called(state.session.name_of(state.person))
             part = self.tr("the whole recording")
             if state.span is not None:
                 part = f"{clock_ms(state.span.start_s)} – {clock_ms(state.span.end_s)}"
@@ -149,7 +155,7 @@ class Exporting(QObject):
     def export(self, kind: str) -> None:
         """Ask where to, and write one of `EXPORTERS`: the selected span and person, else everything."""
         export = EXPORTERS[kind]
-        kinds = f"{export.title} (*{export.suffix})"
+        kinds = f"{tr(export.title)} (*{export.suffix})"
         ending = f" {kind if kind != 'csv' else 'export'}.csv" if export.suffix == ".csv" else export.suffix
         name = ask_save(self._window, self.tr("Export"), self._beside(ending), kinds)
         if name:

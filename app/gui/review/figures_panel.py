@@ -8,10 +8,12 @@ from PySide6.QtCore import Qt, Signal
 from PySide6.QtGui import QColor, QGuiApplication, QPixmap
 from PySide6.QtWidgets import QHeaderView, QTreeWidget, QTreeWidgetItem, QWidget
 
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.look.palette import series_colour
 from mien.app.gui.look.widgets import button, column, label, row
 from mien.app.gui.review.state import ReviewState
 from mien.engine.drawing.overlay import track_colour
+from mien.engine.language import tr, trn
 from mien.engine.review.spans import WHOLE, clock_ms
 from mien.engine.review.statistics import PersonStatistics, statistics
 
@@ -87,19 +89,20 @@ class FiguresPanel(QWidget):
             self._add(person)
         whole = state.session.duration_s if span is None else span.seconds
         out_s = whole - people[0].seconds if people else 0.0
-        self._left_out.setText(self.tr("{seconds:.1f} s excluded").format(seconds=out_s) if out_s > 0.05 else "")
+        self._left_out.setText(tr("{seconds:.1f} s excluded", seconds=out_s) if out_s > 0.05 else "")
         self._left_out.setVisible(out_s > 0.05)
 
     def _add(self, person: PersonStatistics) -> None:
-        top = QTreeWidgetItem([person.name])
+        top = QTreeWidgetItem([called(person.name)])
         top.setIcon(0, _dot(QColor(*track_colour(person.track_id))))
         font = top.font(0)
         font.setBold(True)
         top.setFont(0, font)
         self.tree.addTopLevelItem(top)
         top.setFirstColumnSpanned(True)
-        sure = QTreeWidgetItem([self.tr("seen {seen:.1f} s, sure {sure:.1f} s, uncertain {uncertain:.1f} s").format(
-            seen=person.seen_s, sure=person.sure_s, uncertain=person.uncertain_s
+        sure = QTreeWidgetItem([tr(
+            "seen {seen:.1f} s, sure {sure:.1f} s, uncertain {uncertain:.1f} s",
+            seen=person.seen_s, sure=person.sure_s, uncertain=person.uncertain_s,
         )])  # fmt: skip
         sure.setForeground(0, self.palette().color(self.palette().ColorRole.Dark))
         top.addChild(sure)
@@ -107,11 +110,15 @@ class FiguresPanel(QWidget):
         for index, item in enumerate(person.labels):
             peak = item.highest
             cells = [
-                item.label,
-                "–" if math.isnan(item.mean) else f"{item.mean * 100:.1f} %",
-                f"{item.percent} %" if person.sure_s > 0 else "–",
-                f"{item.episodes} × {item.mean_length_s:.1f} s" if item.episodes else "–",
-                "–" if peak is None else f"{peak.probability * 100:.0f} %  {clock_ms(peak.time_s)[:-4]}",
+                expression(item.label),
+                "–" if math.isnan(item.mean) else tr("{share:.1f} %", share=item.mean * 100),
+                tr("{share:.0f} %", share=item.percent) if person.sure_s > 0 else "–",
+                tr("{count} × {length:.1f} s", count=item.episodes, length=item.mean_length_s)
+                if item.episodes
+                else "–",
+                "–"
+                if peak is None
+                else tr("{share:.0f} %", share=peak.probability * 100) + f"  {clock_ms(peak.time_s)[:-4]}",
             ]
             made = QTreeWidgetItem(cells)
             made.setIcon(0, _dot(series_colour(index, self.palette())))
@@ -119,7 +126,7 @@ class FiguresPanel(QWidget):
                 made.setTextAlignment(number, _RIGHT)
             if peak is not None:
                 made.setData(0, Qt.ItemDataRole.UserRole, peak.time_s)
-                made.setToolTip(4, self.tr("{count} peaks").format(count=len(item.peaks)))
+                made.setToolTip(4, trn("{count} peak", "{count} peaks", len(item.peaks)))
             top.addChild(made)
         top.setExpanded(True)
 

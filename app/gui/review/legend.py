@@ -9,7 +9,9 @@ from PySide6.QtCore import QEvent, Qt
 from PySide6.QtGui import QPixmap
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel
 
+from mien.app.gui.look.expressions import expression
 from mien.app.gui.look.palette import series_colour
+from mien.engine.language import tr
 from mien.engine.review.face.curves import curves_of
 
 if TYPE_CHECKING:
@@ -34,9 +36,9 @@ class Legend(QLabel):
         self._choice.clear()
         self._choice.addItem(self.tr("the most probable expression"), None)
         for index, name in enumerate(labels):
-            self._choice.addItem(name, index)
+            self._choice.addItem(expression(name), index)
         for name, text in curves_of(session).items():
-            self._choice.addItem(text, name)
+            self._choice.addItem(tr(text), name)
         self._choice.blockSignals(False)
         self._colour()
 
@@ -53,5 +55,5 @@ class Legend(QLabel):
             swatch = QPixmap(12, 12)
             swatch.fill(colour)
             self._choice.setItemIcon(index + 1, swatch)
-            parts.append(f"<span style='color:{colour.name()}'>■</span>&nbsp;{html.escape(name)}")
+            parts.append(f"<span style='color:{colour.name()}'>■</span>&nbsp;{html.escape(expression(name))}")
         self.setText("&nbsp;&nbsp;&nbsp; ".join(parts))

@@ -8,6 +8,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtGui import QColor, QPixmap
 from PySide6.QtWidgets import QAbstractItemView, QListWidget, QListWidgetItem, QMenu, QWidget
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.widgets import button, column, label, row
 from mien.app.gui.review.state import ReviewState
 from mien.engine.drawing.overlay import track_colour
@@ -61,7 +62,7 @@ class PeoplePanel(QWidget):
         self._filling = True
         self.list.clear()
         for key in state.session.tracks:
-            item = QListWidgetItem(state.session.name_of(key))
+            item = QListWidgetItem(called(state.session.name_of(key)))
             item.setData(Qt.ItemDataRole.UserRole, key)
             flags = Qt.ItemFlag.ItemIsUserCheckable | Qt.ItemFlag.ItemIsEditable
             item.setFlags(item.flags() | flags)
@@ -86,7 +87,7 @@ class PeoplePanel(QWidget):
         ]
         self._asked = (found[0].old, found[0].new) if found else None
         if found:
-            names = [self._state.session.name_of(key) for key in (found[0].new, found[0].old)]
+            names = [called(self._state.session.name_of(key)) for key in (found[0].new, found[0].old)]
             text = self.tr("{new} appeared where {old} was last seen, {seconds:.1f} s later. One person?")
             self._suggestion.setText(text.format(new=names[0], old=names[1], seconds=found[0].gap_s))
         for part in (self._suggestion, self._yes, self._no):
@@ -108,7 +109,7 @@ class PeoplePanel(QWidget):
         hidden = item.checkState() is Qt.CheckState.Unchecked
         if hidden != (key in state.session.coding.hidden):
             state.do(self.tr("hide person"), lambda coding: coding.with_hidden(key, hidden))
-        elif item.text().strip() != state.session.name_of(key):
+        elif item.text().strip() != called(state.session.name_of(key)):
             state.do(self.tr("rename"), lambda coding: coding.with_name(key, item.text()))
 
     def _selected(self) -> None:
@@ -131,7 +132,7 @@ class PeoplePanel(QWidget):
         menu.clear()
         for key in rows:
             if key != state.person and state.person is not None:
-                menu.addAction(state.session.name_of(key), partial(self._merge_into, key))
+                menu.addAction(called(state.session.name_of(key)), partial(self._merge_into, key))
         self._merge.setEnabled(not menu.isEmpty())
         self._split.setEnabled(state.person in set(state.session.coding.merged.values()))
 

@@ -29,8 +29,11 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
+from mien.app.gui.look.expressions import called, expression
 from mien.app.gui.review.chart import FLAGS, NAMES, RIGHT, ChartPainter, ChartView
 from mien.app.gui.review.state import ReviewState
+from mien.engine.language import tr
+from mien.engine.review.coding.model import Event, EventKind
 from mien.engine.review.face.curves import curves_of, value_of
 from mien.engine.review.spans import Span, clock_ms
 
@@ -212,18 +215,18 @@ class Lanes(QWidget):
                 continue
             order = np.argsort(-track.probabilities[row], kind="stable")[:3]
             values = ", ".join(
-                f"{html.escape(session.labels[i])}&nbsp;{track.probabilities[row][i] * 100:.0f}&nbsp;%" for i in order
+                html.escape(_likely(session.labels[i], float(track.probabilities[row][i]))).replace(" ", "&nbsp;")
+                for i in order
             )
             chosen = self._state.label
             if isinstance(chosen, str):
                 measured = value_of(session, track, chosen, row)
-                values += f"; {html.escape(curves_of(session)[chosen])}: {measured:.2f}" * np.isfinite(measured)
-            lines.append(f"{html.escape(session.name_of(key))}: {values}")
-        lines += [
-            html.escape(f"{event.title}{f' ({event.text})' if event.text and event.text != event.title else ''}")
-            for event in session.coding.events
-            if event.start_s - 0.02 <= time_s <= event.end_s + 0.02
-        ]
+                if np.isfinite(measured):
+                    about = tr("{name}: {value:.2f}", name=tr(curves_of(session)[chosen]), value=float(measured))
+                    values += f"; {html.escape(about)}"
+            lines.append(f"{html.escape(called(session.name_of(key)))}: {values}")
+        near = (e for e in session.coding.events if e.start_s - 0.02 <= time_s <= e.end_s + 0.02)
+        lines += [html.escape(_about(event)) for event in near]
         return "<br>".join(lines)
 
 
@@ -363,3 +366,13 @@ class Timeline(QWidget):
             control.blockSignals(False)
         self.lanes.show_state(self._state, self._start_s, self._end_s)
         self._align()
+
+
+def _likely(name: str, probability: float) -> str:
+    return tr("{name} {share:.0f} %", name=expression(name), share=probability * 100)
+
+
+def _about(event: Event) -> str:
+    if event.kind is EventKind.CODE:
+        return f"{event.code} ({event.text})" if event.text and event.text != event.code else event.code
+    return event.text or (tr("Excluded") if event.kind is EventKind.EXCLUDED else tr("Marker"))

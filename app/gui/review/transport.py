@@ -7,8 +7,9 @@ from PySide6.QtGui import QAction
 from PySide6.QtWidgets import QComboBox, QToolButton, QWidget
 
 from mien.app.gui.look.icons import icon
-from mien.app.gui.look.widgets import label, row
+from mien.app.gui.look.widgets import Elided, label, row
 from mien.app.gui.review.actions import SPEEDS, ReviewActions
+from mien.engine.language import tr
 from mien.engine.review.spans import clock_ms
 
 
@@ -29,13 +30,13 @@ class Transport(QWidget):
         self.speed.setAccessibleName(self.tr("Speed"))
         self.speed.setToolTip(self.tr("Speed: [ slower, ] faster, \\ normal"))
         for speed in SPEEDS:
-            self.speed.addItem(f"{speed:g} ×", speed)
+            self.speed.addItem(tr("{speed:g} ×", speed=speed), speed)
         self.speed.setCurrentIndex(SPEEDS.index(1.0))
         self.speed.currentIndexChanged.connect(lambda index: self.speed_chosen.emit(SPEEDS[index]))
         self.clock = label("0:00.000")
         self.clock.setProperty("role", "heading")
-        self.frame = label("", "muted")
-        self.selection = label("", "muted")
+        self.frame = Elided("muted")
+        self.selection = Elided("muted")
         mark, exclude = _button(actions["mark"], self.tr("Set a marker (M)")), _button(
             actions["exclude"], self.tr("Exclude the selection (X)")
         )  # fmt: skip

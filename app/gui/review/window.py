@@ -9,20 +9,14 @@ from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
-from PySide6.QtWidgets import (
-    QComboBox,
-    QMainWindow,
-    QMenu,
-    QSplitter,
-    QTabWidget,
-    QWidget,
-)
+from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QSplitter, QTabWidget, QWidget
 
+from mien.app.gui.look.expressions import called
 from mien.app.gui.look.file_dialogs import ask_recording
 from mien.app.gui.look.frame_view import FrameView
 from mien.app.gui.look.notice import Notice
 from mien.app.gui.look.widgets import button, column, label, row
-from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, own_key
+from mien.app.gui.review.actions import ReviewActions, add_choices, clicks, expectations, own_key
 from mien.app.gui.review.compare import CompareWindow
 from mien.app.gui.review.events_panel import EventsPanel
 from mien.app.gui.review.exporting import Exporting, ExportJob
@@ -36,16 +30,18 @@ from mien.app.gui.review.timeline import Timeline
 from mien.app.gui.review.transport import Transport
 from mien.app.gui.tasks import Task
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.review.coding.model import EventKind
 from mien.engine.review.session import RecordedSession, read_session
 from mien.engine.review.spans import clock_ms
-from mien.engine.settings import EXPECTED, Expectation
+from mien.engine.settings import Expectation
 
 if TYPE_CHECKING:
     from mien.engine.review.playback import Playback
     from mien.engine.review.video.origin import Origin
 
 _JUMP_S = 5.0
+_WIDE = 980  # pixels; a window that is narrower leaves out what can be spared
 _LOW = 720  # pixels; a window that is lower has no legend
 
 
@@ -113,17 +109,17 @@ class ReviewWindow(QMainWindow):
         export.setMenu(QMenu(self))
         self.exporting.fill(export.menu())
         export.menu().aboutToShow.connect(self.exporting.say_selection)
-        view = self.actions_.menus["View"]
-        add_choices(view, self.tr("Read as if &expected"), EXPECTED[:-1], self._read_again)  # without one's own
+        view = self.actions_.menus["view"]
+        add_choices(view, self.tr("Read as if &expected"), expectations(), self._read_again)
         self.look = ReviewLook(self, view, self.player)
-        own = self.actions_.menus["Recording"]
+        own = self.actions_.menus["recording"]
         more = QMenu(self.tr("&Export the selection"), self)
         self.exporting.fill(more)
         own.insertMenu(self.actions_["compare"], more)
-        tools = row(
-            label(self.tr("Show")), self._label, 8, label(self.tr("Person")), self._who, earlier, later, 0, export
-        )
+        person = label(self.tr("Person"))
+        tools = row(label(self.tr("Show")), self._label, 8, person, self._who, earlier, later, 0, export)
         tools.setContentsMargins(18, 6, 14, 0)
+        self._spare = (person, earlier, later)
         self._tools = (self._label, self._who, earlier, later, export)
         self._legend = Legend(self._label)
         self.panel = QTabWidget()
@@ -246,6 +242,8 @@ class ReviewWindow(QMainWindow):
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
+        for one in self._spare:  # peaks are in the menu, too, and have keys
+            one.setVisible(self.width() >= _WIDE)
         # The lanes are worth more than their legend, which is in the list of expressions, too.
         self._legend.setVisible(self.height() >= _LOW)
         self._lanes_height = 0
@@ -272,7 +270,7 @@ class ReviewWindow(QMainWindow):
         self._who.clear()
         self._who.addItem(self.tr("everybody"), None)
         for key in state.session.tracks:
-            self._who.addItem(state.session.name_of(key), key)
+            self._who.addItem(called(state.session.name_of(key)), key)
         self._who.blockSignals(False)
         self._selected()
         self._fit_lanes()
@@ -295,8 +293,9 @@ class ReviewWindow(QMainWindow):
         self._who.setCurrentIndex(max(self._who.findData(state.person), 0))
         self._who.blockSignals(False)
         span = state.span
-        text = "" if span is None else self.tr("{start} – {end} selected, {seconds:.3f} s").format(
-            start=clock_ms(span.start_s), end=clock_ms(span.end_s), seconds=span.seconds
+        text = "" if span is None else tr(
+            "{start} – {end} selected, {seconds:.3f} s",
+            start=clock_ms(span.start_s), end=clock_ms(span.end_s), seconds=span.seconds,
         )  # fmt: skip
         self.transport.show_selection(text)
         for name in ("exclude", "zoom_selection"):

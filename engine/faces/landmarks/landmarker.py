@@ -18,6 +18,7 @@ from mien.engine.errors import ModelError
 from mien.engine.faces.detector import mediapipe_tasks
 from mien.engine.faces.landmarks.pose import head_pose
 from mien.engine.inference.downloads import LANDMARKER
+from mien.engine.language import tr
 from mien.engine.measures import BLENDSHAPES, POINTS
 from mien.engine.system import missing_library
 from mien.engine.types import Box, FloatArray, RgbImage
@@ -69,11 +70,16 @@ class Landmarker:
         try:
             content = model.read_bytes()
         except OSError as error:
-            raise ModelError(f"{model}: the face landmarker cannot be read ({error.strerror})") from None
+            raise ModelError(
+                tr("{model}: the face landmarker cannot be read ({reason})", model=model, reason=error.strerror)
+            ) from None
         if hashlib.sha256(content).hexdigest() != LANDMARKER.sha256:
             raise ModelError(
-                f"{model}: is not the published face landmarker, or was altered (wrong SHA-256); delete it, so that it "
-                "is downloaded anew"
+                tr(
+                    "{model}: is not the published face landmarker, or was altered (wrong SHA-256); delete it, so"
+                    " that it is downloaded anew",
+                    model=model,
+                )
             )
         self._lock = threading.Lock()
         self._package, vision, base_options = mediapipe_tasks()
@@ -92,7 +98,9 @@ class Landmarker:
         except (ValueError, RuntimeError, OSError) as error:
             if missing_library(error):
                 raise
-            raise ModelError(f"{model}: MediaPipe cannot run the face landmarker ({error})") from None
+            raise ModelError(
+                tr("{model}: MediaPipe cannot run the face landmarker ({error})", model=model, error=error)
+            ) from None
 
     def find(self, image: RgbImage, boxes: Sequence[Box]) -> list[FoundFace | None]:
         """The landmarks of the faces in `boxes` of `image` ((H,W,3) uint8 RGB); None where none could be found."""

@@ -9,6 +9,7 @@ from typing import Final
 
 from mien.engine.errors import MienError
 from mien.engine.inference.bundle import Bundle
+from mien.engine.language import tr
 from mien.engine.live.cameras.group import Camera, LiveCameras
 from mien.engine.live.cameras.report import session_report
 from mien.engine.recording.plan import RecordingPlan
@@ -59,7 +60,7 @@ def camera_cost(
         deadline_s = time.monotonic() + _LOAD_S
         while any(session.status().model_state == "loading" for session in sessions):
             if time.monotonic() > deadline_s:
-                raise MienError("the model was not loaded in time")
+                raise MienError(tr("the model was not loaded in time"))
             time.sleep(0.02)
         watched.open()
         time.sleep(_WARM_UP_S)

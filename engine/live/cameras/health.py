@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import english, tr
 from mien.engine.threads import Stages
 
 PATH: Final = "/health"
@@ -40,8 +41,10 @@ class HealthServer:
         try:
             self._server = _Server((_LOOPBACK, port), partial(_Answer, report))
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or "no such port"
-            raise SettingsError(f"--health: port {port} cannot be opened ({reason}); choose another") from None
+            reason = getattr(error, "strerror", None) or tr("no such port")
+            raise SettingsError(
+                tr("--health: port {port} cannot be opened ({reason}); choose another", port=port, reason=reason)
+            ) from None
         self.port = int(self._server.server_address[1])
         self._stages = Stages({"health": partial(self._server.serve_forever, _LOOK_S)}, on_error=lambda: None)
         self._stages.start()
@@ -92,7 +95,7 @@ class _Answer(BaseHTTPRequestHandler):
             self.send_error(404)
         else:
             told = self._report()
-            body = json.dumps(told).encode() + b"\n"
+            body = json.dumps(english(told)).encode() + b"\n"
             self.send_response(200 if told.get("ok") else 503)
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(body)))

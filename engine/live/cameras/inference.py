@@ -8,6 +8,7 @@ from typing import Final
 
 from mien.engine.errors import explained
 from mien.engine.inference.bundle import Bundle
+from mien.engine.language import tr
 from mien.engine.live.models import ModelStage
 from mien.engine.live.prediction import LivePredictor, Model, read_all
 from mien.engine.settings import Settings
@@ -72,7 +73,9 @@ class Inference:
                 predictor.fail()
             if model is self.models.model:
                 name = model.bundle.manifest.name
-                self.models.failed(explained(error, f"{name} stopped working; choose the model again, or cpu"))
+                self.models.failed(
+                    explained(error, tr("{name} stopped working; choose the model again, or cpu", name=name))
+                )
             return
         for predictor, counts in zip(predictors, told, strict=True):
             predictor.told(*counts)

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.threads import Stages
 
 _QUERY_PORT: Final = 16571  # at which liblsl asks for streams; the same everywhere
@@ -131,6 +132,9 @@ def _listening(address: str) -> socket.socket:
         opened.bind((address, _QUERY_PORT))
     except OSError as error:
         opened.close()
-        taken = f"port {_QUERY_PORT}, at which streams are looked for, is taken by a program that does not share it"
-        raise SettingsError(f"lsl: {taken} ({error.strerror})") from None
+        taken = tr(
+            "port {query_port}, at which streams are looked for, is taken by a program that does not share it",
+            query_port=_QUERY_PORT,
+        )
+        raise SettingsError(tr("lsl: {taken} ({reason})", taken=taken, reason=error.strerror)) from None
     return opened

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.outputs.lsl.discovery import Responder
 
 _QUIET: Final = "[log]\nlevel = -2\n"
@@ -50,16 +51,21 @@ def library(*, network: bool) -> Any:
     global _networked
     with _lock:
         if _networked is not None and _networked != network:
-            raise SettingsError("lsl: Mien must be started anew to change between this machine and the network")
+            raise SettingsError(tr("lsl: Mien must be started anew to change between this machine and the network"))
         if not network and not sys.platform.startswith("linux"):
             raise SettingsError(
-                "lsl: only on Linux can streams be kept on this machine; where others may see them, use --lsl=network"
+                tr(
+                    "lsl: only on Linux can streams be kept on this machine; where others may see them, use "
+                    "--lsl=network"
+                )
             )
         try:
             import pylsl
             from pylsl import lib
         except (RuntimeError, OSError) as error:  # what it raises where liblsl is missing
-            raise SettingsError(f"lsl: liblsl cannot be loaded ({' '.join(str(error).split())[:120]})") from None
+            raise SettingsError(
+                tr("lsl: liblsl cannot be loaded ({error})", error=" ".join(str(error).split())[:120])
+            ) from None
         if _networked is None:
             if not network:
                 _configure(lib.lib, _ALONE + _QUIET)
@@ -73,7 +79,7 @@ def _configure(lib: Any, text: str) -> None:
     try:
         configure = lib.lsl_set_config_content
     except AttributeError:
-        raise SettingsError("lsl: liblsl is older than 1.17; run pip install -U pylsl") from None
+        raise SettingsError(tr("lsl: liblsl is older than 1.17; run pip install -U pylsl")) from None
     configure.argtypes = [ctypes.c_char_p]
     configure.restype = None
     configure(text.encode())
@@ -175,7 +181,7 @@ def _keep_socket_on_this_machine(found: socket.socket, address: str) -> None:
         try:
             found.setsockopt(socket.SOL_SOCKET, _SO_BINDTODEVICE, _LOOPBACK_DEVICE)
         except OSError as error:
-            why = f"this system does not let streams be kept on this machine ({error.strerror})"
-            raise SettingsError(f"lsl: {why}; where others may see them, use --lsl=network") from None
+            why = tr("this system does not let streams be kept on this machine ({reason})", reason=error.strerror)
+            raise SettingsError(tr("lsl: {why}; where others may see them, use --lsl=network", why=why)) from None
     elif not address.startswith("127."):
         found.shutdown(socket.SHUT_RDWR)

@@ -7,6 +7,7 @@ import time
 from typing import Any, Final, Protocol
 
 from mien.engine.errors import SettingsError, explained
+from mien.engine.language import tr, trn
 from mien.engine.outputs.kinds import missing
 from mien.engine.outputs.lsl.discovery import Finder
 from mien.engine.outputs.lsl.library import LslClock, is_ours, library
@@ -59,8 +60,11 @@ class LslMarkers:
     def detail(self) -> str:
         """How it goes, for people: "2 streams, 14 markers"."""
         with self._lock:
-            told = f"{self._streams} streams, {self._count} markers"
-            return f"{told}, {self._ignored} too fast" if self._ignored else told
+            told = [trn("{count} stream", "{count} streams", self._streams)]
+            told.append(trn("{count} marker", "{count} markers", self._count))
+            if self._ignored:
+                told.append(trn("{count} too fast", "{count} too fast", self._ignored))
+            return ", ".join(told)
 
     @property
     def count(self) -> int:
@@ -85,7 +89,7 @@ class LslMarkers:
                 self._listen()
             except Exception as error:
                 with self._lock:
-                    self._message = explained(error, "lsl markers: cannot be received")
+                    self._message = explained(error, tr("lsl markers: cannot be received"))
                 self._closing.wait(_LOOK_S)
         self._inlets.clear()
 

@@ -12,6 +12,7 @@ import platform
 from typing import TYPE_CHECKING, Any, Final
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr, trn
 from mien.engine.outputs.base import Event, EventKind, LiveScene
 from mien.engine.outputs.lsl.library import LslClock, Outlets, library
 from mien.engine.outputs.slots import SILENCE_S, Slots
@@ -91,7 +92,7 @@ class Lsl:
         known = {"network": False, "people": True, "silence": True, "name": True}
         place, wishes = split_target("lsl", target, known)
         if place:
-            raise SettingsError("lsl: there is no target; write --lsl, --lsl=network or --lsl=people=2")
+            raise SettingsError(tr("lsl: there is no target; write --lsl, --lsl=network or --lsl=people=2"))
         self._people = int(number("lsl", wishes, "people", 1, 1, _MOST))
         self._slots = Slots(number("lsl", wishes, "silence", SILENCE_S, 0, 3600))
         self._name = wishes.get("name", "Mien")
@@ -112,7 +113,7 @@ class Lsl:
             self._streams.append(self._open_person(live, len(self._streams) + 1))
         for slot, stream in enumerate(self._streams, start=1):
             stream.push_sample(sample(live, placed.get(slot)), stamp_s)
-        self.detail = f"{len(self._streams) + 1} streams"
+        self.detail = trn("{count} stream", "{count} streams", len(self._streams) + 1)
 
     def tell(self, event: Event) -> None:
         if event.kind is EventKind.SOURCE:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from mien.engine.errors import OutputError
+from mien.engine.language import tr
 from mien.engine.outputs.targets import number, split_target
 from mien.engine.outputs.video.canvas import Canvas
 from mien.engine.outputs.video.sender import Plan, Progress, serve
@@ -63,9 +64,9 @@ class Publish:
         if canvas is None:
             return ""
         if not progress.frames:
-            return "connecting…"
+            return tr("connecting…")
         size = f"{canvas.width} × {canvas.height} · {canvas.rate} fps"
-        return f"{size} · {self._speed / 1000:.1f} Mbit/s" if self._speed else size
+        return tr("{size} · {speed:.1f} Mbit/s", size=size, speed=self._speed / 1000) if self._speed else size
 
     def send(self, live: LiveScene) -> None:
         """Numbers are in the picture."""
@@ -116,11 +117,11 @@ class _Sender:
                 progress = self._last_words()
         if waiting.late or (progress is not None and progress.idle_s > _STUCK_S):
             self._process.kill()
-            raise OutputError(f"publish: {self._host} does not answer")
+            raise OutputError(tr("publish: {host} does not answer", host=self._host))
         if progress is None:
-            raise OutputError(f"publish: the stream to {self._host} has ended")
+            raise OutputError(tr("publish: the stream to {host} has ended", host=self._host))
         if progress.error:
-            raise OutputError(f"publish: {self._host}: {progress.error}")
+            raise OutputError(tr("publish: {host}: {error}", host=self._host, error=progress.error))
         return progress
 
     def close(self) -> None:

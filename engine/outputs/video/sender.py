@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from mien.engine.language import tr, tr_later
 from mien.engine.outputs.video.stream_address import FORMATS, StreamAddress
 from mien.engine.system import detach_native_output
 from mien.engine.threads import Latest, Stages
@@ -31,14 +32,14 @@ _CHECK_S: Final = 5.0  # for a certificate to be shown
 _PACKET: Final = 1316  # bytes: seven packets of MPEG-TS, as SRT sends them
 # What FFmpeg's errors mean here.
 _REASONS: Final = {
-    errno.ECONNREFUSED: "nobody is listening there",
-    errno.ETIMEDOUT: "does not answer",
-    errno.EHOSTUNREACH: "cannot be reached from this network",
-    errno.ENETUNREACH: "cannot be reached from this network",
-    errno.EPIPE: "the server ended the connection; is the key right?",
-    errno.ECONNRESET: "the server ended the connection; is the key right?",
-    errno.EIO: "the server ended the connection or refused it; are address and key right?",
-    errno.EADDRINUSE: "the port is in use",
+    errno.ECONNREFUSED: tr_later("nobody is listening there"),
+    errno.ETIMEDOUT: tr_later("does not answer"),
+    errno.EHOSTUNREACH: tr_later("cannot be reached from this network"),
+    errno.ENETUNREACH: tr_later("cannot be reached from this network"),
+    errno.EPIPE: tr_later("the server ended the connection; is the key right?"),
+    errno.ECONNRESET: tr_later("the server ended the connection; is the key right?"),
+    errno.EIO: tr_later("the server ended the connection or refused it; are address and key right?"),
+    errno.EADDRINUSE: tr_later("the port is in use"),
 }
 
 
@@ -161,7 +162,7 @@ class _Stream:
 
         address = plan.address
         if address.checked is not None and (reason := distrust(address.checked, _CHECK_S)) is not None:
-            raise ConnectionError(f"its certificate is not trusted: {reason}")
+            raise ConnectionError(tr("its certificate is not trusted: {reason}", reason=reason))
         av.logging.set_level(None)
         kind = FORMATS[address.scheme]
         # Each frame at once: a still picture makes so few bytes that many would wait for a buffer to fill.
@@ -219,9 +220,9 @@ class _Stream:
 
 def _explained(error: Exception) -> str:
     if type(error).__name__ == "ProtocolNotFoundError":
-        return "the FFmpeg in PyAV's wheels is built without this protocol; publish by RTMP or RTSP"
+        return tr("the FFmpeg in PyAV's wheels is built without this protocol; publish by RTMP or RTSP")
     number = getattr(error, "errno", None)
     if isinstance(error, OSError) and number in _REASONS:
-        return _REASONS[number]
+        return tr(_REASONS[number])
     # The first words only: what follows names the address.
     return (getattr(error, "strerror", None) or str(error) or type(error).__name__).splitlines()[0][:120]

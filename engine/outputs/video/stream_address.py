@@ -8,6 +8,7 @@ from typing import Final
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from mien.engine.errors import SettingsError, SourceError
+from mien.engine.language import tr
 from mien.engine.outputs.secrets import keep_secret, secret_lines, secret_variable
 from mien.engine.sources.address import SourceAddress, secrets_of
 from mien.engine.sources.streams.certificates import TLS_SCHEMES
@@ -16,7 +17,7 @@ VARIABLE: Final = "MIEN_PUBLISH_KEY"
 """The variable of the environment that may hold the key."""
 FORMATS: Final = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "rtsps": "rtsp", "srt": "mpegts"}
 """The schemes that can be published to, and what FFmpeg calls the format."""
-_EXAMPLE: Final = "such as rtmp://HOST/APP, rtsp://HOST/PATH or srt://HOST:PORT"
+_EXAMPLES: Final = "rtmp://HOST/APP, rtsp://HOST/PATH, srt://HOST:PORT"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,15 +56,17 @@ class StreamAddress:
             parts = urlsplit(text)
             host, port = parts.hostname, parts.port
         except ValueError:
-            raise SettingsError(f"publish: the address cannot be read; write it {_EXAMPLE}") from None
+            raise SettingsError(
+                tr("publish: the address cannot be read; write it such as {examples}", examples=_EXAMPLES)
+            ) from None
         scheme = parts.scheme.lower()
         if scheme not in FORMATS or not host or (scheme == "srt" and port is None):
-            raise SettingsError(f"publish: write the address {_EXAMPLE}")
+            raise SettingsError(tr("publish: write the address such as {examples}", examples=_EXAMPLES))
         if not text.isprintable() or " " in text:
-            raise SettingsError("publish: the address holds characters that cannot be printed; type it again")
+            raise SettingsError(tr("publish: the address holds characters that cannot be printed; type it again"))
         key = secret_variable(VARIABLE)
         if key_file is not None:
-            key = secret_lines("publish", Path(key_file).expanduser(), 1, "one line, the key")[0]
+            key = secret_lines("publish", Path(key_file).expanduser(), 1, tr("one line, the key"))[0]
         place = f"[{host}]" if ":" in host else host
         address = cls(scheme, place if port is None else f"{place}:{port}", text)
         if key:
@@ -73,7 +76,7 @@ class StreamAddress:
                 server = f"{scheme}://{address.host}/"
                 address = replace(address, checked=SourceAddress.parse(server))
             except SourceError as error:
-                raise SettingsError(f"publish: {error}") from None
+                raise SettingsError(tr("publish: {error}", error=error)) from None
         return address
 
 

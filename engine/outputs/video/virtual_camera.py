@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from mien.engine.errors import OutputError
+from mien.engine.language import tr, tr_later
 from mien.engine.outputs.targets import number, split_target
 from mien.engine.outputs.video.canvas import Canvas
 
@@ -18,11 +19,17 @@ ANY: Final = "auto"
 _TALLEST: Final = 1080
 _LOOPBACK_DEVICES: Final = Path("/sys/devices/virtual/video4linux")
 _INSTALL: Final = {
-    "linux": "there is no v4l2loopback device; sudo apt-get install v4l2loopback-dkms && "
-    "sudo modprobe v4l2loopback exclusive_caps=1 card_label=Mien",
-    "darwin": "there is no virtual camera; install OBS Studio 30 or newer, and start and stop its virtual camera once",
-    "win32": "there is no virtual camera; install OBS Studio, which brings one",
+    "linux": tr_later(
+        "there is no v4l2loopback device; sudo apt-get install v4l2loopback-dkms && sudo modprobe "
+        "v4l2loopback exclusive_caps=1 card_label=Mien"
+    ),
+    "darwin": tr_later(
+        "there is no virtual camera; install OBS Studio 30 or newer, and start and stop its virtual camera once"
+    ),
+    "win32": tr_later("there is no virtual camera; install OBS Studio, which brings one"),
 }
+
+_NOWHERE: Final = tr_later("there is none on this machine")
 
 
 class VirtualCamera:
@@ -43,7 +50,7 @@ class VirtualCamera:
         self._canvas: Canvas | None = None
         self._camera: Any = None
         if sys.platform == "linux" and not any(_LOOPBACK_DEVICES.glob("video*")) and not _others():
-            raise OutputError(f"virtual camera: {_INSTALL['linux']}")
+            raise OutputError(tr("virtual camera: {install}", install=tr(_INSTALL["linux"])))
 
     @property
     def detail(self) -> str:
@@ -79,5 +86,7 @@ def _open(canvas: Canvas, device: str | None) -> Any:
     except RuntimeError as error:
         if device is not None:
             reason = " ".join(str(error).split())[:200]
-            raise OutputError(f"virtual camera: {device} cannot be used ({reason})") from None
-        raise OutputError(f"virtual camera: {_INSTALL.get(sys.platform, 'there is none on this machine')}") from None
+            raise OutputError(
+                tr("virtual camera: {device} cannot be used ({reason})", device=device, reason=reason)
+            ) from None
+        raise OutputError(tr("virtual camera: {install}", install=tr(_INSTALL.get(sys.platform, _NOWHERE)))) from None

@@ -12,6 +12,7 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from mien.engine.errors import SettingsError
+from mien.engine.language import tr
 from mien.engine.outputs.secrets import keep_secret, secret_lines, secret_variable
 
 VARIABLE: Final = "MIEN_WS_TOKEN"
@@ -69,7 +70,7 @@ def token_for(target: str, file: str | None) -> str:
     if file is not None:
         path = Path(file).expanduser()
         _write_new(path)
-        return _long_enough(secret_lines("ws", path, 1, "one line, the token")[0])
+        return _long_enough(secret_lines("ws", path, 1, tr("one line, the token"))[0])
     if token := secret_variable(VARIABLE):
         return _long_enough(token)
     token = _made.setdefault(target, secrets.token_urlsafe(24))
@@ -84,12 +85,14 @@ def _write_new(path: Path) -> None:
     except FileExistsError:
         pass
     except OSError as error:
-        raise SettingsError(f"ws: {path}: cannot be written ({error.strerror})") from None
+        raise SettingsError(tr("ws: {path}: cannot be written ({reason})", path=path, reason=error.strerror)) from None
 
 
 def _long_enough(token: str) -> str:
     if len(token) < _SHORTEST or not token.isascii() or not token.isprintable():
-        raise SettingsError(f"ws: the token must have {_SHORTEST} characters or more, all of them ASCII")
+        raise SettingsError(
+            tr("ws: the token must have {shortest} characters or more, all of them ASCII", shortest=_SHORTEST)
+        )
     return token
 
 

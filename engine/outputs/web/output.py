@@ -12,6 +12,7 @@ import cv2
 
 from mien.engine import version
 from mien.engine.errors import OutputError, SettingsError
+from mien.engine.language import tr, trn
 from mien.engine.outputs.base import Event, LiveScene
 from mien.engine.outputs.json_lines import FORMAT, as_json
 from mien.engine.outputs.targets import LOOPBACK, host_and_port, split_target
@@ -50,7 +51,7 @@ class WebSocketOutput:
         place, wishes = split_target("ws", target, _WISHES)
         host, port = host_and_port("ws", place, PORT)
         if "no-token" in wishes and "token-file" in wishes:
-            raise SettingsError("ws: choose either no-token or token-file")
+            raise SettingsError(tr("ws: choose either no-token or token-file"))
         public = "public" in wishes or host in _EVERYWHERE
         if "public" in wishes and host == LOOPBACK:
             host = ""
@@ -70,8 +71,14 @@ class WebSocketOutput:
     def detail(self) -> str:
         """Who listens."""
         count, dropped = len(self._server.clients), self._server.dropped
-        clients = "1 client" if count == 1 else f"{count} clients"
-        return clients + (f", {dropped} scenes dropped for slow ones" if dropped else "")
+        if not dropped:
+            return trn("{count} client", "{count} clients", count)
+        return trn(
+            "{count} client, {dropped} scenes dropped for slow ones",
+            "{count} clients, {dropped} scenes dropped for slow ones",
+            count,
+            dropped=dropped,
+        )
 
     def send(self, live: LiveScene) -> None:
         self._check()
@@ -118,10 +125,14 @@ def _listen(host: str, port: int) -> socket.socket:
         return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            raise OutputError(f"ws: port {port} is in use by another program; end that, or choose another") from None
+            raise OutputError(
+                tr("ws: port {port} is in use by another program; end that, or choose another", port=port)
+            ) from None
         if error.errno in (errno.EACCES, errno.EPERM):
-            raise SettingsError(f"ws: port {port} needs more rights; choose one above 1023") from None
-        raise SettingsError(f"ws: cannot listen at {host or 'this machine'} ({error.strerror})") from None
+            raise SettingsError(tr("ws: port {port} needs more rights; choose one above 1023", port=port)) from None
+        raise SettingsError(
+            tr("ws: cannot listen at {host} ({reason})", host=host or tr("this machine"), reason=error.strerror)
+        ) from None
 
 
 def _own_address() -> str:
@@ -144,7 +155,7 @@ def _jpeg(picture: Picture) -> bytes:
         image = cv2.resize(image, size, interpolation=cv2.INTER_AREA)  # type: ignore[assignment]
     done, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])
     if not done:
-        raise ValueError("the picture cannot be written as JPEG")
+        raise ValueError(tr("the picture cannot be written as JPEG"))
     return data.tobytes()
 
 

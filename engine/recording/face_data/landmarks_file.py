@@ -18,6 +18,7 @@ import numpy as np
 
 from mien.engine.disk import is_there, open_own, rename_new, sync
 from mien.engine.errors import RecordingError, SettingsError
+from mien.engine.language import tr
 from mien.engine.measures import POINTS
 from mien.engine.types import Scene
 
@@ -49,7 +50,7 @@ def require_parquet() -> None:
         SettingsError: pyarrow is not installed.
     """
     if find_spec("pyarrow") is None:
-        raise SettingsError("landmarks are written as Parquet, which takes pyarrow: pip install 'mien[parquet]'")
+        raise SettingsError(tr("landmarks are written as Parquet, which takes pyarrow: pip install 'mien[parquet]'"))
 
 
 def landmarks_path(csv: Path) -> Path:
@@ -89,7 +90,9 @@ class LandmarksFile:
             self._file = open_own(self._path)
             self._writer = pyarrow.ipc.new_stream(self._file, self._schema)
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written ({error.strerror})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written ({reason})", path=self._path, reason=error.strerror)
+            ) from None
 
     def write(self, scene: Scene) -> None:
         """Add the faces of a scene that were measured in its very frame.
@@ -117,7 +120,9 @@ class LandmarksFile:
             self._end()
             _convert(self._path, self.final.with_suffix(_PART))
         except OSError as error:
-            raise RecordingError(f"{self.final}: cannot be finished ({error.strerror or error})") from None
+            raise RecordingError(
+                tr("{path}: cannot be finished ({reason})", path=self.final, reason=error.strerror or error)
+            ) from None
 
     def publish(self, *, overwrite: bool = False) -> Path:
         """Give the finished file its final name.
@@ -133,7 +138,14 @@ class LandmarksFile:
             rename_new(part, self.final)
             self._path.unlink()
         except OSError as error:
-            raise RecordingError(f"{self.final}: cannot be given its name ({error.strerror}); it is {part}") from None
+            raise RecordingError(
+                tr(
+                    "{path}: cannot be given its name ({reason}); it is {part}",
+                    path=self.final,
+                    reason=error.strerror,
+                    part=part,
+                )
+            ) from None
         return self.final
 
     def leave(self) -> None:
@@ -178,7 +190,9 @@ class LandmarksFile:
             self._writer.write_batch(pyarrow.record_batch([*columns, *axes], schema=self._schema))
             self._file.flush()
         except OSError as error:
-            raise RecordingError(f"{self._path}: cannot be written any further ({error.strerror or error})") from None
+            raise RecordingError(
+                tr("{path}: cannot be written any further ({reason})", path=self._path, reason=error.strerror or error)
+            ) from None
 
 
 def finish_stream(final: Path) -> str:
@@ -191,12 +205,16 @@ def finish_stream(final: Path) -> str:
     if not is_there(stream):
         return ""
     if find_spec("pyarrow") is None:
-        return f"{stream.name}: holds landmarks; pip install 'mien[parquet]' and repair again for {final.name}"
+        return tr(
+            "{path}: holds landmarks; pip install 'mien[parquet]' and repair again for {final}",
+            path=stream.name,
+            final=final.name,
+        )
     if is_there(final):
         if _rows_in(final) == _convert(stream, None):  # killed just after it was finished
             stream.unlink()
             return ""
-        return f"{final.name}: already exists; {stream.name} was left as it is"
+        return tr("{path}: already exists; {stream} was left as it is", path=final.name, stream=stream.name)
     part = final.with_suffix(_PART)
     try:
         part.unlink(missing_ok=True)
@@ -204,13 +222,15 @@ def finish_stream(final: Path) -> str:
         if rows == 0:
             part.unlink(missing_ok=True)
             stream.unlink()
-            return f"{stream.name}: holds no landmarks"
+            return tr("{path}: holds no landmarks", path=stream.name)
         sync(part)
         rename_new(part, final)
         stream.unlink()
     except OSError as error:
-        raise RecordingError(f"{final}: cannot be written ({error.strerror or error})") from None
-    return f"{final.name}: landmarks of {rows} rows"
+        raise RecordingError(
+            tr("{path}: cannot be written ({reason})", path=final, reason=error.strerror or error)
+        ) from None
+    return tr("{path}: landmarks of {rows} rows", path=final.name, rows=rows)
 
 
 def _convert(stream: Path, final: Path | None) -> int:

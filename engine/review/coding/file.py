@@ -11,6 +11,7 @@ from typing import Any, Final
 from mien.engine import version
 from mien.engine.disk import write_whole
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.recording.files import PART
 from mien.engine.recording.table import one_line
 from mien.engine.review.coding.model import EMPTY, MOST_EVENTS, Code, Coding, Event, EventKind
@@ -76,7 +77,13 @@ class CodesFile:
             if content != there:
                 write_whole(self.path, content)
         except OSError as error:
-            raise ReviewError(f"{self.path}: cannot be written ({error.strerror}); the codes are not saved") from None
+            raise ReviewError(
+                tr(
+                    "{path}: cannot be written ({reason}); the codes are not saved",
+                    path=self.path,
+                    reason=error.strerror,
+                )
+            ) from None
         self._known = content
         return kept
 
@@ -87,9 +94,9 @@ class CodesFile:
         except FileNotFoundError:
             return None
         except OSError as error:
-            raise ReviewError(f"{self.path}: cannot be read ({error.strerror})") from None
+            raise ReviewError(tr("{path}: cannot be read ({reason})", path=self.path, reason=error.strerror)) from None
         if len(content) > _LARGEST:
-            raise ReviewError(f"{self.path}: is larger than any file of codes; move it away")
+            raise ReviewError(tr("{path}: is larger than any file of codes; move it away", path=self.path))
         return content
 
     def _free_name(self) -> Path:
@@ -98,7 +105,7 @@ class CodesFile:
             path = self.path.with_name(f"{base} ({number}){ENDING}")
             if not path.exists():
                 return path
-        raise ReviewError(f"{self.path}: there are too many copies of it; move some away")
+        raise ReviewError(tr("{path}: there are too many copies of it; move some away", path=self.path))
 
 
 def as_json(coding: Coding, recording: str) -> dict[str, Any]:
@@ -140,40 +147,40 @@ def _parsed(path: Path, content: bytes) -> Coding:
     try:
         data = json.loads(content)
     except (ValueError, RecursionError):
-        raise ReviewError(f"{path}: is damaged (no JSON); mend it or move it away") from None
+        raise ReviewError(tr("{path}: is damaged (no JSON); mend it or move it away", path=path)) from None
     if not isinstance(data, dict) or "codes_format" not in data:
-        raise ReviewError(f"{path}: is not a file of codes; move it away")
+        raise ReviewError(tr("{path}: is not a file of codes; move it away", path=path))
     if data["codes_format"] != FORMAT:
-        raise ReviewError(f"{path}: is of a newer format; use a newer version of Mien")
+        raise ReviewError(tr("{path}: is of a newer format; use a newer version of Mien", path=path))
     try:
         return _coding(data)
     except (_Damaged, ReviewError) as error:
-        raise ReviewError(f"{path}: is damaged: {error}; mend it or move it away") from None
+        raise ReviewError(tr("{path}: is damaged: {error}; mend it or move it away", path=path, error=error)) from None
 
 
 def _coding(data: dict[str, Any]) -> Coding:
     coding = EMPTY
     for item in _list(data, "codes"):
         kind = "span" if item.get("kind") == "span" else "point"
-        coding = coding.with_code(Code(_text(item, "name"), kind, _whole(item.get("key", 0), "a key", 0, 9)))  # type: ignore[arg-type]
+        coding = coding.with_code(Code(_text(item, "name"), kind, _whole(item.get("key", 0), tr("a key"), 0, 9)))  # type: ignore[arg-type]
     known = {code.name: code for code in coding.codes}
     events: list[Event] = []
     for name, kind in (("events", EventKind.CODE), ("excluded", EventKind.EXCLUDED), ("markers", EventKind.MARKER)):
         for item in _list(data, name):
             events.append(_event(item, kind, known, len(events) + 1))
     if len(events) > MOST_EVENTS:
-        raise _Damaged(f"more than {MOST_EVENTS} events")
+        raise _Damaged(tr("more than {most_events} events", most_events=MOST_EVENTS))
     events.sort(key=lambda event: (event.start_s, event.end_s, event.number))
     people = data.get("people", {})
     if not isinstance(people, dict):
-        raise _Damaged("people is no table")
+        raise _Damaged(tr("people is no table"))
     names = {_id(key): one_line(str(name)) for key, name in _table(people, "names").items()}
     merged = {_id(key): _id(into) for key, into in _table(people, "merged").items()}
     if any(into in merged for into in merged.values()):
-        raise _Damaged("a person is merged into one who is merged, too")
+        raise _Damaged(tr("a person is merged into one who is merged, too"))
     hidden = people.get("hidden", [])
     if not isinstance(hidden, list):
-        raise _Damaged("people.hidden is no list")
+        raise _Damaged(tr("people.hidden is no list"))
     return Coding(
         coding.codes, tuple(events), MappingProxyType(names), MappingProxyType(merged), frozenset(map(_id, hidden))
     )
@@ -189,11 +196,11 @@ def _event(item: dict[str, Any], kind: EventKind, known: dict[str, Code], number
     if kind is EventKind.CODE:
         code = _text(item, "code")
         if code not in known:
-            raise _Damaged(f"an event has the code {code[:40]!r}, which is not in the list")
+            raise _Damaged(tr("an event has the code {code!r}, which is not in the list", code=code[:40]))
         if known[code].kind == "point":
             end_s = start_s
     if end_s < start_s or (end_s == start_s and kind is EventKind.EXCLUDED):
-        raise _Damaged(f"a span ends at {end_s:g} s, before it begins")
+        raise _Damaged(tr("a span ends at {end_s:g} s, before it begins", end_s=end_s))
     track = None if item.get("person") is None else _id(item["person"])
     return Event(number, kind, start_s, end_s, code, track, one_line(str(item.get("text", ""))))
 
@@ -201,44 +208,52 @@ def _event(item: dict[str, Any], kind: EventKind, known: dict[str, Code], number
 def _list(data: dict[str, Any], name: str) -> list[dict[str, Any]]:
     found = data.get(name, [])
     if not isinstance(found, list) or not all(isinstance(item, dict) for item in found):
-        raise _Damaged(f"{name} is no list of tables")
+        raise _Damaged(tr("{name} is no list of tables", name=name))
     return found
 
 
 def _table(data: dict[str, Any], name: str) -> dict[str, Any]:
     found = data.get(name, {})
     if not isinstance(found, dict):
-        raise _Damaged(f"people.{name} is no table")
+        raise _Damaged(tr("people.{name} is no table", name=name))
     return found
 
 
 def _text(item: dict[str, Any], name: str) -> str:
     found = item.get(name)
     if not isinstance(found, str):
-        raise _Damaged(f"{name} is missing or no text")
+        raise _Damaged(tr("{name} is missing or no text", name=name))
     return one_line(found)
 
 
 def _time(item: dict[str, Any], name: str) -> float:
     found = item.get(name)
     if isinstance(found, bool) or not isinstance(found, int | float):
-        raise _Damaged(f"{name} is missing or no number")
+        raise _Damaged(tr("{name} is missing or no number", name=name))
     try:
         value = float(found)
     except OverflowError:
-        raise _Damaged(f"{name} cannot be") from None
+        raise _Damaged(tr("{name} cannot be", name=name)) from None
     if not math.isfinite(value) or abs(value) > _LARGEST_TIME:
-        raise _Damaged(f"{name} is {found}, which cannot be")
+        raise _Damaged(tr("{name} is {found}, which cannot be", name=name, found=found))
     return value
 
 
 def _whole(value: object, what: str, least: int, most: int) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
-        raise _Damaged(f"{what} is {one_line(str(value))[:40]!r}, not a whole number from {least} to {most}")
+        raise _Damaged(
+            tr(
+                "{what} is {value!r}, not a whole number from {least} to {most}",
+                what=what,
+                value=one_line(str(value))[:40],
+                least=least,
+                most=most,
+            )
+        )
     return value
 
 
 def _id(value: object) -> int:
     if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) <= 10:
         value = int(value)
-    return _whole(value, "the id of a person", 1, _LARGEST_ID - 1)
+    return _whole(value, tr("the id of a person"), 1, _LARGEST_ID - 1)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.review.coding.model import EMPTY, Coding, EventKind
 
 
@@ -82,7 +83,7 @@ class Coder:
         """
         code = self.history.now.code_of_key(key)
         if code is None:
-            raise ReviewError(f"no code has the key {key}; add one in the list of codes")
+            raise ReviewError(tr("no code has the key {key}; add one in the list of codes", key=key))
         return self.set(code.name, time_s, track)
 
     def set(self, name: str, time_s: float, track: int | None = None) -> str:
@@ -94,12 +95,12 @@ class Coder:
         began_s = self._open.get((name, track))
         if began_s is None:
             self._open[name, track] = time_s
-            return f"{name}: begins"
+            return tr("{name}: begins", name=name)
         if time_s == began_s:
-            raise ReviewError(f"{name}: it has just begun; press its key again where it ends")
+            raise ReviewError(tr("{name}: it has just begun; press its key again where it ends", name=name))
         self.history.do(name, self.history.now.with_event(EventKind.CODE, began_s, time_s, code=name, track=track))
         del self._open[name, track]
-        return f"{name}: ends"
+        return tr("{name}: ends", name=name)
 
     def give_up(self) -> bool:
         """Forget the span that was opened last; False where none is open."""

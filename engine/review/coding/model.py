@@ -10,6 +10,7 @@ from types import MappingProxyType
 from typing import Final, Literal
 
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.recording.table import one_line
 from mien.engine.review.spans import Span, Spans
 
@@ -110,7 +111,7 @@ class Coding:
         for code in self.codes:
             if code.name == name:
                 return code
-        raise ReviewError(f"there is no code {one_line(name)[:_LONGEST_NAME]!r}")
+        raise ReviewError(tr("there is no code {name!r}", name=one_line(name)[:_LONGEST_NAME]))
 
     def code_of_key(self, key: int) -> Code | None:
         """The code that a key of the keyboard sets."""
@@ -125,7 +126,7 @@ class Coding:
         for event in self.events:
             if event.number == number:
                 return event
-        raise ReviewError(f"there is no event {number}")
+        raise ReviewError(tr("there is no event {number}", number=number))
 
     def leader(self, track: int) -> int:
         """The id under which a track is shown: its own, if it was not merged."""
@@ -141,19 +142,23 @@ class Coding:
         """
         name = one_line(code.name)
         if not name or len(name) > _LONGEST_NAME:
-            raise ReviewError(f"a code needs a name of 1 to {_LONGEST_NAME} letters")
+            raise ReviewError(tr("a code needs a name of 1 to {longest_name} letters", longest_name=_LONGEST_NAME))
         if code.key and code.key not in KEYS:
-            raise ReviewError(f"{name}: the key must be one of 1 to 9")
+            raise ReviewError(tr("{name}: the key must be one of 1 to 9", name=name))
         if code.kind not in ("point", "span"):
-            raise ReviewError(f"{name}: a code is a point or a span, not {one_line(str(code.kind))[:20]!r}")
+            raise ReviewError(
+                tr("{name}: a code is a point or a span, not {kind!r}", name=name, kind=one_line(str(code.kind))[:20])
+            )
         if name != in_place_of and any(other.name == name for other in self.codes):
-            raise ReviewError(f"there is a code {name!r} already; give another name")
+            raise ReviewError(tr("there is a code {name!r} already; give another name", name=name))
         if not in_place_of and len(self.codes) >= MOST_CODES:
-            raise ReviewError(f"more than {MOST_CODES} codes are not possible")
+            raise ReviewError(tr("more than {most_codes} codes are not possible", most_codes=MOST_CODES))
         code = replace(code, name=name)
         old = self.code(in_place_of) if in_place_of else None
         if old is not None and old.kind != code.kind and any(event.code == old.name for event in self.events):
-            raise ReviewError(f"{name}: it has events, so it stays a {old.kind}; make another code instead")
+            raise ReviewError(
+                tr("{name}: it has events, so it stays a {kind}; make another code instead", name=name, kind=old.kind)
+            )
         others = [replace(o, key=0) if o.key == code.key and o is not old else o for o in self.codes]
         codes = [code if other is old else other for other in others] if old is not None else [*others, code]
         events = tuple(replace(e, code=name) if old is not None and e.code == old.name else e for e in self.events)
@@ -184,7 +189,7 @@ class Coding:
             ReviewError: there is no such code, a time is no time, a span is empty, or there are too many events.
         """
         if len(self.events) >= MOST_EVENTS:
-            raise ReviewError(f"more than {MOST_EVENTS} events are not possible")
+            raise ReviewError(tr("more than {most_events} events are not possible", most_events=MOST_EVENTS))
         number = max((event.number for event in self.events), default=0) + 1
         end_s = start_s if end_s is None else end_s
         event = Event(number, kind, min(start_s, end_s), max(start_s, end_s), code, track, one_line(text))
@@ -208,13 +213,13 @@ class Coding:
 
     def _checked(self, event: Event) -> Event:
         if not (math.isfinite(event.start_s) and math.isfinite(event.end_s)):
-            raise ReviewError("an event needs a time in seconds")
+            raise ReviewError(tr("an event needs a time in seconds"))
         if event.kind is EventKind.CODE and self.code(event.code).kind == "point":
             return replace(event, end_s=event.start_s)
         if event.kind is EventKind.MARKER:
             return replace(event, end_s=event.start_s)
         if event.end_s <= event.start_s:
-            raise ReviewError(f"{event.title}: a span must end after it begins")
+            raise ReviewError(tr("{title}: a span must end after it begins", title=event.title))
         return event
 
     def _with(self, events: tuple[Event, ...]) -> Coding:
@@ -239,7 +244,7 @@ class Coding:
         """
         into = self.leader(into)
         if self.leader(track) == into:
-            raise ReviewError(f"{track} and {into} are one person already")
+            raise ReviewError(tr("{track} and {into} are one person already", track=track, into=into))
         moved = {key for key, leader in self.merged.items() if leader == self.leader(track)} | {self.leader(track)}
         return replace(self, merged=MappingProxyType({**self.merged, **dict.fromkeys(moved, into)}))
 

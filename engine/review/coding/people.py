@@ -9,6 +9,7 @@ import numpy as np
 
 from mien.engine.errors import ReviewError
 from mien.engine.faces.people import MergeSuggestion, PeopleBook, Sighting, suggest_merges
+from mien.engine.language import tr
 from mien.engine.review.measures import Track, durations
 from mien.engine.types import Box, Status
 
@@ -64,8 +65,13 @@ def _refuse_if_together(group: list[Track]) -> None:
             if durations(track)[both].sum() > _TOGETHER_S:
                 at_s = float(track.times_s[both][0])
                 raise ReviewError(
-                    f"person {track.track_id} and person {other.track_id} are both seen at {at_s:.2f} s: "
-                    "they cannot be one person"
+                    tr(
+                        "person {track_id} and person {track_id2} are both seen at {at_s:.2f} s: they cannot be one "
+                        "person",
+                        track_id=track.track_id,
+                        track_id2=other.track_id,
+                        at_s=at_s,
+                    )
                 )
 
 

@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 
 from mien.engine.faces.valence import Valence
+from mien.engine.language import tr_later
 from mien.engine.measures import QUANTITIES
 from mien.engine.review.face.events import valence_of
 from mien.engine.review.measures import Track
@@ -15,19 +16,19 @@ from mien.engine.review.spans import DoubleArray
 
 VALENCE: Final = "valence"
 _NAMES: Final = {
-    VALENCE: "valence, derived (−1 to 1)",  # noqa: RUF001 (shown)
-    "pose_yaw_deg": "head yaw (degrees, + right)",
-    "pose_pitch_deg": "head pitch (degrees, + up)",
-    "pose_roll_deg": "head roll (degrees, + clockwise)",
-    "distance_m": "distance (metres)",
-    "gaze_yaw_deg": "gaze yaw (degrees, + right)",
-    "gaze_pitch_deg": "gaze pitch (degrees, + up)",
-    "eye_openness_right": "openness of the right eye",
-    "eye_openness_left": "openness of the left eye",
-    "eyes_closed": "eyes closed",
-    "gaze_away": "gaze away",
-    "mouth_opening": "opening of the mouth",
-    "speaking": "speaking",
+    VALENCE: tr_later("valence, derived (−1 to 1)"),  # noqa: RUF001 (shown)
+    "pose_yaw_deg": tr_later("head yaw (degrees, + right)"),
+    "pose_pitch_deg": tr_later("head pitch (degrees, + up)"),
+    "pose_roll_deg": tr_later("head roll (degrees, + clockwise)"),
+    "distance_m": tr_later("distance (metres)"),
+    "gaze_yaw_deg": tr_later("gaze yaw (degrees, + right)"),
+    "gaze_pitch_deg": tr_later("gaze pitch (degrees, + up)"),
+    "eye_openness_right": tr_later("openness of the right eye"),
+    "eye_openness_left": tr_later("openness of the left eye"),
+    "eyes_closed": tr_later("eyes closed"),
+    "gaze_away": tr_later("gaze away"),
+    "mouth_opening": tr_later("opening of the mouth"),
+    "speaking": tr_later("speaking"),
 }
 _ROUND: Final = (0.5, 1, 2, 3, 5, 10, 15, 30, 45, 60, 90, 180)  # ends of ranges
 

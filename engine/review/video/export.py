@@ -14,6 +14,7 @@ from mien.engine.disk import whole_file
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.text import draw_text, line_height, text_width
 from mien.engine.errors import ReviewError
+from mien.engine.language import tr
 from mien.engine.media.mp4 import Mp4Writer
 from mien.engine.review.selected import refuse_own
 from mien.engine.review.session import RecordedSession
@@ -100,23 +101,35 @@ def export_video(
         ExportCancelled: `cancelled` said so.
     """
     if path.suffix.lower() != ".mp4":
-        raise ReviewError(f"{path}: a video ends in .mp4")
+        raise ReviewError(tr("{path}: a video ends in .mp4", path=path))
     refuse_own(session, path)
     origin = origin or origin_of(session)
     if origin is None:
-        raise ReviewError(f"{session.csv}: there is no video of this recording to export")
+        raise ReviewError(tr("{path}: there is no video of this recording to export", path=session.csv))
     if path.absolute() == origin.path.absolute() or (path.exists() and path.samefile(origin.path)):
-        raise ReviewError(f"{path}: is the recording itself; give another name")
+        raise ReviewError(tr("{path}: is the recording itself; give another name", path=path))
     last_s = session.duration_s + 1.0 if end_s is None else end_s
     if not 0 <= start_s < last_s:
-        raise ReviewError(f"the part from {start_s:g} s to {last_s:g} s is empty; give a beginning before its end")
+        raise ReviewError(
+            tr(
+                "the part from {start_s:g} s to {last_s:g} s is empty; give a beginning before its end",
+                start_s=start_s,
+                last_s=last_s,
+            )
+        )
     if start_s >= session.duration_s:
-        raise ReviewError(f"the recording is {session.duration_s:.2f} s long: there is nothing from {start_s:g} s on")
+        raise ReviewError(
+            tr(
+                "the recording is {duration_s:.2f} s long: there is nothing from {start_s:g} s on",
+                duration_s=session.duration_s,
+                start_s=start_s,
+            )
+        )
     try:
         with whole_file(path) as fresh, Stretch(origin.path, start_s + origin.start_s, last_s + origin.start_s) as part:
             return _write(session, part, fresh, origin, look or Look(), crf, (start_s, last_s), progress, cancelled)
     except OSError as error:
-        raise ReviewError(f"{path}: cannot be written ({error.strerror})") from None
+        raise ReviewError(tr("{path}: cannot be written ({reason})", path=path, reason=error.strerror)) from None
 
 
 def _write(
@@ -140,7 +153,7 @@ def _write(
         audio = _Audio(part.audio(), session.counted, origin.start_s, video.start_s, writer)
         for number, frame in enumerate(part.frames()):
             if cancelled():
-                raise ExportCancelled("the export was cancelled")
+                raise ExportCancelled(tr("the export was cancelled"))
             time_s = frame.time_s - origin.start_s
             if not session.counted.hold(max(time_s, start_s)):
                 image = covered(frame.image)

@@ -16,6 +16,7 @@ from av.audio.resampler import AudioResampler
 from av.video.reformatter import VideoReformatter
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.media.colour import colour_of, to_rgb
 from mien.engine.media.container import open_container
 from mien.engine.media.geometry import letterbox, upright
@@ -49,7 +50,7 @@ class Stretch:
         self._container = open_container(path)
         try:
             if not self._container.streams.video:
-                raise SourceError(f"{path}: holds no video")
+                raise SourceError(tr("{path}: holds no video", path=path))
             self._stream = self._container.streams.video[0]
             # Threads that decode whole frames may wait for Python for ever when the file is closed in between.
             self._stream.thread_type = "SLICE"
@@ -58,7 +59,14 @@ class Stretch:
             self._decoded = self._decode()
             self._first: Any = next(self._decoded, None)
             if self._first is None:
-                raise SourceError(f"{path}: holds no frame between {max(start_s, 0):.2f} s and {end_s:.2f} s")
+                raise SourceError(
+                    tr(
+                        "{path}: holds no frame between {start_s:.2f} s and {end_s:.2f} s",
+                        path=path,
+                        start_s=max(start_s, 0),
+                        end_s=end_s,
+                    )
+                )
             self._size = self._upright(self._first).shape[:2]
         except BaseException:
             self._container.close()
@@ -118,7 +126,9 @@ class Stretch:
                 else:
                     held = frame
         except (av.error.FFmpegError, OSError) as error:
-            raise SourceError(f"{self._path}: cannot be read any further ({type(error).__name__})") from None
+            raise SourceError(
+                tr("{path}: cannot be read any further ({error})", path=self._path, error=type(error).__name__)
+            ) from None
         if not begun and held is not None:
             yield held
 

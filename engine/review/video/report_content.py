@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 
 from mien.engine.errors import MienError
+from mien.engine.language import tr
 from mien.engine.recording.table import one_line
 from mien.engine.review.exports import EVERYTHING, Selection
 from mien.engine.review.measures import Track
@@ -104,7 +105,7 @@ def gather(
     wanted = sorted(wanted)[:_MOST] if origin is not None else []
     for number, (time_s, key, label) in enumerate(wanted):
         if cancelled():
-            raise ExportCancelled("the report was cancelled")
+            raise ExportCancelled(tr("the report was cancelled"))
         progress(VideoProgress(number / len(wanted), number, time.monotonic() - began))
         assert origin is not None
         image = thumbnail(origin, session.track(key), time_s)

@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 
 import av
 
+from mien.engine.language import tr, tr_later
 from mien.engine.sources.address import DEFAULT_PORTS, SourceAddress
 
 TLS_SCHEMES: Final = ("rtsps", "rtmps", "https")
@@ -36,14 +37,14 @@ _BUNDLES: Final = (
 _PLAYLISTS: Final = frozenset({"hls", "applehttp", "concat", "dash", "imf"})
 # OpenSSL's numbers, of x509_vfy.h.
 _REASONS: Final = {
-    9: "not valid yet; is the clock of this machine right?",
-    10: "expired",
-    18: "self-signed",
-    19: "signed by an unknown authority",
-    20: "signed by an unknown authority",
-    21: "signed by an unknown authority",
-    62: "made for another host",
-    64: "made for another address",
+    9: tr_later("not valid yet; is the clock of this machine right?"),
+    10: tr_later("expired"),
+    18: tr_later("self-signed"),
+    19: tr_later("signed by an unknown authority"),
+    20: tr_later("signed by an unknown authority"),
+    21: tr_later("signed by an unknown authority"),
+    62: tr_later("made for another host"),
+    64: tr_later("made for another address"),
 }
 
 
@@ -91,7 +92,7 @@ def distrust(address: SourceAddress, timeout_s: float) -> str | None:
 
 def explained(error: ssl.SSLCertVerificationError) -> str:
     """What is wrong with a certificate, in a few words."""
-    return _REASONS.get(error.verify_code, error.verify_message)
+    return tr(_REASONS.get(error.verify_code, error.verify_message))
 
 
 def check_ca_file(path: Path) -> str | None:
@@ -99,10 +100,10 @@ def check_ca_file(path: Path) -> str | None:
     try:
         context = ssl.create_default_context(cafile=str(path))
     except ssl.SSLError:
-        return "holds no certificates"
+        return tr("holds no certificates")
     except OSError as error:
-        return error.strerror or "cannot be read"
-    return None if context.get_ca_certs() else "holds no certificates"
+        return error.strerror or tr("cannot be read")
+    return None if context.get_ca_certs() else tr("holds no certificates")
 
 
 class Fetcher:
@@ -142,7 +143,7 @@ class Fetcher:
     def _get(self, url: str, begin: int, end: int) -> HTTPResponse:
         parts = urlsplit(url)
         if parts.scheme != "https":
-            raise OSError("a playlist that was fetched by HTTPS names what is not")
+            raise OSError(tr("a playlist that was fetched by HTTPS names what is not"))
         host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
         port = parts.port or DEFAULT_PORTS["https"]
         # Without the login, which FFmpeg copies into what lies on the same host.
@@ -173,7 +174,7 @@ class _Body:
 class _StayEncrypted(urllib.request.HTTPRedirectHandler):
     def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:
         if not newurl.lower().startswith("https://"):
-            raise HTTPError(req.full_url, code, "redirected to what is not encrypted", headers, fp)
+            raise HTTPError(req.full_url, code, tr("redirected to what is not encrypted"), headers, fp)
         return super().redirect_request(req, fp, code, msg, headers, newurl)
 
 

@@ -19,6 +19,7 @@ from av.packet import Packet
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
+from mien.engine.language import tr
 from mien.engine.media.colour import colour_of
 from mien.engine.media.container import decodable, decoder_limit
 from mien.engine.media.rationals import frame_rate, pts_s, sample_aspect
@@ -99,8 +100,13 @@ class Connection:
         if not streams:
             self.close()
             if sent:
-                raise Lost(f"{address.name}: its video cannot be decoded; set the camera to H.264 or H.265", "path")
-            raise Lost(f"{address.name}: sends no video; check the address")
+                raise Lost(
+                    tr(
+                        "{address}: its video cannot be decoded; set the camera to H.264 or H.265", address=address.name
+                    ),
+                    "path",
+                )
+            raise Lost(tr("{address}: sends no video; check the address", address=address.name))
         self._stream: VideoStream = streams[0]
         self._stream.thread_type = "SLICE"  # threads by frames would hold frames back
         context = self._stream.codec_context
@@ -154,7 +160,7 @@ class Connection:
             if at_end:
                 return
             if time.monotonic() - seen_s > self._settings.stall_s:
-                raise Lost(f"{self._name}: no frame for {self._settings.stall_s:g} s")
+                raise Lost(tr("{name}: no frame for {stall_s:g} s", name=self._name, stall_s=self._settings.stall_s))
 
     @property
     def complete(self) -> bool:
@@ -208,12 +214,12 @@ class Connection:
             for packet in self._packets:
                 if packet.size or packet.stream is self._stream:
                     return packet
-            lost = Lost(f"{self._name}: the stream has ended")
+            lost = Lost(tr("{name}: the stream has ended", name=self._name))
         except av.error.ExitError:
             self._packets = None  # it has ended; the container can still be read
             return None
         except Exception:
-            lost = Lost(f"{self._name}: the connection broke")  # why, the next attempt to open will tell
+            lost = Lost(tr("{name}: the connection broke", name=self._name))  # why, the next attempt to open will tell
         raise lost  # not inside "except": the error that carries the address must not hang on to this one
 
     def _decode(self, packet: Packet[VideoStream]) -> list[VideoFrame]:
@@ -231,7 +237,10 @@ def _open(address: SourceAddress, settings: LiveSettings) -> InputContainer:
     """
     wrong = None if address.ca_file is None else check_ca_file(address.ca_file)
     if wrong:
-        raise Lost(f"{address.ca_file}: {wrong}; give certificates in PEM format", "certificate")
+        raise Lost(
+            tr("{ca_file}: {wrong}; give certificates in PEM format", ca_file=address.ca_file, wrong=wrong),
+            "certificate",
+        )
     options = {"analyzeduration": str(round(settings.analyse_s * _MICRO))}
     options |= tls_options(address) | decoder_limit(settings.max_pixels)
     more: dict[str, Any] = {}
@@ -287,37 +296,43 @@ def _explain(error: Exception, address: SourceAddress, settings: LiveSettings) -
     name = address.name
     if isinstance(error, av.error.HTTPUnauthorizedError | av.error.HTTPForbiddenError) or _status(error) in (401, 403):
         if address.login is None:
-            return Lost(f"{name}: asks for a login; give user name and password", "login")
-        return Lost(f"{name}: user name or password is wrong; correct them and open it again", "login")
+            return Lost(tr("{name}: asks for a login; give user name and password", name=name), "login")
+        return Lost(tr("{name}: user name or password is wrong; correct them and open it again", name=name), "login")
     if isinstance(error, av.error.HTTPNotFoundError) or _status(error) == 404:
-        return Lost(f"{name}: the server does not know this path; correct the address", "path")
+        return Lost(tr("{name}: the server does not know this path; correct the address", name=name), "path")
     if isinstance(error, _REFUSALS):
-        return Lost(f"{name}: the server refuses ({_title(error)})")
+        return Lost(tr("{name}: the server refuses ({title})", name=name, title=_title(error)))
     if _status(error):
-        return Lost(f"{name}: the server refuses ({_status(error)})")
+        return Lost(tr("{name}: the server refuses ({status})", name=name, status=_status(error)))
     if isinstance(error, ConnectionRefusedError):
-        return Lost(f"{name}: nobody answers on port {address.port}; is it switched on?", "gone")
+        return Lost(
+            tr("{name}: nobody answers on port {port}; is it switched on?", name=name, port=address.port), "gone"
+        )
     if isinstance(error, av.error.ExitError | TimeoutError):
-        return Lost(f"{name}: does not answer")
+        return Lost(tr("{name}: does not answer", name=name))
     if isinstance(error, av.error.InvalidDataError):
-        return Lost(f"{name}: does not answer with a video stream that can be read")
+        return Lost(tr("{name}: does not answer with a video stream that can be read", name=name))
     code = error.errno if isinstance(error, OSError) else None
     if code in (errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EADDRNOTAVAIL, errno.ENETDOWN):
-        return Lost(f"{name}: cannot be reached; check the address and the network", "gone")
+        return Lost(tr("{name}: cannot be reached; check the address and the network", name=name), "gone")
     # FFmpeg says of a bad certificate what it says of a broken connection.
     nested = error.reason if isinstance(error, URLError) else None
     known = explained(nested) if isinstance(nested, SSLCertVerificationError) else None
     reason = known or distrust(address, settings.open_timeout_s)
     if reason is not None:
         return Lost(
-            f"{name}: the server's certificate is not trusted ({reason}); trust its authority with --tls-ca FILE, or "
-            "do not check with --tls-insecure",
+            tr(
+                "{name}: the server's certificate is not trusted ({reason}); trust its authority with "
+                "--tls-ca FILE, or do not check with --tls-insecure",
+                name=name,
+                reason=reason,
+            ),
             "certificate",
         )
     if isinstance(error, ConnectionError | URLError) or code == errno.EIO:
         # FFmpeg's word for much: a host without an address, too.
-        return Lost(f"{name}: cannot be found, or breaks off; check the address and the network")
-    return Lost(f"{name}: cannot be read ({_title(error)})")
+        return Lost(tr("{name}: cannot be found, or breaks off; check the address and the network", name=name))
+    return Lost(tr("{name}: cannot be read ({title})", name=name, title=_title(error)))
 
 
 def _status(error: Exception) -> int | None:

@@ -11,6 +11,7 @@ import av.error
 from av.video.frame import VideoFrame
 
 from mien.engine.errors import SourceError
+from mien.engine.language import tr
 from mien.engine.media.colour import to_rgb
 from mien.engine.media.geometry import upright
 from mien.engine.media.rationals import time_base
@@ -35,7 +36,7 @@ class NetworkStream(ToldSource):
         super().__init__(address.name, quiet_s=min(QUIET_S, settings.stall_s / 2))
         self._address = address
         if encryption(address) == "unverified":
-            self._warnings = (f"{self.name}: the server's certificate is not checked (--tls-insecure)",)
+            self._warnings = (tr("{name}: the server's certificate is not checked (--tls-insecure)", name=self.name),)
         self._settings = settings
         self._shape: tuple[object, ...] = ()  # what of a frame tells that `info` is out of date
         self._began_s = 0.0
@@ -69,7 +70,9 @@ class NetworkStream(ToldSource):
                 backoff.reset()
             self._lost = True
             self._wait(backoff.next_s(), reason)
-        self._condition.set(SourceState.ENDED, "" if self._condition.cancelled else f"{self.name}: at its end")
+        self._condition.set(
+            SourceState.ENDED, "" if self._condition.cancelled else tr("{name}: at its end", name=self.name)
+        )
 
     def _connect(self) -> Iterator[Frame]:
         """The frames of one connection; returns when the source is at its end or was cancelled.
@@ -77,8 +80,10 @@ class NetworkStream(ToldSource):
         Raises:
             Lost: the connection did not come about, or broke.
         """
-        state = SourceState.RECONNECTING if self._lost else SourceState.CONNECTING
-        self._condition.set(state, f"{self.name}: {'connecting again' if self._lost else 'connecting'}")
+        if self._lost:
+            self._condition.set(SourceState.RECONNECTING, tr("{name}: connecting again", name=self.name))
+        else:
+            self._condition.set(SourceState.CONNECTING, tr("{name}: connecting", name=self.name))
         connection = Connection(self._address, self._settings)
         try:
             self._clock.connected()
@@ -86,7 +91,7 @@ class NetworkStream(ToldSource):
             self._shape = ()
             yield from self._images(connection)
             if not self._condition.cancelled and not connection.complete:
-                raise Lost(f"{self.name}: the stream has ended")
+                raise Lost(tr("{name}: the stream has ended", name=self.name))
         finally:
             connection.close()
 
@@ -140,7 +145,7 @@ class NetworkStream(ToldSource):
         try:
             image = upright(to_rgb(decoded, self._info.colour), decoded.rotation)
         except (av.error.FFmpegError, ValueError):
-            raise Lost(f"{self.name}: sends frames of a kind that cannot be read") from None
+            raise Lost(tr("{name}: sends frames of a kind that cannot be read", name=self.name)) from None
         pts = self._clock.stamp(time_s)
         time_s = float(pts * LIVE_TIME_BASE)
         gap_s = 0.0 if self._last_s is None else time_s - self._last_s

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 
 class BottleneckAdapter(nn.Module):
@@ -36,10 +37,12 @@ class Bottleneck:
         """See `mien.models.networks.adapters.table.AdapterType`."""
         blocks = getattr(getattr(visual, "transformer", None), "resblocks", None)
         if blocks is None:
-            raise ModelError("model.adapter bottleneck needs a vision transformer; use lora with this backbone")
+            raise ModelError(tr("model.adapter bottleneck needs a vision transformer; use lora with this backbone"))
         hidden = options.get("hidden", 64)
         if set(options) - {"hidden"} or not isinstance(hidden, int) or hidden < 1:
-            raise ModelError(f"model.adapter_options of bottleneck are hidden, a whole number, not {dict(options)}")
+            raise ModelError(
+                tr("model.adapter_options of bottleneck are hidden, a whole number, not {dict}", dict=dict(options))
+            )
         for block in blocks:
             block.adapter = BottleneckAdapter(block.ln_1.normalized_shape[0], hidden)
             block.register_forward_hook(_add)

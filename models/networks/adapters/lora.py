@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
 from mien.engine.errors import ModelError
+from mien.engine.language import tr
 
 
 class LowRank(nn.Module):
@@ -38,7 +39,9 @@ class Lora:
         rank, alpha = options.get("rank", 4), options.get("alpha", 8)
         targets = options.get("targets", ["*"])
         if unknown or not isinstance(rank, int) or rank < 1 or not isinstance(targets, list):
-            raise ModelError(f"model.adapter_options of lora are rank, alpha and targets, not {dict(options)}")
+            raise ModelError(
+                tr("model.adapter_options of lora are rank, alpha and targets, not {dict}", dict=dict(options))
+            )
         found = [
             (module, name)
             for path, module in visual.named_modules()
@@ -46,7 +49,9 @@ class Lora:
             if value.ndim >= 2 and _is_weight(module, name) and any(fnmatch(f"{path}.{name}", t) for t in targets)
         ]
         if not found:
-            raise ModelError(f"model.adapter_options.targets {targets} match no weight of the image side")
+            raise ModelError(
+                tr("model.adapter_options.targets {targets} match no weight of the image side", targets=targets)
+            )
         for module, name in found:
             parametrize.register_parametrization(module, name, LowRank(getattr(module, name), rank, float(alpha)))
 

@@ -19,9 +19,9 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.media.mp4_boxes import whole_length
 from mien.engine.recording.disk_watch import DiskFullError, DiskWatch
-from mien.engine.recording.files import Outputs, file_name
+from mien.engine.recording.files import Outputs
 from mien.engine.recording.live_recorder import LiveRecorder
-from mien.engine.recording.plan import RecordingPlan
+from mien.engine.recording.plan import RecordingPlan, file_name
 from mien.engine.recording.pre_roll import PreRoll
 from mien.engine.types import Box, Scene
 from tests.faults.record_until_killed import LABELS, live_frames, scene_of
