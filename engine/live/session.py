@@ -99,8 +99,7 @@ class LiveSession:
         self._own = [self._inference] if inference is None else []
         self._models = self._inference.models
         stages = {"track": self._track_stage, "view": self._views.run}
-        for own in self._own:
-            stages |= own.stages
+        stages |= self._inference.stages if self._own else {}
         self.outputs = LiveOutputs()
         self._stages = Stages(stages, on_error=self._close_slots)
         self._recorder_stages = Stages({"record": self._recording.run}, on_error=self._close_slots)
