@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from ssl import SSLCertVerificationError
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, cast
 from urllib.error import HTTPError, URLError
 
 import av
@@ -210,7 +210,7 @@ class Connection:
         lost: Lost | None = None
         try:
             if self._packets is None:
-                self._packets = self._container.demux(*self._read_along)
+                self._packets = cast("Generator[Packet[Any], None, None]", self._container.demux(*self._read_along))
             for packet in self._packets:
                 if packet.size or packet.stream is self._stream:
                     return packet
