@@ -84,11 +84,13 @@ def constraints() -> list[str]:
 
 
 def requirements() -> list[str]:
-    """What pyproject.toml asks for, with the smaller builds, and the live outputs, where it has such extras."""
+    """What pyproject.toml asks for, with the smaller builds, and the live outputs that may go along."""
     project = tomllib.loads(_text("pyproject.toml"))["project"]
     extras = project["optional-dependencies"]
     asked = list(project["dependencies"])
-    for name in ("lsl", "osc", "mqtt", "web", "virtualcam"):
+    # Not virtualcam: pyvirtualcam is under version 2 of the GPL alone, and cannot be passed on with what is under the
+    # Apache licence, such as MediaPipe.
+    for name in ("lsl", "osc", "mqtt", "web"):
         asked += extras.get(name, [])
     found = []
     for text in asked:

@@ -1,6 +1,7 @@
 """The live session at work: 1280x720 at 30 frames a second with five faces, the view rendered at the same size.
 
-python -m tests.benchmarks.live [--minutes 1] [--faces 5] [--model BUNDLE] [--record FOLDER] [--json FILE]
+python -m tests.benchmarks.live [--minutes 1] [--faces 5] [--model BUNDLE] [--landmarks TASK]
+        [--record FOLDER] [--json FILE]
 
 The frames are made beforehand from the demo portrait, so that only the session's own work is measured; a small
 number in each frame's corner would not change that. The view is pulled 60 times a second, as a window does.
@@ -64,7 +65,8 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
     queued: list[int] = []
     memory: list[float] = []
     pulled: list[float] = []
-    with LiveSession(bundle, resolve_detector("short"), Settings(provider=given.provider)) as session:
+    settings = Settings(provider=given.provider)
+    with LiveSession(bundle, resolve_detector("short"), settings, landmarker_file=given.landmarks) as session:
         session.set_view(ViewRequest(WIDTH, HEIGHT, mirrored=True))
         session.play(reel)
         deadline = time.monotonic() + 60
@@ -116,6 +118,7 @@ def measure(given: argparse.Namespace) -> dict[str, Any]:
         "pulled_p50_ms": round(float(np.percentile(pulled, 50)), 1),
         "pulled_p95_ms": round(float(np.percentile(pulled, 95)), 1),
         "readings_per_face_per_second": round((after.predictions - before.predictions) / seconds / given.faces, 2),
+        "faces_measured": 0 if scene is None else len(scene.measures),
         "readings_dropped": after.predictions_dropped - before.predictions_dropped,
         "cpu_cores_used": round(used / seconds, 2),
         "recording_queue_max": max(queued),
@@ -135,6 +138,7 @@ def main() -> None:
     parser.add_argument("--faces", type=int, default=5)
     parser.add_argument("--model", type=Path, default=EMBEDDED, help="bundle folder")
     parser.add_argument("--provider", default="auto")
+    parser.add_argument("--landmarks", type=Path, metavar="TASK", help="measure faces, too, with this landmarker")
     parser.add_argument("--record", type=Path, help="record into this folder meanwhile")
     parser.add_argument("--json", type=Path, help="write the figures here")
     given = parser.parse_args()
