@@ -128,7 +128,8 @@ class ReviewWindow(QMainWindow):
         self.panel.addTab(self.events, self.tr("Events"))
         self.panel.addTab(self.figures, self.tr("Figures"))
         self.panel.addTab(self.people, self.tr("People"))
-        self.panel.setMinimumWidth(250)
+        # No tab may be cut off, and their words are longer in some languages.
+        self.panel.setMinimumWidth(max(270, self.panel.tabBar().sizeHint().width() + 12))
         self._beside = QSplitter(Qt.Orientation.Horizontal)
         self._beside.addWidget(self.image)
         self._beside.addWidget(self.panel)
