@@ -199,9 +199,7 @@ def window(root: Bare, picture: Path) -> str:
     )
     try:
         _wait(lambda: (_SCREENS / f"X{DISPLAY[1:]}").exists(), 30)
-        entry = next(
-            path for path in (root.folder / "usr").rglob("share/applications/mien.desktop") if "srv" not in path.parts
-        ).read_text(encoding="utf-8")
+        entry = next((root.folder / "usr").rglob("share/applications/mien.desktop")).read_text(encoding="utf-8")
         start = next(line for line in entry.splitlines() if line.startswith("Exec=")).removeprefix("Exec=")
         # MIEN_STARTUP makes the window say when its first numbers are painted; then it has 4 s more, and is closed.
         command = (
