@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from PySide6.QtCore import Qt, QTimer, QUrl
 from PySide6.QtGui import QColor, QDesktopServices, QGuiApplication, QPainter, QPaintEvent
-from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QLabel, QLineEdit, QScrollArea, QWidget
+from PySide6.QtWidgets import QCheckBox, QDialog, QFrame, QLineEdit, QScrollArea, QWidget
 
 from mien.app.gui.live.outputs import COLOURS, GOOD, OFF, Chosen, Outputs
-from mien.app.gui.look.widgets import Choice, button, column, form, label, row, tip, tool
+from mien.app.gui.look.widgets import Choice, Elided, button, column, form, label, row, tip, tool
 from mien.engine.errors import MienError
 from mien.engine.language import tr, trn
 from mien.engine.outputs.kinds import OUTPUTS
@@ -137,23 +137,6 @@ class _Lamp(QWidget):
         painter.drawEllipse(self.rect())
 
 
-class _Elided(QLabel):
-    """One line of plain text, cut off at its end where there is no room; the tool tip holds all of it."""
-
-    def __init__(self, role: str = "") -> None:
-        super().__init__()
-        self.setTextFormat(Qt.TextFormat.PlainText)
-        if role:
-            self.setProperty("role", role)
-        self._whole = ""
-        self.setMinimumWidth(60)
-
-    def show_text(self, text: str) -> None:
-        self._whole = text
-        tip(self, text)
-        self.setText(self.fontMetrics().elidedText(text, Qt.TextElideMode.ElideRight, max(self.width() - 2, 60)))
-
-
 class _Row(QFrame):
     """One output: its light, what it is, how it goes, and what can be done with it."""
 
@@ -164,7 +147,7 @@ class _Row(QFrame):
         self._tested: int | None = None
         name = tr(OUTPUTS[one.kind].name) if one.kind in OUTPUTS else one.kind
         self._lamp = _Lamp()
-        self._name, self._state = _Elided(), _Elided("small")
+        self._name, self._state = Elided(), Elided("small")
         self._title = f"{name} {one.shown}".strip()
         self.on = QCheckBox(self.tr("On"))
         self.on.setAccessibleName(self.tr("Switch on: {name}").format(name=self._title))
@@ -211,8 +194,8 @@ class _Row(QFrame):
         self._lamp.setAccessibleName(words.get(one.light, self.tr("not connected")))
         tip(self._lamp, words.get(one.light, self.tr("not connected")))
         self._lamp.update()
-        self._name.show_text(self._title)
-        self._state.show_text(self.state)
+        self._name.setText(self._title)
+        self._state.setText(self.state)
         self.setAccessibleName(f"{self._title}: {self.state}")
         self.test.setEnabled(one.stage is not None)
         for part in (self.open, self.copy):

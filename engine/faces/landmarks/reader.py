@@ -20,6 +20,7 @@ LIVE_SHARE: Final = 0.6
 """How much of the time measuring may take live, so that no frame is lost by it."""
 LIVE_HELD_S: Final = 0.15
 """For how long a face that takes turns is shown with what was measured last; never written as if it were new."""
+_LEARNT: Final = 0.1  # of how long measuring takes, from each frame
 MOST_YAW_DEG: Final = 40.0
 MOST_PITCH_DEG: Final = 35.0
 """A head that is turned further cannot be read well; see docs/face.md."""
@@ -62,6 +63,8 @@ class FaceMeasurer:
         self._share = share
         self._hold_s = hold_s
         self._rest_until = 0.0
+        self._face_s = 0.0  # what measuring one face takes, of late
+        self._before_s: float | None = None  # time of the frame before
         self._tracks: dict[int, _Track] = {}
         self._turn = 0
 
@@ -71,7 +74,8 @@ class FaceMeasurer:
         due = [(face.track_id, face.detection.box) for face in faces if face.detection is not None]
         due.sort(key=lambda one: self._tracks[one[0]].turn)
         began = time.monotonic()
-        most = self._at_once if began >= self._rest_until else 0
+        most = self._affordable(frame.time_s) if began >= self._rest_until else 0
+        self._before_s = frame.time_s
         due, late = due[:most], [] if most is None else due[most:]
         found = self._landmarker.find(frame.image, [box for _, box in due])
         measures = {}
@@ -83,7 +87,10 @@ class FaceMeasurer:
                 measures[track_id] = self._measured(track, frame, face)
                 track.last = measures[track_id], box
         if due and self._share < 1:
-            self._rest_until = began + (time.monotonic() - began) / self._share
+            spent_s = time.monotonic() - began
+            self._rest_until = began + spent_s / self._share
+            face_s = spent_s / len(due)
+            self._face_s = face_s if not self._face_s else self._face_s + _LEARNT * (face_s - self._face_s)
         for track_id, box in late:
             last = self._tracks[track_id].last
             if last is not None and frame.time_s - last[0].time_s <= self._hold_s:
@@ -93,6 +100,16 @@ class FaceMeasurer:
     def forget(self) -> None:
         """What comes is another picture, in which everybody is new."""
         self._tracks = {}
+        self._before_s = None
+
+    def _affordable(self, time_s: float) -> int | None:
+        """How many faces can be measured before the next frame comes: one for each frame, rather than two for every
+        second one, which would come late and take its turn from the one after it.
+        """
+        if self._at_once is None or self._share >= 1 or not self._face_s or self._before_s is None:
+            return self._at_once
+        share_s = self._share * (time_s - self._before_s)
+        return min(self._at_once, max(1, int(share_s / self._face_s)))
 
     def _measured(self, track: _Track, frame: Frame, face: FoundFace) -> FaceMeasures:
         raw = numbers_of(face, self._focal_px)

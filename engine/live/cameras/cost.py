@@ -7,18 +7,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from mien.engine.errors import MienError
 from mien.engine.inference.bundle import Bundle
-from mien.engine.language import tr
 from mien.engine.live.cameras.group import Camera, LiveCameras
 from mien.engine.live.cameras.report import session_report
+from mien.engine.live.status import wait_for_model
 from mien.engine.recording.plan import RecordingPlan
 from mien.engine.settings import Settings
 from mien.engine.sources.address import SourceAddress
 
 _CAMERAS: Final = 2
 _WARM_UP_S: Final = 2.5  # until windows are full, and all that is made once is made
-_LOAD_S: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +55,8 @@ def camera_cost(
     ]
     with LiveCameras(cameras) as watched:
         sessions = list(watched.sessions.values())
-        deadline_s = time.monotonic() + _LOAD_S
-        while any(session.status().model_state == "loading" for session in sessions):
-            if time.monotonic() > deadline_s:
-                raise MienError(tr("the model was not loaded in time"))
-            time.sleep(0.02)
+        for session in sessions:
+            wait_for_model(session.status)
         watched.open()
         time.sleep(_WARM_UP_S)
         before = [session_report(session) for session in sessions]

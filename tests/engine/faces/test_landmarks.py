@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -189,6 +190,30 @@ def test_measuring_leaves_time_for_the_rest(landmarker: Landmarker, detector) ->
         for index in range(3)
     ]
     assert measured == [0.0, 0.0, 0.0]  # the first is held: a thousandth of the time is over long after
+
+
+def test_what_is_too_much_for_one_frame_is_spread_over_all(landmarker: Landmarker, detector) -> None:
+    class Slow(Landmarker):  # the real one, at a known pace
+        def __init__(self) -> None:
+            pass
+
+        def find(self, image, boxes):
+            found = landmarker.find(image, boxes)
+            time.sleep(max(0.0, 0.03 * len(boxes)))
+            return found
+
+    image = demo(0.0)
+    (detection,) = detector.detect(image)
+    faces = [Face(number, detection.box, detection) for number in (1, 2, 3)]
+    measurer = FaceMeasurer(Slow(), at_once=2, share=0.9)
+    for apart_s, expected in ((100.0, [2, 2, 2, 2]), (0.04, [2, 1, 1, 1])):
+        fresh = []
+        for index in range(4):
+            began = time.monotonic()
+            fresh.append(len(measurer.measure(Frame(index, index, 1, index * apart_s, image), faces)))
+            time.sleep(0.5 * (time.monotonic() - began))  # it rests for a ninth of that
+        assert fresh == expected  # not two in every second frame
+        measurer.forget()
 
 
 # The file
