@@ -10,14 +10,19 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from fractions import Fraction
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from mien.engine.measures import FaceMeasures
 
+if TYPE_CHECKING:
+    from av.video.frame import VideoFrame
+
 RgbImage = npt.NDArray[np.uint8]
+Part = tuple[int, int, int, int]
+"""Of a frame: left, top, right and bottom in pixels, the last two excluded; may reach beyond it."""
 FloatArray = npt.NDArray[np.float32]
 
 
@@ -144,6 +149,8 @@ class Frame:
             another place in a file, and no face in it is known.
         shift_s: of a file that is played live: what was added to the time that the file gives. Another number than that
             of the frame before: the file is played from another place, or its own times jump.
+        decoded: the decoder's own frame, where a recording can take over what nothing was drawn on; see
+            `mien.engine.media.colour`. `image` is then nobody else's.
     """
 
     index: int
@@ -156,6 +163,7 @@ class Frame:
     discontinuity: Discontinuity | None = None
     shot: int = 0
     shift_s: float = 0.0
+    decoded: VideoFrame | None = None
 
 
 class SourceState(StrEnum):
@@ -369,31 +377,3 @@ class Scene:
         if prediction is None or prediction.warming:
             return Status.WARMING
         return Status.UNCERTAIN if prediction.uncertain else Status.OK
-
-
-@dataclass(frozen=True, slots=True)
-class Stats:
-    """Counts of a running or finished session.
-
-    Attributes:
-        frames_read: frames taken from the source.
-        frames_done: frames that left the last stage.
-        frames_with_face: of those, frames with at least one observed face.
-        frames_dropped: frames read but not processed; always 0 for files.
-        time_s: source time of the newest finished frame, relative to the source's start.
-        encoder_calls, temporal_calls: runs of the two graphs.
-        elapsed_s: wall-clock seconds since the start.
-    """
-
-    frames_read: int = 0
-    frames_done: int = 0
-    frames_with_face: int = 0
-    frames_dropped: int = 0
-    time_s: float = 0.0
-    encoder_calls: int = 0
-    temporal_calls: int = 0
-    elapsed_s: float = 0.0
-
-    @property
-    def frames_per_second(self) -> float:
-        return self.frames_done / self.elapsed_s if self.elapsed_s > 0 else 0.0

@@ -24,7 +24,7 @@ ROOT = Path(__file__).parents[1]
 def test_each_frame_is_converted_once_each_way_and_drawn_once(
     tiny_bundle: Bundle, detector_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls = {"to_rgb": 0, "to_yuv420p": 0, "draw": 0}
+    calls = {"to_rgb": 0, "to_yuv420p": 0, "with_parts": 0, "draw_over": 0}
 
     def counted(owner: object, name: str) -> None:
         real = getattr(owner, name)
@@ -37,12 +37,13 @@ def test_each_frame_is_converted_once_each_way_and_drawn_once(
 
     counted(mien.engine.sources.file, "to_rgb")
     counted(mien.engine.media.mp4, "to_yuv420p")
-    counted(Overlay, "draw")
+    counted(mien.engine.media.mp4, "with_parts")
+    counted(Overlay, "draw_over")
     source = write_video(tmp_path / "in.mp4", portrait(50))
     with Annotator(tiny_bundle, detector_file, Settings(provider="cpu")) as annotator:
         stats = annotator.annotate(str(source), tmp_path / "out.mp4").stats
     assert stats.frames_done == 50
-    assert calls == {"to_rgb": 50, "to_yuv420p": 50, "draw": 50}
+    assert calls == {"to_rgb": 50, "to_yuv420p": 0, "with_parts": 50, "draw_over": 50}
     # Two seconds are 16 steps of the model's window: one call of the encoder for each, however many frames there are.
     assert stats.encoder_calls == stats.temporal_calls == 16
 

@@ -10,9 +10,10 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
 
+from mien.engine.batch.stats import Stats
 from mien.engine.batch.workers import BatchProgress
 from mien.engine.system import printable
-from mien.engine.types import SourceInfo, Stats
+from mien.engine.types import SourceInfo
 
 _LINE_S: Final = 10.0
 

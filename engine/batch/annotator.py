@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any, Final, Self
 
 from mien.engine.batch.pipeline import Pipeline
+from mien.engine.batch.stats import Stats
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
 from mien.engine.faces.detection import open_detector
@@ -29,7 +30,7 @@ from mien.engine.recording.files import Outputs
 from mien.engine.settings import Settings
 from mien.engine.sources.base import Source
 from mien.engine.sources.open import open_source
-from mien.engine.types import SourceInfo, Stats
+from mien.engine.types import SourceInfo
 
 _POLL_S: Final = 0.1
 
@@ -118,7 +119,9 @@ class Annotator:
             KeyboardInterrupt: stopped before the first frame; nothing is left.
         """
         settings = self._settings
-        with open_source(spec, threads=settings.threads, max_pixels=settings.max_pixels) as source:
+        with open_source(
+            spec, threads=settings.threads, max_pixels=settings.max_pixels, keep_decoded=True
+        ) as source:  # fmt: skip
             return self.annotate_source(
                 source, mp4, path=Path(spec), overwrite=overwrite, redo=redo, progress=progress, interrupted=interrupted
             )

@@ -11,13 +11,14 @@ from types import TracebackType
 from typing import Final, Self
 
 from mien.engine.batch.annotator import Annotator
+from mien.engine.batch.stats import Stats
 from mien.engine.errors import MienError
 from mien.engine.inference.bundle import Bundle
 from mien.engine.inference.downloads import resolve_landmarker
 from mien.engine.language import tr
 from mien.engine.settings import Settings
 from mien.engine.threads import Latest, Stages
-from mien.engine.types import SourceInfo, Stats
+from mien.engine.types import SourceInfo
 
 _LOOK_S: Final = 0.5
 

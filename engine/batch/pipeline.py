@@ -13,6 +13,7 @@ from dataclasses import replace
 from types import TracebackType
 from typing import Final, Self
 
+from mien.engine.batch.stats import Stats
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.faces.detection import Detector
 from mien.engine.faces.landmarks.reader import FaceMeasurer
@@ -22,7 +23,7 @@ from mien.engine.interrupts import Abandoned
 from mien.engine.recording.file_recorder import Recorder
 from mien.engine.sources.base import Source
 from mien.engine.threads import BoundedQueue, Stages
-from mien.engine.types import Frame, Scene, Stats
+from mien.engine.types import Frame, Scene
 
 _BELT: Final = 4  # frames between two stages: enough to smooth their jitter
 
@@ -141,7 +142,11 @@ class Pipeline:
         start_s = self._source.info.start_s
         try:
             for scene in self._tracked:
-                self._recorder.write(scene, self._overlay.draw(scene))
+                if scene.frame.decoded is None:
+                    self._recorder.write(scene, self._overlay.draw(scene))
+                else:  # then the image is nobody else's
+                    self._overlay.draw_over(scene.frame.image, scene)
+                    self._recorder.write(scene, scene.frame.image, self._overlay.drawn)
                 seen = any(face.observed for face in scene.faces)
                 self._count(frames_done=1, frames_with_face=int(seen), time_s=scene.frame.time_s - start_s)
         finally:

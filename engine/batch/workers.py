@@ -15,6 +15,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
+from mien.engine.batch.stats import Stats
 from mien.engine.errors import MienError
 from mien.engine.faces.neutral import NeutralPeriod
 from mien.engine.inference.priors import Prior
@@ -24,7 +25,7 @@ from mien.engine.recording.document import Ended
 from mien.engine.recording.files import Outputs, read_json
 from mien.engine.settings import Settings
 from mien.engine.system import detach_native_output, silence_telemetry
-from mien.engine.types import SourceInfo, Stats
+from mien.engine.types import SourceInfo
 
 if TYPE_CHECKING:
     from mien.engine.batch.annotator import Annotator, ProgressCallback

@@ -11,12 +11,13 @@ import cv2
 from mien.engine.drawing.colours import PALETTE, Rgb, track_colour
 from mien.engine.drawing.face_layers import draw_layers
 from mien.engine.drawing.metrics import Metrics, measure, short_name
+from mien.engine.drawing.parts import frame_parts, layers_part, line_part, panel_part
 from mien.engine.drawing.placement import PanelPlacer, Placed, Wish
 from mien.engine.drawing.shapes import draw_box, draw_panel, fill
 from mien.engine.drawing.tags import RowMemory, Said, TagShape, chip_width, draw_bars, draw_tag, said_of
 from mien.engine.drawing.text import draw_text, text_width
 from mien.engine.settings import COMPACT, OverlayStyle
-from mien.engine.types import Box, Face, RgbImage, Scene
+from mien.engine.types import Box, Face, Part, RgbImage, Scene
 
 __all__ = ["PALETTE", "Overlay", "track_colour"]
 
@@ -61,6 +62,8 @@ class Overlay:
         self._persons = _NO_PERSONS
         self.places: Mapping[int, Placed] = {}
         """Where tags and panels lie in the newest frame, by track id."""
+        self.drawn: list[Part] = []
+        """The parts of the newest frame that were drawn on; the others are as they were."""
 
     def draw(
         self, scene: Scene, *, names: Mapping[int, str] = _NO_NAMES, hidden: Collection[int] = frozenset()
@@ -103,6 +106,7 @@ class Overlay:
         style = self._style if style is None else style
         self._begin(image.shape[1], image.shape[0], style)
         if no_signal:
+            self.drawn.append(_whole(image))
             image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self.places, self._persons = {}, persons
         if style.layers and not no_signal:
@@ -117,10 +121,12 @@ class Overlay:
     def draw_no_signal(self, image: RgbImage, text: str) -> None:
         """Only dim `image` ((H,W,3) uint8 RGB) and write `text` on it: the signal was lost."""
         self._begin(image.shape[1], image.shape[0], self._style)
+        self.drawn.append(_whole(image))
         image[:] = cv2.convertScaleAbs(image, alpha=_LOST_LIGHT)
         self._draw_lost(image, text)
 
     def _begin(self, width: int, height: int, style: OverlayStyle) -> None:
+        self.drawn = []
         if self._drawn != (width, height, style):
             self._drawn = width, height, style
             self._metrics = measure(width, height, (*self._labels, *self.values), style)
@@ -167,6 +173,8 @@ class Overlay:
         for track_id, measures in scene.measures.items():
             if track_id not in hidden:
                 colour, stroke = self._colour(track_id), self._metrics.stroke
+                part = layers_part(measures, stroke)
+                self.drawn += [] if part is None else [part]
                 draw_layers(image, measures, style.layers, colour, stroke, outlined=style.high_contrast)
 
     def _sizes(self, said: Said, rows: Sequence[int], style: OverlayStyle) -> tuple[tuple[int, int], ...]:
@@ -181,6 +189,7 @@ class Overlay:
         self, image: RgbImage, said: Said, rows: Sequence[int], placed: Placed, style: OverlayStyle
     ) -> None:
         m, level = self._metrics, placed.level + (0 if rows else 1)
+        self.drawn.append(panel_part(placed.panel, outlined=style.high_contrast))
         if level == 0:
             draw_bars(image, placed.panel, said, rows, self._labels, m, values=self.values, opaque=style.high_contrast)
         else:
@@ -193,6 +202,7 @@ class Overlay:
         box = face.box
         corners = round(box.x), round(box.y), round(box.right), round(box.bottom)
         colour = self._colour(face.track_id)
+        self.drawn += frame_parts(*corners, self._metrics.stroke, outlined=style.high_contrast)
         draw_box(image, *corners, colour, self._metrics.stroke, dashed=dashed, outlined=style.high_contrast)
 
     def _draw_line(self, image: RgbImage, box: Box, panel: Box, colour: Rgb) -> None:
@@ -200,7 +210,9 @@ class Overlay:
         start = min(max(box.x + box.width / 2, panel.x), panel.right), min(max(box.y, panel.y), panel.bottom)
         end = min(max(start[0], box.x), box.right), min(max(start[1], box.y), box.bottom)
         first, last = ((round(x), round(y)) for x, y in (start, end))
-        cv2.line(image, first, last, colour, max(1, self._metrics.stroke // 2), cv2.LINE_AA)
+        stroke = max(1, self._metrics.stroke // 2)
+        self.drawn.append(line_part(first, last, stroke))
+        cv2.line(image, first, last, colour, stroke, cv2.LINE_AA)
 
     def _colour(self, track_id: int) -> Rgb:
         """Of the person: ids that were merged have one."""
@@ -224,5 +236,10 @@ class Overlay:
     def _draw_note(self, image: RgbImage) -> None:
         m: Metrics = self._metrics
         top = image.shape[0] - m.line - m.pad
+        self.drawn.append((0, top, text_width(self._note, m.font) + 2 * m.pad, image.shape[0]))
         draw_panel(image, 0, top, text_width(self._note, m.font) + 2 * m.pad, m.line + m.pad)
         draw_text(image, self._note, m.pad, top, m.font, _WHITE)
+
+
+def _whole(image: RgbImage) -> Part:
+    return 0, 0, image.shape[1], image.shape[0]

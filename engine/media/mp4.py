@@ -12,17 +12,17 @@ import av.error
 import cv2
 import numpy as np
 from av.packet import Packet
-from av.video.frame import PictureType
+from av.video.frame import PictureType, VideoFrame
 from av.video.reformatter import VideoReformatter
 
 from mien.engine.errors import RecordingError
 from mien.engine.language import tr
 from mien.engine.media.audio_track import AudioTrack
 from mien.engine.media.chapters import Chapter, set_chapters
-from mien.engine.media.colour import recorded, to_yuv420p
+from mien.engine.media.colour import recorded, to_yuv420p, with_parts
 from mien.engine.media.file_audio import FileAudio
 from mien.engine.media.mp4_index import index_in_place
-from mien.engine.types import AudioChunk, RgbImage, VideoFormat
+from mien.engine.types import AudioChunk, Part, RgbImage, VideoFormat
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
 # file that is closed in order is a plain seekable MP4. B-frames and lookahead would delay what reaches the disk.
@@ -38,7 +38,6 @@ _CONTAINER_OPTIONS: Final = {
 _LIVE_CONTAINER_OPTIONS: Final = {
     **_CONTAINER_OPTIONS,
     "movflags": "empty_moov+default_base_moof+skip_trailer",
-    "use_editlist": "0",
 }
 ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
 """Of x264, for every recording."""
@@ -93,9 +92,9 @@ class Mp4Writer:
         self._durations: dict[int, int] = {}  # by PTS, of the frames that are inside the encoder
         try:
             # In what a kill leaves, an edit list makes players pass over the first frame: none without audio.
-            options = {**_CONTAINER_OPTIONS, "use_editlist": "0" if audio_path is None else "1"}
-            if live:
-                options = dict(_LIVE_CONTAINER_OPTIONS)
+            options = dict(_LIVE_CONTAINER_OPTIONS if live else _CONTAINER_OPTIONS)
+            if audio_path is None:
+                options["use_editlist"] = "0"
             if audio:
                 options["max_interleave_delta"] = "500000"  # µs; frames wait no longer for audio that fails to come
             self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
@@ -106,13 +105,17 @@ class Mp4Writer:
         except _FAILURES as error:
             raise RecordingError(tr("{path}: cannot be written ({reason})", path=path, reason=_reason(error))) from None
 
-    def write(self, image: RgbImage, pts: int, duration: int) -> None:
+    def write(
+        self, image: RgbImage, pts: int, duration: int, *, decoded: VideoFrame | None = None, drawn: Sequence[Part] = ()
+    ) -> None:
         """Add `image` ((H,W,3) uint8 RGB).
 
         Args:
             image: the frame.
             pts: its time in units of `VideoFormat.time_base`; greater than that of the frame before.
             duration: in the same units; that of the last frame decides how long the file is.
+            decoded: the same frame as it was decoded, of the format's size, where `keeps_planes` holds.
+            drawn: the parts of `image` in which it differs from `decoded`.
 
         Raises:
             RecordingError: the disk is full or the encoder failed.
@@ -122,7 +125,10 @@ class Mp4Writer:
             padded = cv2.copyMakeBorder(image, 0, bottom, 0, right, cv2.BORDER_REPLICATE)
             image = np.asarray(padded, dtype=np.uint8)
         time_s = float(pts * self._format.time_base)
-        encoded = to_yuv420p(image, self._format.colour, self._converter)
+        if decoded is None:
+            encoded = to_yuv420p(image, self._format.colour, self._converter)
+        else:
+            encoded = with_parts(decoded, image, drawn, self._format.colour)
         encoded.pts = pts - self._start_pts
         encoded.duration = duration
         self._durations[encoded.pts] = duration

@@ -13,7 +13,7 @@ from mien.engine.recording.face_data.data_files import DataFiles
 from mien.engine.recording.files import Outputs, write_json
 from mien.engine.recording.notes import jump_as_json
 from mien.engine.recording.table import GAP
-from mien.engine.types import RgbImage, Scene, SourceInfo
+from mien.engine.types import Part, RgbImage, Scene, SourceInfo
 
 
 class Recorder:
@@ -69,8 +69,10 @@ class Recorder:
             self.discard()
             raise
 
-    def write(self, scene: Scene, image: RgbImage) -> None:
+    def write(self, scene: Scene, image: RgbImage, drawn: Sequence[Part] | None = None) -> None:
         """Add one scene with its annotated `image` ((H,W,3) uint8 RGB).
+
+        With `drawn`, nothing but these parts of it differs from the scene's `Frame.decoded`, which gives the rest.
 
         Raises:
             RecordingError: the disk is full or the encoder failed; `finish` can still save what is there.
@@ -79,7 +81,8 @@ class Recorder:
         jump = scene.frame.discontinuity
         if jump is not None:
             self._video.jump(jump.shift_s)
-        self._video.write(image, scene.frame.pts, scene.frame.duration)
+        decoded = None if drawn is None else scene.frame.decoded
+        self._video.write(image, scene.frame.pts, scene.frame.duration, decoded=decoded, drawn=drawn or ())
         if jump is not None:
             # Nothing is missing: the recording goes on without the jump, so the gap has no length.
             self._table.note(jump.time_s, GAP, "0")

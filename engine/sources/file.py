@@ -18,7 +18,7 @@ from av.video.stream import VideoStream
 
 from mien.engine.errors import SourceError
 from mien.engine.language import tr, tr_later, trn
-from mien.engine.media.colour import colour_of, to_rgb
+from mien.engine.media.colour import colour_of, keeps_planes, to_rgb
 from mien.engine.media.container import decodable, decoder_limit, open_container
 from mien.engine.media.geometry import letterbox, upright
 from mien.engine.media.rationals import frame_rate, sample_aspect, time_base
@@ -41,13 +41,23 @@ class VideoFile:
         threads: that decode it; 0: as it likes.
         start_s: where to begin: at the frame that is shown so many seconds from the file's beginning.
         max_pixels: larger frames, width times height, are never decoded.
+        keep_decoded: give `Frame.decoded`, too, where a recording can take it over.
 
     Raises:
         SourceError: no such file, no video in it, frames that are too large, or not one that can be decoded.
     """
 
-    def __init__(self, path: Path, *, threads: int = 0, start_s: float = 0.0, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        threads: int = 0,
+        start_s: float = 0.0,
+        max_pixels: int = MAX_PIXELS,
+        keep_decoded: bool = False,
+    ) -> None:
         self._path = path
+        self._keep_decoded = keep_decoded
         self._max_pixels = max_pixels
         self._from_s = start_s
         self._container = open_container(path, max_pixels=max_pixels)
@@ -243,10 +253,16 @@ class VideoFile:
         index, self._count = self._count, self._count + 1
         time_s = float(pts * info.time_base)
         self._end_s = time_s + float(duration * info.time_base) - self._timeline.shift_s
-        return Frame(index, pts, duration, time_s, self._image(decoded), discontinuity=jump)
+        kept = self._keep_decoded and keeps_planes(decoded, info.colour)
+        if kept and (decoded.width, decoded.height) != (info.width, info.height):
+            kept = False
+        return Frame(
+            index, pts, duration, time_s, self._image(decoded), discontinuity=jump, decoded=decoded if kept else None
+        )
 
     def _image(self, decoded: VideoFrame) -> RgbImage:
-        image = upright(to_rgb(decoded, self._info.colour, self._converter), decoded.rotation)
+        rgb = to_rgb(decoded, self._info.colour, self._converter, waits=not self._keep_decoded)
+        image = upright(rgb, decoded.rotation)
         if image.shape[:2] != (self._info.height, self._info.width):
             self._resized = True
             image = letterbox(image, self._info.width, self._info.height)

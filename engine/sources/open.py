@@ -10,7 +10,9 @@ from mien.engine.sources.address import DEMO, LIVE_SOURCES, SourceAddress
 from mien.engine.sources.base import LiveSettings, LiveSource, Source
 
 
-def open_source(spec: str, *, threads: int = 0, start_s: float = 0.0, max_pixels: int = MAX_PIXELS) -> Source:
+def open_source(
+    spec: str, *, threads: int = 0, start_s: float = 0.0, max_pixels: int = MAX_PIXELS, keep_decoded: bool = False
+) -> Source:
     """Open what `spec` names: a video file, a still picture, a folder of such pictures, or ``demo``.
 
     Args:
@@ -18,6 +20,7 @@ def open_source(spec: str, *, threads: int = 0, start_s: float = 0.0, max_pixels
         threads: that decode a file; 0: as it likes.
         start_s: where to begin in a file, in seconds from its beginning.
         max_pixels: the largest frame that is decoded.
+        keep_decoded: give `Frame.decoded`, too, where there is one that a recording can take over.
 
     Raises:
         SourceError: it does not exist or holds no video; the message says what to do.
@@ -36,7 +39,7 @@ def open_source(spec: str, *, threads: int = 0, start_s: float = 0.0, max_pixels
         return Stills([path], start_s=start_s, max_pixels=max_pixels)
     from mien.engine.sources.file import VideoFile
 
-    return VideoFile(path, threads=threads, start_s=start_s, max_pixels=max_pixels)
+    return VideoFile(path, threads=threads, start_s=start_s, max_pixels=max_pixels, keep_decoded=keep_decoded)
 
 
 def open_live(address: SourceAddress, settings: LiveSettings | None = None) -> LiveSource:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,10 +80,10 @@ def test_when_the_disk_fails_in_mid_recording_what_is_there_is_kept(
 ) -> None:
     real = Mp4Writer.write
 
-    def full(self: Mp4Writer, image: RgbImage, pts: int, duration: int) -> None:
+    def full(self: Mp4Writer, image: RgbImage, pts: int, duration: int, **rest: Any) -> None:
         if pts == 60 * 512:
             raise RecordingError("out.mp4: cannot be written any further (No space left on device)")
-        real(self, image, pts, duration)
+        real(self, image, pts, duration, **rest)
 
     monkeypatch.setattr(Mp4Writer, "write", full)
     out = tmp_path / "out.mp4"
