@@ -11,22 +11,22 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
 
-import av
-import av.error
+import cv2
 import numpy as np
-from av.container import InputContainer
-from av.video.frame import VideoFrame
+from mss import MSS, ScreenShotError
 
 from mien.engine.errors import SourceError
 from mien.engine.language import tr
+from mien.engine.media.frame_pool import FRAMES
 from mien.engine.sources.address import SourceAddress
 from mien.engine.sources.base import LIVE_TIME_BASE, LiveSettings, OnAudio, require_usable_size
 from mien.engine.sources.clock import StreamClock
 from mien.engine.sources.condition import Backoff, ToldSource
-from mien.engine.types import Frame, SourceInfo, SourceState
+from mien.engine.types import Frame, RgbImage, SourceInfo, SourceState
 
 RATE: Final = 25
-"""Frames a second that are asked for."""
+"""Frames a second that are taken, where the machine can."""
+_TO_RGB: Final = cv2.COLOR_BGRA2RGB
 _TICKS: Final = int(1 / LIVE_TIME_BASE)
 _REGION: Final = re.compile(r"(-?\d{1,5}),(-?\d{1,5}),(\d{1,5})x(\d{1,5})")
 
@@ -60,7 +60,10 @@ class Region:
 
 
 class ScreenSource(ToldSource):
-    """The screen, or a part of it, as a `LiveSource`, through FFmpeg's screen grabbers.
+    """The screen, or a part of it, as a `LiveSource`.
+
+    Not through FFmpeg's grabbers: PyAV and OpenCV bring libraries of X of the same name that do not fit together, so
+    that opening ``x11grab`` ended the program wherever OpenCV had been loaded first.
 
     Args:
         address: ``screen`` or ``screen:X,Y,WIDTHxHEIGHT``.
@@ -82,90 +85,84 @@ class ScreenSource(ToldSource):
         last_s: float | None = None
         while not self._condition.cancelled:
             try:
-                region = Region.parse(self._where)
-                with _open(region) as container:
-                    for decoded in container.decode(video=0):
-                        if self._condition.cancelled:
-                            break
-                        frame = self._frame(decoded, clock, lost_s)
+                with _open(os.environ) as screen:
+                    for image in self._images(screen, _area(screen, Region.parse(self._where))):
+                        frame = self._frame(image, clock, lost_s)
                         self._condition.live(reconnected=lost_s is not None)
                         lost_s, last_s = None, frame.time_s
                         yield frame
-                        self._condition.waiting()
-                reason = tr("{name}: gives no frames any more", name=self.name)
-            except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
+            except (ScreenShotError, OSError, ValueError) as error:
                 reason = tr(
                     "{name}: cannot be filmed ({error}); is the region on the screen?",
                     name=self.name,
-                    error=type(error).__name__,
+                    error=" ".join(str(error).split()) or type(error).__name__,
                 )
                 if last_s is None:
                     self._condition.set(SourceState.FAILED, reason)
                     return
+                lost_s = last_s
+                wait_s = backoff.next_s()
+                self._condition.set(SourceState.RECONNECTING, reason, retry_in_s=wait_s)
+                self._condition.pause(wait_s)
             except SourceError as error:
                 self._condition.set(SourceState.FAILED, str(error))
                 return
-            if self._condition.cancelled:
-                break
-            lost_s = last_s
-            wait_s = backoff.next_s()
-            self._condition.set(SourceState.RECONNECTING, reason, retry_in_s=wait_s)
-            self._condition.pause(wait_s)
         self._condition.set(SourceState.ENDED)
 
-    def _frame(self, decoded: VideoFrame, clock: StreamClock, lost_s: float | None) -> Frame:
+    def _images(self, screen: MSS, area: dict[str, int]) -> Iterator[RgbImage]:
+        """What `area` shows, at `RATE`, until the source is cancelled; a late one is not made up for."""
+        due_s = time.monotonic()
+        while not self._condition.cancelled:
+            shot = screen.grab(area)
+            image = FRAMES.take(shot.height, shot.width)
+            cv2.cvtColor(np.frombuffer(shot.bgra, np.uint8).reshape(shot.height, shot.width, 4), _TO_RGB, dst=image)
+            yield image
+            self._condition.waiting()
+            due_s = max(due_s + 1 / RATE, time.monotonic())
+            if not self._condition.pause(due_s - time.monotonic()):
+                return
+
+    def _frame(self, image: RgbImage, clock: StreamClock, lost_s: float | None) -> Frame:
         arrived_s = time.monotonic()
-        if self._info is None or (decoded.width, decoded.height) != (self._info.width, self._info.height):
-            require_usable_size(self.name, decoded.width, decoded.height, self._settings.max_pixels)
+        height, width = image.shape[:2]
+        if self._info is None or (width, height) != (self._info.width, self._info.height):
+            require_usable_size(self.name, width, height, self._settings.max_pixels)
             self._info = SourceInfo(
-                self.name, decoded.width, decoded.height, Fraction(RATE), None, None, LIVE_TIME_BASE, codec="screen"
-            )
+                self.name, width, height, Fraction(RATE), None, None, LIVE_TIME_BASE, codec="screen"
+            )  # fmt: skip
         pts = clock.stamp(arrived_s - self._began_s)
         time_s = float(pts * LIVE_TIME_BASE)
         index, self._index = self._index, self._index + 1
-        image = np.asarray(decoded.to_ndarray(format="rgb24"), dtype=np.uint8)
         gap_s = 0.0 if lost_s is None else time_s - lost_s
         return Frame(index, pts, 0, time_s, image, arrived_s, gap_s)
 
 
-def _open(region: Region | None, platform: str = sys.platform) -> InputContainer:
-    """Open this system's screen grabber.
-
-    Raises:
-        SourceError: this system has none that Mien can use.
-    """
-    name, grabber, options = grabber_of(region, platform, os.environ)
-    try:
-        return av.open(name, format=grabber, options=options)
-    except av.error.FFmpegError:
-        raise
-    except ValueError as error:
-        raise SourceError(tr("screen: this build of FFmpeg cannot film the screen ({error})", error=error)) from None
-
-
-def grabber_of(region: Region | None, platform: str, environment: Mapping[str, str]) -> tuple[str, str, dict[str, str]]:
-    """What FFmpeg opens to film `region` of the screen on `platform`: name, format and options.
+def _open(environment: Mapping[str, str], platform: str = sys.platform) -> MSS:
+    """This system's screen.
 
     Raises:
         SourceError: Wayland does not let programs film its screen in this way.
+        ScreenShotError: there is none.
     """
-    options = {"framerate": str(RATE)}
-    if platform == "win32":
-        if region is not None:
-            options |= {
-                "offset_x": str(region.x), "offset_y": str(region.y), "video_size": f"{region.width}x{region.height}",
-            }  # fmt: skip
-        return "desktop", "gdigrab", options
-    if platform == "darwin":
-        # AVFoundation films whole screens only; the region is cut out of it.
-        raise SourceError(
-            tr("screen: macOS lets no program film a part of the screen in this way; use a virtual camera")
-        )
+    if platform in ("win32", "darwin"):
+        return MSS()
     display = environment.get("DISPLAY", "")
     if not display:
         raise SourceError(tr("screen: there is no X11 display; Wayland does not let programs film its screen this way"))
-    if region is not None:
-        options |= {
-            "grab_x": str(region.x), "grab_y": str(region.y), "video_size": f"{region.width}x{region.height}",
-        }  # fmt: skip
-    return display, "x11grab", options
+    return MSS(display=display, with_cursor=True)
+
+
+def _area(screen: MSS, region: Region | None) -> dict[str, int]:
+    """`region`, or the whole desktop of all screens, as MSS wants it.
+
+    Raises:
+        ValueError: nothing of it, or not all of it, is on the desktop.
+    """
+    desktop: dict[str, int] = {name: int(screen.monitors[0][name]) for name in ("left", "top", "width", "height")}
+    if region is None:
+        return desktop
+    left, top = region.x - desktop["left"], region.y - desktop["top"]
+    inside = 0 <= left <= desktop["width"] - region.width and 0 <= top <= desktop["height"] - region.height
+    if not inside or not region.width or not region.height:
+        raise ValueError(f"{region}: {desktop['width']}x{desktop['height']}")
+    return {"left": region.x, "top": region.y, "width": region.width, "height": region.height}

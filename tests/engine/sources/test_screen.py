@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from itertools import pairwise
 
@@ -13,13 +14,13 @@ import pytest
 
 from mien.engine.errors import SourceError
 from mien.engine.sources.address import SourceAddress
-from mien.engine.sources.screen import Region, grabber_of
+from mien.engine.sources.screen import Region, _open
 from mien.engine.types import SourceState
 from tests.viewer import assert_times, view
 
 
 @pytest.fixture
-def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[subprocess.Popen[bytes]]:
     """A screen of 640 x 480 of its own."""
     if sys.platform != "linux" or shutil.which("Xvfb") is None:
         pytest.skip("no X server to film: apt-get install xvfb")
@@ -31,13 +32,13 @@ def screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     os.close(write)
     with os.fdopen(read) as pipe:
         monkeypatch.setenv("DISPLAY", f":{pipe.readline().strip()}")
-    yield
+    yield server
     server.terminate()
     server.wait(10)
 
 
 @pytest.mark.parametrize(("text", "size"), [("screen", (640, 480)), ("screen:20,30,200x101", (200, 100))])
-def test_the_screen_is_filmed(screen: None, text: str, size: tuple[int, int]) -> None:
+def test_the_screen_is_filmed(screen: subprocess.Popen[bytes], text: str, size: tuple[int, int]) -> None:
     with view(text) as viewer:
         viewer.wait_pictures(5)
     assert viewer.sizes[0] == size
@@ -45,7 +46,7 @@ def test_the_screen_is_filmed(screen: None, text: str, size: tuple[int, int]) ->
     assert all(after.captured_s > before.captured_s for before, after in pairwise(viewer.seen))
 
 
-def test_a_region_off_the_screen_is_said_so(screen: None) -> None:
+def test_a_region_off_the_screen_is_said_so(screen: subprocess.Popen[bytes]) -> None:
     with view("screen:5000,5000,100x100") as viewer:
         viewer.wait_state(SourceState.FAILED)
         assert "on the screen" in viewer.source.condition.message
@@ -59,13 +60,40 @@ def test_regions_are_read_and_refused() -> None:
     assert SourceAddress.parse("screen").kind == SourceAddress.parse("screen:0,0,64x64").kind == "screen"
 
 
-def test_each_system_has_its_way() -> None:
-    region = Region(10, 20, 640, 480)
-    assert grabber_of(region, "linux", {"DISPLAY": ":7"}) == (
-        ":7", "x11grab", {"framerate": "25", "grab_x": "10", "grab_y": "20", "video_size": "640x480"},
-    )  # fmt: skip
-    assert grabber_of(region, "win32", {})[1] == "gdigrab"
+def test_wayland_is_told_of() -> None:
     with pytest.raises(SourceError, match="Wayland"):
-        grabber_of(None, "linux", {"WAYLAND_DISPLAY": "wayland-0"})
-    with pytest.raises(SourceError, match="macOS"):
-        grabber_of(None, "darwin", {})
+        _open({"WAYLAND_DISPLAY": "wayland-0"}, "linux")
+
+
+def test_what_was_loaded_first_does_not_matter(screen: subprocess.Popen[bytes]) -> None:
+    """OpenCV's wheels and PyAV's bring libraries of X of one name, and each breaks the other's users."""
+    code = (
+        "import {order}\n"
+        "from mien.engine.sources.address import SourceAddress\n"
+        "from mien.engine.sources.open import open_live\n"
+        "print(next(iter(open_live(SourceAddress.parse('screen')).frames())).image.shape)\n"
+    )
+    for order in ("cv2, av", "av, cv2"):
+        done = subprocess.run(
+            [sys.executable, "-c", code.format(order=order)], capture_output=True, text=True, timeout=60, check=False
+        )
+        assert (done.returncode, done.stdout.strip()) == (0, "(480, 640, 3)"), done.stderr[-300:]
+
+
+def test_what_is_on_the_screen_is_seen_and_its_end_is_told(screen: subprocess.Popen[bytes]) -> None:
+    with view("screen") as viewer:
+        viewer.wait_pictures(3)
+        viewer.wait_state(SourceState.LIVE)
+        assert viewer.brightness[-1] < 5  # an empty screen is black
+        screen.kill()
+        viewer.wait_state(SourceState.RECONNECTING)
+        assert "cannot be filmed" in viewer.source.condition.message
+    assert viewer.error is None
+
+
+def test_pictures_come_at_an_even_pace(screen: subprocess.Popen[bytes]) -> None:
+    with view("screen:0,0,64x64") as viewer:
+        viewer.wait_pictures(5)
+        began, count = time.monotonic(), len(viewer.seen)
+        viewer.wait_pictures(count + 25)
+        assert time.monotonic() - began > 0.8  # never faster than the rate
