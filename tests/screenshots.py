@@ -1,6 +1,10 @@
 """Opens every view and dialog of the window and writes frames of them, to be looked at.
 
 xvfb-run -a -s "-screen 0 1440x900x24" python tests/screenshots.py FOLDER [--theme dark] [--only main,model]
+xvfb-run -a -s "-screen 0 1440x900x24" python tests/screenshots.py assets/screenshots --manual
+
+The second line makes the pictures of README and manual anew, so that they are never old; a test runs it, and so does
+whoever builds a release.
 """
 
 from __future__ import annotations
@@ -26,6 +30,9 @@ from mien.app.gui.window import MainWindow  # noqa: E402
 from mien.engine.language import LANGUAGES  # noqa: E402
 from tests.driving import pause, wait  # noqa: E402
 
+MANUAL = {"main": "live", "source-stream": "source", "options": "recording", "jobs": "files", "review": "review"}
+"""Which views the manual shows, and the names of their pictures."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
@@ -34,12 +41,15 @@ def main() -> None:
     parser.add_argument("--only", default="")
     parser.add_argument("--language", choices=LANGUAGES, default="en")
     parser.add_argument("--smallest", action="store_true", help="the main window at its smallest size")
+    parser.add_argument(
+        "--manual", action="store_true", help="only the pictures of README and manual, as they are named"
+    )
     parser.add_argument("--source", default="demo")
     parser.add_argument("--seconds", type=float, default=11.0, help="how long the live view runs first")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    names = set(filter(None, chosen.only.split(",")))
-    with tempfile.TemporaryDirectory() as temporary:
+    names = set(filter(None, chosen.only.split(","))) or set(MANUAL if chosen.manual else ())
+    with tempfile.TemporaryDirectory(prefix="mien-") as temporary:
         os.environ["MIEN_CONFIG"] = temporary
         _run(chosen, names, Path(temporary))
 
@@ -53,6 +63,8 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
     window = MainWindow(Theme(app, p.theme), p)
     if chosen.smallest:
         window.resize(window.minimumSize())
+    if chosen.manual:
+        window.resize(1240, 780)
     window.show()
     window.start(chosen.source)
 
@@ -61,6 +73,10 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
 
     def save(widget: QWidget, name: str) -> None:
         pause(app, 0.2)
+        if chosen.manual:
+            if name in MANUAL:
+                widget.grab().save(str(chosen.folder / f"{MANUAL[name]}.jpg"), quality=88)
+            return
         widget.grab().save(str(chosen.folder / f"{name}-{chosen.theme.replace(' ', '-')}.png"))
 
     def dialog(name: str, made: QDialog, act: Callable[[QDialog], None] = lambda _: None, seconds: float = 0.4) -> None:
@@ -143,6 +159,8 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
         window.jobs.hide()
     if wanted("review"):
         _review(app, window, temporary, save)
+        if not chosen.manual:
+            _report(window, chosen.folder)
     window.close()
     app.quit()
 
@@ -162,12 +180,14 @@ def _review(app: QApplication, window: MainWindow, temporary: Path, save: Callab
     review.seek(5.0)
     pause(app, 0.6)
     save(review, "review")
+
+
+def _report(window: MainWindow, folder: Path) -> None:
     from mien.app.gui.report.page import draw_png, save_report
 
-    draw_png(review.session, mp4.stem).save(str(temporary / "report.png"))
-    save_report(review.session, mp4.stem, temporary / "report.pdf")
-    (temporary / "report.png").replace(Path(sys.argv[1]) / "report.png")
-    (temporary / "report.pdf").replace(Path(sys.argv[1]) / "report.pdf")
+    session = window.dialogs.reviews[0].session
+    draw_png(session, "demo").save(str(folder / "report.png"))
+    save_report(session, "demo", folder / "report.pdf")
 
 
 if __name__ == "__main__":

@@ -84,3 +84,29 @@ def test_the_menu_has_every_page() -> None:
     listed = set(re.findall(r"(\S+\.md)", menu))
     there = {path.relative_to(ROOT / "docs").as_posix() for path in (ROOT / "docs").rglob("*.md")}
     assert listed == there | {"manual/model-card.md"}
+
+
+def test_its_pictures_are_made_by_a_script(tmp_path: Path) -> None:
+    """All are named by it, and those that take no time are made here."""
+    from tests.screenshots import MANUAL
+
+    shown = {
+        name
+        for page in [*(ROOT / "docs").rglob("*.md"), ROOT / "README.md"]
+        for name in re.findall(r"(?:pictures|screenshots)/(\w+)\.jpg", page.read_text(encoding="utf-8"))
+    }
+    kept = {path.stem for path in (ROOT / "assets" / "screenshots").glob("*.jpg")}
+    made = set(MANUAL.values())
+    assert (
+        shown == kept == made | {"dashboard", "overlay"}
+    )  # pages in a browser: tests/engine/outputs/test_web_pages.py
+    done = subprocess.run(
+        [sys.executable, "tests/screenshots.py", str(tmp_path), "--manual", "--only", "main,source-stream,options",
+         "--seconds", "0.5"],
+        cwd=ROOT, capture_output=True, text=True, check=False, timeout=120,
+        env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-2000:]
+    assert {path.name for path in tmp_path.iterdir()} == {"live.jpg", "source.jpg", "recording.jpg"}
+    sizes = [len(path.read_bytes()) for path in tmp_path.iterdir()]
+    assert min(sizes) > 10_000
