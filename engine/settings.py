@@ -13,6 +13,7 @@ from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS, ColumnGroup, FaceLa
 
 DetectorRange = Literal["auto", "short", "full", "tiles"]
 Expected = Literal["as-trained", "balanced", "lab", "own"]
+Encoder = Literal["x264", "auto", "nvenc", "qsv", "amf", "videotoolbox"]
 Provider = Literal["auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu"]
 
 DETECTOR_RANGES: Final[tuple[DetectorRange, ...]] = ("auto", "short", "full", "tiles")
@@ -24,6 +25,7 @@ OverlayLook = Literal["compact", "bars", "minimal", "none"]
 OVERLAY_LOOKS: Final[tuple[OverlayLook, ...]] = ("compact", "bars", "minimal", "none")
 
 EXPECTED: Final[tuple[Expected, ...]] = ("as-trained", "balanced", "lab", "own")
+ENCODERS: Final[tuple[Encoder, ...]] = ("x264", "auto", "nvenc", "qsv", "amf", "videotoolbox")
 PROVIDERS: Final[tuple[Provider, ...]] = ("auto", "tensorrt", "cuda", "directml", "openvino", "coreml", "cpu")
 
 
@@ -135,6 +137,7 @@ class Settings:
         max_faces: at most this many faces are followed at once, 1 to 64.
         provider: what runs the model; "auto" takes the fastest that really works.
         crf: constant rate factor of the H.264 recording, 0 (lossless) to 51.
+        encoder: what makes the H.264: "x264" in software, "auto" in hardware where that works, or one by name.
         threads: CPU threads for each of decoder, model and encoder, up to 256; 0: each chooses for itself.
         max_pixels: the largest frame that is decoded, width times height, 256 to 2**30.
         expect: how often each expression is to be expected.
@@ -152,6 +155,7 @@ class Settings:
     max_faces: int = 16
     provider: Provider = "auto"
     crf: int = 20
+    encoder: Encoder = "x264"
     threads: int = 0
     max_pixels: int = MAX_PIXELS
     expect: Expectation = BALANCED
@@ -168,6 +172,7 @@ class Settings:
         require_between("occlusion_s", self.occlusion_s, 0.0, 10.0)
         require_between("max_faces", self.max_faces, 1, 64)
         require_between("crf", self.crf, 0, 51)
+        require_one_of("encoder", self.encoder, ENCODERS)
         require_between("threads", self.threads, 0, 256)
         require_between("max_pixels", self.max_pixels, 256, 2**30)
         for group in self.columns:

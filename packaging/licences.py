@@ -81,7 +81,7 @@ NATIVE = {
 EXPRESSIONS = {
     "certifi": "MPL-2.0", "flatbuffers": "Apache-2.0", "markdown-it-py": "MIT", "matplotlib": "PSF-2.0 (matplotlib)",
     "mdurl": "MIT", "mediapipe": "Apache-2.0", "onnxruntime": "MIT", "opencv-python-headless": "Apache-2.0",
-    "pylsl": "MIT", "python-osc": "Unlicense", "rich": "MIT", "PySide6-Essentials": "LGPL-3.0-only",
+    "mss": "MIT", "pylsl": "MIT", "python-osc": "Unlicense", "rich": "MIT", "PySide6-Essentials": "LGPL-3.0-only",
     "shiboken6": "LGPL-3.0-only",
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ def where(condition) -> set[str]:
 
 
 def module_name(path: Path) -> str:
-    """The name under which a file is imported: ``mien.engine.media.mp4``."""
+    """The name under which a file is imported: ``mien.engine.media.mp4.writer``."""
     parts = list(path.relative_to(ROOT).with_suffix("").parts)
     if parts[0] != "mien":
         parts.insert(0, "mien")

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import mien.engine.media.colour
-import mien.engine.media.mp4
+import mien.engine.media.mp4.writer
 import mien.engine.sources.file
 from mien.engine.batch.annotator import Annotator
 from mien.engine.drawing.overlay import Overlay
@@ -36,8 +36,8 @@ def test_each_frame_is_converted_once_each_way_and_drawn_once(
         monkeypatch.setattr(owner, name, call)
 
     counted(mien.engine.sources.file, "to_rgb")
-    counted(mien.engine.media.mp4, "to_yuv420p")
-    counted(mien.engine.media.mp4, "with_parts")
+    counted(mien.engine.media.mp4.writer, "to_yuv420p")
+    counted(mien.engine.media.mp4.writer, "with_parts")
     counted(Overlay, "draw_over")
     source = write_video(tmp_path / "in.mp4", portrait(50))
     with Annotator(tiny_bundle, detector_file, Settings(provider="cpu")) as annotator:

@@ -12,6 +12,7 @@ from mien.app.commands.console import Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
+    encoder_option,
     expect_option,
     face_options,
     font_scale_option,
@@ -77,6 +78,7 @@ def _neutral_period(context: click.Context, parameter: click.Parameter, value: s
 @expect_option
 @provider_option
 @crf_option
+@encoder_option
 @max_pixels_option
 @overlay_option
 @font_scale_option

@@ -241,7 +241,7 @@ def _write_video(path: Path) -> _Video:
     """One second of the demo, with a tone."""
     import numpy as np
 
-    from mien.engine.media.mp4 import Mp4Writer
+    from mien.engine.media.mp4.writer import Mp4Writer
     from mien.engine.sources.demo import DemoSource
     from mien.engine.types import AudioChunk
 

@@ -13,6 +13,7 @@ from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, FACE_LAYERS
 from mien.engine.settings import (
     DETECTOR_RANGES,
+    ENCODERS,
     MAX_PIXELS,
     OVERLAY_LOOKS,
     PROVIDERS,
@@ -74,6 +75,13 @@ expect_option = click.option(
 )
 crf_option = click.option(
     "--crf", type=int, default=20, show_default=True, help="Quality of the MP4: 0 is lossless, 51 the smallest file."
+)
+encoder_option = click.option(
+    "--encoder",
+    type=click.Choice(ENCODERS),
+    default="x264",
+    show_default=True,
+    help="What makes the MP4. auto: the graphics card, where a trial shows that it can, else x264 in software.",
 )
 max_pixels_option = click.option(
     "--max-pixels",

@@ -16,6 +16,7 @@ from mien.app.commands.console import EXIT_INTERRUPTED, Console
 from mien.app.commands.options import (
     crf_option,
     detector_option,
+    encoder_option,
     expect_option,
     face_options,
     font_scale_option,
@@ -147,6 +148,7 @@ class _WatchCommand(click.Command):
 @expect_option
 @provider_option
 @crf_option
+@encoder_option
 @max_pixels_option
 @overlay_option
 @font_scale_option
@@ -281,7 +283,14 @@ def _plan(folder: Path, settings: Settings, **options: Any) -> RecordingPlan:
 
     style = settings.overlay_style
     return RecordingPlan(
-        folder, _NAME, annotated=True, crf=settings.crf, style=style, columns=settings.columns, **options
+        folder,
+        _NAME,
+        annotated=True,
+        crf=settings.crf,
+        style=style,
+        columns=settings.columns,
+        encoder=settings.encoder,
+        **options,
     )
 
 

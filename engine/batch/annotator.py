@@ -152,6 +152,7 @@ class Annotator:
                 output_labels(manifest),
                 about,
                 crf=self._settings.crf,
+                encoder=self._settings.encoder,
                 audio_path=source.audio_path,
                 threads=self._settings.threads,
                 overwrite=overwrite,
@@ -248,6 +249,7 @@ class Annotator:
         self._warned += len(failures)
         warnings = (*source.warnings, *failures)
         results = self._results(stats, source, stopped, warnings)
+        results["video_encoder"] = recorder.encoder
         if neutral is not None:
             results["neutral_offsets"] = neutral.offsets()
         recorder.finish(results, whole=not stopped)

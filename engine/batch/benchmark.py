@@ -22,8 +22,8 @@ from mien.engine.inference.graph import offered_providers
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.providers import choice_of
 from mien.engine.language import tr
-from mien.engine.media.mp4 import Mp4Writer
-from mien.engine.media.reencode import reencode
+from mien.engine.media.mp4.reencode import reencode
+from mien.engine.media.mp4.writer import Mp4Writer
 from mien.engine.settings import Settings
 from mien.engine.sources.base import Source
 from mien.engine.sources.demo import RATE, SECONDS, DemoSource

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from mien.engine.errors import RecordingError
-from mien.engine.media.mp4 import Mp4Writer
+from mien.engine.media.mp4.trial import choose_encoder
+from mien.engine.media.mp4.writer import Mp4Writer
 from mien.engine.recording.face_data.data_files import DataFiles
 from mien.engine.recording.files import Outputs, write_json
 from mien.engine.recording.notes import jump_as_json
 from mien.engine.recording.table import GAP
+from mien.engine.settings import Encoder
 from mien.engine.types import Part, RgbImage, Scene, SourceInfo
 
 
@@ -27,6 +29,7 @@ class Recorder:
         labels: class names of the model.
         about: what is known before the first frame; begins the JSON file.
         crf: constant rate factor of the MP4.
+        encoder: what makes it, one of `mien.engine.settings.ENCODERS`.
         audio_path: file whose audio goes along; None: no audio.
         threads: of the encoder; 0: as it likes.
         overwrite: files under the final names are replaced at the end.
@@ -45,6 +48,7 @@ class Recorder:
         about: Mapping[str, Any],
         *,
         crf: int,
+        encoder: Encoder = "x264",
         audio_path: Path | None,
         threads: int = 0,
         overwrite: bool = False,
@@ -57,14 +61,19 @@ class Recorder:
         self._video: Mp4Writer | None = None
         self._table: DataFiles | None = None
         self.frames_written = 0
+        self.encoder = ""
+        """FFmpeg's name of the one that makes the MP4."""
         self._jumps: list[dict[str, Any]] = []
         self._start_s = info.start_s
         try:
             self._write_json({"complete": False})
             self._table = DataFiles(outputs.csv, labels, values, start_s=info.start_s, groups=groups)
+            chosen = choose_encoder(encoder, info.width, info.height, crf=crf, live=False)
+            self.encoder = chosen.name
             self._video = Mp4Writer(
-                Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads
-            )
+                Outputs.part(outputs.mp4), info.video_format, crf=crf, audio_path=audio_path, threads=threads,
+                encoder=chosen,
+            )  # fmt: skip
         except BaseException:
             self.discard()
             raise

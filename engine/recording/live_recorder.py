@@ -249,7 +249,7 @@ class LiveRecorder:
                 self._table.note(marker.time_s, MARKER, marker.text)
             video = live_format(self._size, self._start_s, rate=rate, sample_aspect=self._sample_aspect)
             annotated, clean = (path and Outputs.part(path) for path in (files.annotated, files.clean))
-            self._videos = LiveVideos(annotated, clean, video, crf=plan.crf, audio=self._audio, threads=plan.threads)
+            self._videos = LiveVideos(annotated, clean, video, plan, audio=self._audio)
         except RecordingError:
             self._discard(files)
             raise

@@ -11,9 +11,12 @@ from typing import Final
 
 from mien.engine.errors import RecordingError
 from mien.engine.language import tr
-from mien.engine.media.chapters import Chapter
-from mien.engine.media.mp4 import Mp4Writer
-from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.mp4.boxes import whole_length
+from mien.engine.media.mp4.chapters import Chapter
+from mien.engine.media.mp4.trial import choose_encoder
+from mien.engine.media.mp4.writer import Mp4Writer
+from mien.engine.recording.plan import RecordingPlan
+from mien.engine.settings import Encoder
 from mien.engine.types import AudioChunk, Colour, RgbImage, VideoFormat
 
 TIME_BASE: Final = Fraction(1, 90_000)
@@ -48,19 +51,24 @@ class LiveVideo:
         crf: constant rate factor.
         audio: add a track for `write_audio`.
         threads: of the encoder; 0: as it likes.
+        encoder: one of `mien.engine.settings.ENCODERS`.
 
     Raises:
         RecordingError: the file cannot be created.
     """
 
-    def __init__(self, path: Path, video: VideoFormat, *, crf: int, audio: bool = False, threads: int = 0) -> None:
+    def __init__(
+        self, path: Path, video: VideoFormat, *, crf: int, audio: bool = False, threads: int = 0,
+        encoder: Encoder = "x264",
+    ) -> None:  # fmt: skip
         self._path = path
         self._start_s = video.start_s
         self._pts = round(video.start_s / TIME_BASE) - 1
         self._last: tuple[RgbImage, int] | None = None  # the newest frame, and how long it stands
         self.repeated = 0
         """How often a frame was written again, to bridge gaps of more than an hour."""
-        self._writer = Mp4Writer(path, video, crf=crf, live=True, audio=audio, threads=threads)
+        chosen = choose_encoder(encoder, video.width, video.height, crf=crf, live=True)
+        self._writer = Mp4Writer(path, video, crf=crf, live=True, audio=audio, threads=threads, encoder=chosen)
         self._audio = audio
         self._closed = False
 
@@ -124,17 +132,15 @@ class LiveVideos:
     Args:
         annotated, clean: the files, written at once; None where not wanted.
         video: see `live_format`.
-        crf: constant rate factor.
+        plan: of the recording.
         audio: add a track for `write_audio`.
-        threads: of each encoder; 0: as it likes.
 
     Raises:
         RecordingError: a file cannot be created.
     """
 
     def __init__(
-        self, annotated: Path | None, clean: Path | None, video: VideoFormat, *, crf: int, audio: bool,
-        threads: int = 0,
+        self, annotated: Path | None, clean: Path | None, video: VideoFormat, plan: RecordingPlan, *, audio: bool
     ) -> None:  # fmt: skip
         self.shown_s = float("-inf")
         self._bridged = 0
@@ -143,7 +149,9 @@ class LiveVideos:
         try:
             for path in (annotated, clean):
                 if path is not None:
-                    opened = LiveVideo(path, video, crf=crf, audio=audio, threads=threads)
+                    opened = LiveVideo(
+                        path, video, crf=plan.crf, audio=audio, threads=plan.threads, encoder=plan.encoder
+                    )  # fmt: skip
                     self._videos.append((opened, path == clean))
         except RecordingError:
             self.close()

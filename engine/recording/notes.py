@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from mien.engine.faces.people import PeopleBook
-from mien.engine.media.chapters import Chapter
+from mien.engine.media.mp4.chapters import Chapter
 from mien.engine.types import Discontinuity, Frame
 
 _SAME_S: Final = 1e-3  # shifts are differences of large times: closer ones are one

@@ -11,7 +11,7 @@ from typing import Any, Final, Literal
 from mien.engine.errors import RecordingError
 from mien.engine.language import tr
 from mien.engine.measures import COLUMN_GROUPS, ColumnGroup
-from mien.engine.settings import COMPACT, OverlayStyle, require_between, require_one_of
+from mien.engine.settings import COMPACT, ENCODERS, Encoder, OverlayStyle, require_between, require_one_of
 
 _LONGEST_PRE_ROLL_S: Final = 60.0
 _FORBIDDEN: Final = re.compile(r'[<>:"/\\|?*\x00-\x1f\x7f]')  # on Windows, which is the strictest
@@ -34,6 +34,7 @@ class RecordingPlan:
         audio: record the source's audio, where it has one.
         pre_roll_s: seconds before the start that go along, 0 to 60.
         crf: constant rate factor of H.264, 0 to 51.
+        encoder: what makes it, one of `mien.engine.settings.ENCODERS`.
         threads: CPU threads of each video's encoder, up to 256; 0: it chooses for itself.
         columns: what is written of each face; the expressions always are.
         style: how the annotated video is drawn.
@@ -52,6 +53,7 @@ class RecordingPlan:
     audio: bool = True
     pre_roll_s: float = 0.0
     crf: int = 20
+    encoder: Encoder = "x264"
     threads: int = 0
     style: OverlayStyle = COMPACT
     columns: tuple[ColumnGroup, ...] = ("expressions",)
@@ -64,6 +66,7 @@ class RecordingPlan:
         require_one_of("privacy_scope", self.privacy_scope, ("all", "unselected"), RecordingError)
         require_between("pre_roll_s", self.pre_roll_s, 0, _LONGEST_PRE_ROLL_S, RecordingError)
         require_between("crf", self.crf, 0, 51, RecordingError)
+        require_one_of("encoder", self.encoder, ENCODERS, RecordingError)
         require_between("threads", self.threads, 0, 256, RecordingError)
         require_between("min_free_bytes", self.min_free_bytes, 0, error=RecordingError)
         for group in self.columns:
@@ -77,6 +80,7 @@ class RecordingPlan:
             "privacy_scope": self.privacy_scope,
             "pre_roll_s": self.pre_roll_s,
             "crf": self.crf,
+            "encoder": self.encoder,
         }
 
 

@@ -19,7 +19,7 @@ from av.packet import Packet
 from mien.engine.errors import RecordingError, SourceError
 from mien.engine.language import tr
 from mien.engine.media.container import OPEN_OPTIONS, WHOLE, open_container
-from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.mp4.boxes import whole_length
 from mien.engine.media.rationals import time_base
 from mien.engine.recording.notes import Marker
 from mien.engine.recording.table import FIXED_COLUMNS, GAP, MARKER, DamagedTableError, TableReader

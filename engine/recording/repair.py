@@ -14,7 +14,7 @@ import av.error
 from mien.engine.disk import create_new, is_there, lock_file
 from mien.engine.errors import RecordingError
 from mien.engine.language import tr
-from mien.engine.media.chapters import Chapter, set_chapters
+from mien.engine.media.mp4.chapters import Chapter, set_chapters
 from mien.engine.recording.document import Ended
 from mien.engine.recording.face_data.landmarks_file import finish_stream, landmarks_path
 from mien.engine.recording.files import CLEAN, PART, Outputs, RecordingFiles, locked, publish, read_json, write_json

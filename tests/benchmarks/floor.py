@@ -19,7 +19,7 @@ from pathlib import Path
 from mien.engine.batch.annotator import Annotator
 from mien.engine.inference.bundle import load_bundle
 from mien.engine.inference.downloads import resolve_detector
-from mien.engine.media.reencode import reencode
+from mien.engine.media.mp4.reencode import reencode
 from mien.engine.settings import Settings
 from mien.models.embedded.evaluate import BUNDLE
 from tests.benchmarks.clips import write_clip

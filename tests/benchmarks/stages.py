@@ -25,8 +25,8 @@ from mien.engine.faces.tracker import KEEP_SCORE_RATIO, Tracker
 from mien.engine.inference.bundle import load_bundle
 from mien.engine.inference.downloads import resolve_detector
 from mien.engine.inference.predictor import Predictor
-from mien.engine.media.mp4 import Mp4Writer
-from mien.engine.media.reencode import reencode
+from mien.engine.media.mp4.reencode import reencode
+from mien.engine.media.mp4.writer import Mp4Writer
 from mien.engine.recording.face_data.data_files import DataFiles
 from mien.engine.settings import Settings
 from mien.engine.sources.file import VideoFile

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mien.engine.errors import MienError
-from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.mp4.boxes import whole_length
 from mien.engine.recording.remains import content_of
 from mien.engine.recording.repair import repair
 from tests.faults.case import Case

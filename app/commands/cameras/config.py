@@ -203,6 +203,7 @@ def _camera(table: Table, folder: Path, *, private: bool) -> CameraEntry:
             max_faces=table.whole("max_faces", 16),
             provider=cast("Any", table.text("provider", "auto")),
             crf=table.whole("crf", 20),
+            encoder=cast("Any", table.text("encoder", "x264")),
             max_pixels=table.whole("max_pixels", MAX_PIXELS),
             expect=_expectation(table, folder),
             overlay=cast("Any", table.text("overlay", "compact")),
@@ -246,7 +247,7 @@ def _plan(table: Table, settings: Settings, privacy: str, folder: Path) -> Recor
     with table.named():
         return RecordingPlan(
             into, _NAME, annotated=True, clean=clean, audio=audio, privacy=cast("Any", privacy), crf=settings.crf,
-            style=settings.overlay_style, columns=settings.columns,
+            encoder=settings.encoder, style=settings.overlay_style, columns=settings.columns,
         )  # fmt: skip
 
 

@@ -15,8 +15,8 @@ from mien.engine.outputs.secrets import secret_variable
 
 COMMON: Final = (
     "model", "labels", "expect", "provider", "detector", "landmarker", "range", "min_score", "max_faces", "max_pixels",
-    "record", "clean", "audio", "privacy", "crf", "overlay", "font_scale", "columns", "face_layers", "camera_angle",
-    "neutral_first", "transport", "tls_ca", "tls_insecure", "show_address",
+    "record", "clean", "audio", "privacy", "crf", "encoder", "overlay", "font_scale", "columns", "face_layers",
+    "camera_angle", "neutral_first", "transport", "tls_ca", "tls_insecure", "show_address",
 )  # fmt: skip
 """For one camera, or, at the top of the file, for all that do not say otherwise."""
 CAMERA: Final = ("name", "address", "address_env", "user", "user_env", "password_env", "login_file")

@@ -15,7 +15,7 @@ from mien.engine.drawing.overlay import Overlay
 from mien.engine.drawing.text import draw_text, line_height, text_width
 from mien.engine.errors import ReviewError
 from mien.engine.language import tr
-from mien.engine.media.mp4 import Mp4Writer
+from mien.engine.media.mp4.writer import Mp4Writer
 from mien.engine.review.selected import refuse_own
 from mien.engine.review.session import RecordedSession
 from mien.engine.review.spans import Spans

@@ -16,7 +16,7 @@ from mien.engine.batch.annotator import Annotator
 from mien.engine.errors import RecordingError, SourceError
 from mien.engine.faces.tracker import Tracker
 from mien.engine.inference.bundle import Bundle
-from mien.engine.media.mp4 import Mp4Writer
+from mien.engine.media.mp4.writer import Mp4Writer
 from mien.engine.recording.files import Outputs
 from mien.engine.recording.table import TableWriter
 from mien.engine.settings import Settings

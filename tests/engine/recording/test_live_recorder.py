@@ -17,7 +17,7 @@ import pytest
 
 from mien.engine.drawing.overlay import Overlay
 from mien.engine.errors import RecordingError
-from mien.engine.media.mp4_boxes import whole_length
+from mien.engine.media.mp4.boxes import whole_length
 from mien.engine.recording.disk_watch import DiskFullError, DiskWatch
 from mien.engine.recording.files import Outputs
 from mien.engine.recording.live_recorder import LiveRecorder

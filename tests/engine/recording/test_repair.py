@@ -14,7 +14,7 @@ import av
 import pytest
 
 from mien.engine.errors import RecordingError
-from mien.engine.media.mp4 import Mp4Writer
+from mien.engine.media.mp4.writer import Mp4Writer
 from mien.engine.recording.repair import repair
 from mien.engine.review.session import read_session
 from mien.engine.types import VideoFormat

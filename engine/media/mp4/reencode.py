@@ -10,7 +10,8 @@ import av.error
 
 from mien.engine.errors import RecordingError
 from mien.engine.language import tr
-from mien.engine.media.mp4 import ENCODER_OPTIONS, KEYFRAME_S
+from mien.engine.media.mp4.encoders import ENCODER_OPTIONS
+from mien.engine.media.mp4.writer import KEYFRAME_S
 
 _FAILURES: Final = (av.error.FFmpegError, OSError, ValueError)
 

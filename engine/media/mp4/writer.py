@@ -18,10 +18,11 @@ from av.video.reformatter import VideoReformatter
 from mien.engine.errors import RecordingError
 from mien.engine.language import tr
 from mien.engine.media.audio_track import AudioTrack
-from mien.engine.media.chapters import Chapter, set_chapters
 from mien.engine.media.colour import recorded, to_yuv420p, with_parts
 from mien.engine.media.file_audio import FileAudio
-from mien.engine.media.mp4_index import index_in_place
+from mien.engine.media.mp4.chapters import Chapter, set_chapters
+from mien.engine.media.mp4.encoders import X264, VideoEncoder
+from mien.engine.media.mp4.index import index_in_place
 from mien.engine.types import AudioChunk, Part, RgbImage, VideoFormat
 
 # Measured with kill -9 in mid-recording: with these options at most about 0.4 s is lost and the rest plays, and a
@@ -39,12 +40,6 @@ _LIVE_CONTAINER_OPTIONS: Final = {
     **_CONTAINER_OPTIONS,
     "movflags": "empty_moov+default_base_moof+skip_trailer",
 }
-ENCODER_OPTIONS: Final = {"preset": "veryfast", "bf": "0", "rc-lookahead": "0"}
-"""Of x264, for every recording."""
-# Live, a frame must leave the encoder before the next comes: threads that work on several frames at once would keep
-# as many frames as there are cores, which is seconds at a low frame rate. "force-cfr" leaves the times as they are;
-# without it the rate control waits for the next frame to know the duration of this one.
-_LIVE_ENCODER_OPTIONS: Final = {**ENCODER_OPTIONS, "x264-params": "sliced-threads=1:sync-lookahead=0:force-cfr=1"}
 KEYFRAME_S: Final = 2.0
 """A seek in a player lands at most this far from the place."""
 
@@ -64,6 +59,7 @@ class Mp4Writer:
             time.
         threads: of the encoder; 0: as it likes.
         audio: add a track for what `write_audio` is given; not together with `audio_path`.
+        encoder: another than x264 should have passed a trial, see `mien.engine.media.mp4.trial`.
 
     Raises:
         RecordingError: the file cannot be created.
@@ -79,6 +75,7 @@ class Mp4Writer:
         live: bool = False,
         threads: int = 0,
         audio: bool = False,
+        encoder: VideoEncoder = X264,
     ) -> None:
         self._path = path
         self._format = video
@@ -98,7 +95,7 @@ class Mp4Writer:
             if audio:
                 options["max_interleave_delta"] = "500000"  # µs; frames wait no longer for audio that fails to come
             self._container = av.open(f"file:{path}", "w", format="mp4", options=options)
-            self._stream = self._add_video(crf)
+            self._stream = self._add_video(encoder, crf)
             self._stream.codec_context.thread_count = threads
             self._live_audio = AudioTrack(self._container) if audio else None
             self._audio = None if audio_path is None else FileAudio(audio_path, self._container, video.start_s)
@@ -190,16 +187,19 @@ class Mp4Writer:
                 tr("{path}: cannot be finished ({reason})", path=self._path, reason=_reason(error))
             ) from None
 
-    def _add_video(self, crf: int) -> av.video.stream.VideoStream:
+    def _add_video(self, encoder: VideoEncoder, crf: int) -> av.video.stream.VideoStream:
         video = self._format
         # Only for rate control: real timing is in the PTS. Some files announce nonsense here.
         rate = video.frame_rate if video.frame_rate and 1 <= video.frame_rate <= 240 else _FALLBACK_RATE
-        stream = self._container.add_stream(
-            "libx264",
+        stream: Any = self._container.add_stream(
+            encoder.name,
             rate=rate.limit_denominator(1001),
-            options={**(_LIVE_ENCODER_OPTIONS if self._live else ENCODER_OPTIONS), "crf": str(crf)},
+            options=dict(encoder.options(crf, self._live)),
         )
-        stream.width, stream.height, stream.pix_fmt = self._width, self._height, "yuv420p"
+        stream.width, stream.height, stream.pix_fmt = self._width, self._height, encoder.pixel_format
+        if encoder.megabits:
+            share = self._width * self._height * float(rate) / (1280 * 720 * 30)
+            stream.bit_rate = round(1e6 * encoder.megabits * share)
         stream.time_base = video.time_base
         context = stream.codec_context
         context.time_base = video.time_base
@@ -208,7 +208,8 @@ class Mp4Writer:
         tags = recorded(video.colour)
         context.colorspace, context.color_primaries, context.color_trc = tags.space, tags.primaries, tags.transfer
         context.color_range = av.video.reformatter.ColorRange.MPEG
-        return stream
+        made: av.video.stream.VideoStream = stream
+        return made
 
     def _mux(self, packets: list[Packet[Any]]) -> None:
         for packet in packets:

@@ -20,8 +20,8 @@ from typing import BinaryIO, Final
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.media.chapters import Chapter
-from mien.engine.media.mp4_boxes import read_head
+from mien.engine.media.mp4.boxes import read_head
+from mien.engine.media.mp4.chapters import Chapter
 
 _Ints = npt.NDArray[np.int64]
 _WIDE: Final = 1 << 32  # where numbers of 32 bits end

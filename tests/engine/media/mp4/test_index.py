@@ -16,9 +16,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from mien.engine.errors import RecordingError
-from mien.engine.media.chapters import Chapter
-from mien.engine.media.mp4_boxes import read_head, whole_length
-from mien.engine.media.mp4_index import index_in_place
+from mien.engine.media.mp4.boxes import read_head, whole_length
+from mien.engine.media.mp4.chapters import Chapter
+from mien.engine.media.mp4.index import index_in_place
 from mien.engine.recording.live_video import LiveVideo, live_format
 from mien.engine.types import AudioChunk
 
