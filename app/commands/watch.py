@@ -115,6 +115,12 @@ class _WatchCommand(click.Command):
     help="Everybody's first SECONDS in sight show their neutral face; later predictions are corrected by it.",
 )
 @click.option("--seconds", type=float, metavar="N", help="End N seconds after opening the source.")
+@click.option("--only", multiple=True, metavar="NAME", help="Of the cameras of --config, this one; may be repeated.")
+@click.option(
+    "--ray",
+    metavar="ADDRESS",
+    help="Share the cameras of --config out among the machines of this Ray cluster; needs the extra cluster.",
+)
 @click.option("--window", is_flag=True, help="Show the sources side by side in a window, up to nine.")
 @click.option("--log-json", is_flag=True, help="Log as lines of JSON on standard error, for services.")
 @click.option(
@@ -166,6 +172,8 @@ def watch(
     window: bool,
     log_json: bool,
     health: int | None,
+    only: tuple[str, ...],
+    ray: str | None,
     lsl_markers: bool,
     model: Path | None,
     labels: Path | None,
@@ -180,7 +188,9 @@ def watch(
     Prints what is seen until the source ends, --seconds are over, or Ctrl-C is pressed. Several sources are watched
     side by side, with one model for all of them; each comes back by itself, and is recorded into files of its own.
     """  # fmt: skip
-    wishes = Wishes(seconds, quiet, log_json, health, window)
+    wishes = Wishes(seconds, quiet, log_json, health, window, only, ray)
+    if config is None and (only or ray is not None):
+        raise SettingsError(tr("--only and --ray are about the cameras of a file; add --config CAMERAS.toml"))
     if config is not None:
         several.watch_file(config, wishes, click.get_current_context())
         return

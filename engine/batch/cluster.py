@@ -1,8 +1,9 @@
-"""Many videos on a Ray cluster. The only file that imports ray, an extra that few need."""
+"""Ray clusters, and many videos on one. The only file that imports ray, an extra that few need."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -41,6 +42,20 @@ def run_on_cluster(
     Raises:
         SettingsError: Ray is not installed, or there is no such cluster.
     """
+    with connected(address) as ray:
+        return _run(ray, [_absolute(job) for job in jobs], work, told, progress)
+
+
+@contextmanager
+def connected(address: str) -> Iterator[Any]:
+    """Ray, connected to a cluster until the end of the block.
+
+    Args:
+        address: of the cluster, as `ray.init` takes it.
+
+    Raises:
+        SettingsError: Ray is not installed, or there is no such cluster.
+    """
     ray = _ray()
     try:
         ray.init(address=address, logging_level="ERROR", log_to_driver=False)
@@ -50,9 +65,27 @@ def run_on_cluster(
             tr("--ray {address}: cannot be reached ({reason}); is the cluster running?", address=address, reason=reason)
         ) from None
     try:
-        return _run(ray, [_absolute(job) for job in jobs], work, told, progress)
+        yield ray
     finally:
         ray.shutdown()
+
+
+def on_each_machine(ray: Any, make: type, *arguments: Any) -> list[tuple[str, float, Any]]:
+    """An actor of `make(*arguments)` on every machine of the cluster that has processors.
+
+    Returns:
+        Of each machine: what to call it, its cores, and the actor.
+    """
+    from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+    found = []
+    for node in ray.nodes():
+        cores = float(node["Resources"].get("CPU", 0.0))
+        if node["Alive"] and cores:
+            where = NodeAffinitySchedulingStrategy(node_id=node["NodeID"], soft=False)
+            actor = ray.remote(make).options(num_cpus=0, scheduling_strategy=where).remote(*arguments)
+            found.append((f"{node['NodeManagerAddress']}/{node['NodeID'][:6]}", cores, actor))
+    return found
 
 
 def _ray() -> Any:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, cast
@@ -104,6 +104,24 @@ def read_file(file: Path) -> CamerasFile:
             tr("{path}: is larger than {largest} bytes; name fewer cameras", path=file, largest=_LARGEST)
         )
     return read_cameras(data, file, private=private)
+
+
+def only(read: CamerasFile, names: Collection[str]) -> CamerasFile:
+    """The file with these of its cameras alone; with no names, as it is.
+
+    Raises:
+        SettingsError: it has no such camera.
+    """
+    if not names:
+        return read
+    known = {entry.address.name for entry in read.cameras}
+    for name in names:
+        if name not in known:
+            raise SettingsError(
+                tr('--only: {file} has no camera "{name}"; there are: {known}', file=read.file, name=name,
+                   known=", ".join(sorted(known)))
+            )  # fmt: skip
+    return replace(read, cameras=tuple(entry for entry in read.cameras if entry.address.name in names))
 
 
 def read_cameras(data: Mapping[str, Any], file: Path, *, private: bool) -> CamerasFile:

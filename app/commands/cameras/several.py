@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 SHARED: Final = "json"
 """The kind of output that can take the scenes of several cameras: each of its lines names the source."""
 _MOST_SHOWN: Final = 9
-_WITH_FILE: Final = frozenset({"config", "seconds", "quiet", "log_json", "health", "window"})
+_WITH_FILE: Final = frozenset({"config", "seconds", "quiet", "log_json", "health", "window", "only", "ray"})
 
 
 def addresses(sources: Sequence[str], stream: dict[str, Any], warn: Callable[[str], None]) -> list[SourceAddress]:
@@ -127,11 +127,18 @@ def watch_file(file: Path, wishes: Wishes, context: click.Context) -> None:
     if wishes.seconds is not None and not 0 < wishes.seconds < float("inf"):
         raise SettingsError(tr("seconds is {seconds:g}; choose a value above 0", seconds=wishes.seconds))
 
-    from mien.app.commands.cameras.config import read_file
+    from mien.app.commands.cameras.config import only, read_file
     from mien.app.commands.cameras.run import errors_in_log
 
     with errors_in_log(log_json=wishes.log_json):
-        read = read_file(file)
+        read = only(read_file(file), wishes.only)
+        if wishes.ray is not None:
+            if wishes.window or wishes.health is not None:
+                raise SettingsError(tr("--window and --health are about one machine; leave out --ray"))
+            from mien.app.commands.cameras.machines import watch_on_cluster
+
+            watch_on_cluster(read, wishes.ray, wishes)
+            return
     _watch(lambda: _with_models(read, wishes), read.shared, wishes)
 
 

@@ -15,6 +15,8 @@ class Wishes:
         log_json: JSON lines on standard error.
         health: port of the answers to GET /health; None: none is opened.
         window: show them side by side, instead of lines.
+        only: names of the cameras of the file that are watched; none: all.
+        ray: address of a Ray cluster, on whose machines they are watched; None: here.
     """
 
     seconds: float | None = None
@@ -22,6 +24,8 @@ class Wishes:
     log_json: bool = False
     health: int | None = None
     window: bool = False
+    only: tuple[str, ...] = ()
+    ray: str | None = None
 
     @property
     def special(self) -> bool:
