@@ -233,8 +233,10 @@ def recording(tmp_path_factory: pytest.TempPathFactory, tiny_bundle: Bundle, det
 
 
 def test_texts_of_a_review_fit_and_its_report_is_written(
-    spoken: str, settled: None, qtbot, tmp_path: Path, recording: Path
+    spoken: str, settled: None, qtbot, qapp: QApplication, tmp_path: Path, recording: Path
 ) -> None:
+    Theme(qapp)  # which it always has
+
     from mien.app.gui.report.page import save_report
     from mien.app.gui.review.compare import CompareWindow
     from mien.app.gui.review.window import ReviewWindow

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
-from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, Qt, Signal
+from PySide6.QtCore import QEvent, QItemSelectionModel, QObject, QSize, Qt, Signal
 from PySide6.QtGui import QKeyEvent, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QComboBox, QHeaderView, QTableWidget, QTableWidgetItem, QWidget
 
@@ -68,6 +68,15 @@ class EventsPanel(QWidget):
         state.changed.connect(self._fill)
         state.selected.connect(self._mark)
         self._fill()
+
+    def minimumSizeHint(self) -> QSize:
+        """Wide enough for every head of the tables."""
+        hint, sides = super().minimumSizeHint(), self.layout().contentsMargins()
+        for table in (self.codes, self.events):
+            head = table.horizontalHeader()
+            wide = sum(head.sectionSizeHint(n) for n in range(head.count()) if not head.isSectionHidden(n))
+            hint.setWidth(max(hint.width(), wide + 2 * table.frameWidth() + sides.left() + sides.right()))
+        return hint
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)

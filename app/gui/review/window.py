@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QEvent, Qt, Signal
-from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent
+from PySide6.QtGui import QCloseEvent, QKeyEvent, QResizeEvent, QShowEvent
 from PySide6.QtWidgets import QComboBox, QMainWindow, QMenu, QSplitter, QTabWidget, QWidget
 
 from mien.app.gui.look.expressions import called
@@ -128,8 +128,6 @@ class ReviewWindow(QMainWindow):
         self.panel.addTab(self.events, self.tr("Events"))
         self.panel.addTab(self.figures, self.tr("Figures"))
         self.panel.addTab(self.people, self.tr("People"))
-        # No tab may be cut off, and their words are longer in some languages.
-        self.panel.setMinimumWidth(max(270, self.panel.tabBar().sizeHint().width() + 12))
         self._beside = QSplitter(Qt.Orientation.Horizontal)
         self._beside.addWidget(self.image)
         self._beside.addWidget(self.panel)
@@ -240,6 +238,12 @@ class ReviewWindow(QMainWindow):
     def _failed(self, message: str) -> None:
         title = self.tr("This recording cannot be opened")
         self.image.show_message("warning", title, message[:1].upper() + message[1:])
+
+    def showEvent(self, event: QShowEvent) -> None:
+        # No tab, head or button may be cut off, and their words are longer in some languages. Now they have their font.
+        wanted = self.panel.tabBar().sizeHint().width() + 12, self.panel.minimumSizeHint().width()
+        self.panel.setMinimumWidth(max(270, *wanted))
+        super().showEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         super().resizeEvent(event)
