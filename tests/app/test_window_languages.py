@@ -251,6 +251,7 @@ def test_texts_of_a_review_fit_and_its_report_is_written(
             window.panel.setCurrentIndex(number)
             qtbot.wait(20)
             problems += too_wide(window)
+            assert window.panel.mapTo(window, window.panel.rect().topRight()).x() < window.width()
         compared = shown(CompareWindow(window, window.state))
         problems += too_wide(compared)
         gone(compared)

@@ -74,7 +74,14 @@ class EventsPanel(QWidget):
         hint, sides = super().minimumSizeHint(), self.layout().contentsMargins()
         for table in (self.codes, self.events):
             head = table.horizontalHeader()
-            wide = sum(head.sectionSizeHint(n) for n in range(head.count()) if not head.isSectionHidden(n))
+            stretched = QHeaderView.ResizeMode.Stretch
+            wide = sum(
+                head.fontMetrics().horizontalAdvance(table.horizontalHeaderItem(n).text()) + 8
+                if head.sectionResizeMode(n) is stretched
+                else head.sectionSizeHint(n)
+                for n in range(head.count())
+                if not head.isSectionHidden(n)
+            )
             hint.setWidth(max(hint.width(), wide + 2 * table.frameWidth() + sides.left() + sides.right()))
         return hint
 

@@ -101,7 +101,7 @@ class ReviewWindow(QMainWindow):
         self._label.setAccessibleName(self.tr("Expression shown in the timeline"))
         self._who = QComboBox()
         self._who.setAccessibleName(self.tr("Person"))
-        self._who.setMinimumWidth(120)
+        self._who.setMinimumWidth(130)
         earlier, later = button(self.tr("Previous peak")), button(self.tr("Next peak"))
         earlier.clicked.connect(self.actions_["previous_peak"].trigger)
         later.clicked.connect(self.actions_["next_peak"].trigger)
@@ -242,7 +242,8 @@ class ReviewWindow(QMainWindow):
     def showEvent(self, event: QShowEvent) -> None:
         # No tab, head or button may be cut off, and their words are longer in some languages. Now they have their font.
         wanted = self.panel.tabBar().sizeHint().width() + 12, self.panel.minimumSizeHint().width()
-        self.panel.setMinimumWidth(max(270, *wanted))
+        most = self.minimumWidth() - self.image.minimumWidth() - self._beside.handleWidth()
+        self.panel.setMinimumWidth(min(max(270, *wanted), most))
         super().showEvent(event)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
