@@ -371,6 +371,7 @@ class LiveRecorder:
             "complete": complete,
             **results,
             **self._notes.as_json(),
+            "video_encoder": "" if self._videos is None else self._videos.encoder,
             "duration_s": round(self._end_s - self._start_s, 6),
             "counts": {
                 "frames_written": status.frames,

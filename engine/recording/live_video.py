@@ -68,6 +68,8 @@ class LiveVideo:
         self.repeated = 0
         """How often a frame was written again, to bridge gaps of more than an hour."""
         chosen = choose_encoder(encoder, video.width, video.height, crf=crf, live=True)
+        self.encoder = chosen.name
+        """FFmpeg's name of the one that makes the file."""
         self._writer = Mp4Writer(path, video, crf=crf, live=True, audio=audio, threads=threads, encoder=chosen)
         self._audio = audio
         self._closed = False
@@ -156,6 +158,11 @@ class LiveVideos:
         except RecordingError:
             self.close()
             raise
+
+    @property
+    def encoder(self) -> str:
+        """FFmpeg's name of the one that makes them."""
+        return self._videos[0][0].encoder
 
     @property
     def without_signal(self) -> bool:
