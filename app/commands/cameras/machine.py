@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import queue
@@ -16,6 +17,9 @@ from typing import Any, Final
 
 _CLOSE_S: Final = 60.0  # until recordings are finished; then the processes are ended, and `mien repair` does the rest
 _CRASHED: Final = 70
+_SET_PDEATHSIG: Final = 1  # of linux/prctl.h
+# Looked up here: between fork and exec nothing may be imported or allocated where other threads run.
+_LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
 Line = dict[str, Any]
 
 
@@ -133,6 +137,5 @@ def _used_s(pid: int) -> float:
 
 def _die_with_me() -> None:
     """In the child: end in order when whoever started it is gone, be it killed."""
-    import ctypes
-
-    ctypes.CDLL(None).prctl(1, int(signal.SIGTERM))  # PR_SET_PDEATHSIG
+    assert _LIBC is not None
+    _LIBC.prctl(_SET_PDEATHSIG, int(signal.SIGTERM))
