@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from PySide6.QtCore import QCoreApplication, QObject, Qt, Signal
@@ -178,21 +178,18 @@ def described(bar: QMenuBar) -> list[tuple[str, list[tuple[str, list[str]]]]]:
         menu = top.menu()
         if not isinstance(menu, QMenu):
             continue
-        rows = [
-            (_plain(action.text()), [action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)])
-            for action in _leaves(menu)
-            if not action.shortcut().isEmpty()
-        ]
-        found.append((_plain(top.text()), rows))
+        found.append((_plain(top.text()), list(_rows(menu))))
     return found
 
 
-def _leaves(menu: QMenu) -> list[QAction]:
-    leaves: list[QAction] = []
+def _rows(menu: QMenu) -> Iterator[tuple[str, list[str]]]:
+    """Texts and keys: before PySide 6.11.2 an entry is lost with the last reference to the menu it was got from."""
     for action in menu.actions():
         inner = action.menu()
-        leaves += _leaves(inner) if isinstance(inner, QMenu) else [action]
-    return leaves
+        if isinstance(inner, QMenu):
+            yield from _rows(inner)
+        elif not action.shortcut().isEmpty():
+            yield _plain(action.text()), [action.shortcut().toString(QKeySequence.SequenceFormat.NativeText)]
 
 
 def _plain(text: str) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PySide6.QtCore import QCoreApplication, QEvent, QLocale, QPoint, QRect, QSize, Qt
 from PySide6.QtGui import QFontMetrics, QKeySequence
+from PySide6.QtTest import QTest
 from PySide6.QtWidgets import (
     QApplication,
     QCheckBox,
@@ -18,6 +19,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QHeaderView,
     QLabel,
+    QMenu,
     QMenuBar,
     QPushButton,
     QScrollArea,
@@ -167,8 +169,13 @@ def _of_label(widget: QLabel) -> Iterator[tuple[str, int, int]]:
 def shown(dialog: QDialog) -> QDialog:
     dialog.show()
     dialog.resize(dialog.minimumSize().expandedTo(dialog.minimumSizeHint()).expandedTo(QSize(1, 1)))
-    QApplication.processEvents()
-    QApplication.processEvents()
+    before: list[QRect] = []
+    for _ in range(100):  # until everything has found its place
+        QTest.qWait(10)
+        now = [widget.geometry() for widget in dialog.findChildren(QWidget)]
+        if now == before:
+            break
+        before = now
     return dialog
 
 
@@ -341,7 +348,7 @@ def test_the_manual_and_a_newer_release_are_in_the_help_menu(
     from mien.app import installed
     from mien.app.gui import opened
 
-    menu = next(action.menu() for action in window.menuBar().actions() if action.text() == "&Help")
+    menu = next(menu for menu in window.menuBar().findChildren(QMenu) if menu.title() == "&Help")
     there = {action for action in menu.actions() if not action.isSeparator()}
     assert {window.actions_by_name["manual"], window.actions_by_name["updates"]} <= there
     asked: list[str] = []

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtWidgets import QApplication, QLineEdit, QStyle, QStyleOptionSlider
+from PySide6.QtWidgets import QApplication, QLineEdit, QMenu, QStyle, QStyleOptionSlider
 
 from mien.engine.inference.bundle import Bundle
 from tests.videos import portrait, probe, write_video
@@ -336,7 +336,7 @@ def test_letters_style_and_contrast_of_the_overlay(reviewing: ReviewWindow, qtbo
 
     window = reviewing
     (menu,) = (menu for name, menu in window.actions_.menus.items() if name.lower() == "view")
-    view = {action.text().replace("&", ""): action.menu() for action in menu.actions()}
+    view = {inner.title().replace("&", ""): inner for inner in menu.findChildren(QMenu)}
     letters, styles, layers = (view[name] for name in ("Size of letters", "Style of boxes and numbers", "On faces"))
     window.seek(1.0)
     qtbot.waitUntil(lambda: window.playback.now().index == 25, timeout=20_000)
