@@ -232,5 +232,5 @@ def test_doctor_names_a_release_that_no_test_has_seen(tmp_path: Path, detector_f
     path = f"{tmp_path}{os.pathsep}{ROOT}"
     done = mien("doctor", "--detector", detector_file, cwd=tmp_path, PYTHONPATH=path)
     assert done.returncode == 0, done.stderr
-    assert "no test has seen av 99.0 (but 17.1.0" in done.stdout
+    assert "no test has seen av 99.0 (but 18.0.0" in done.stdout
     assert "all is well, as far as" in done.stdout
