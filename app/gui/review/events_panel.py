@@ -18,6 +18,7 @@ from mien.engine.review.spans import clock_ms, seconds_of
 
 _ROLE: Final = Qt.ItemDataRole.UserRole
 _START, _END, _WHAT, _WHO, _TEXT = range(5)
+_SIDE: Final = 12  # pixels beside the tables
 _ROOMY: Final = 320  # pixels
 
 
@@ -58,7 +59,7 @@ class EventsPanel(QWidget):
         heads = row(label(self.tr("Codes"), "section"), 0, add, remove, spacing=2)
         below = row(label(self.tr("Events"), "section"), 0, self._delete)
         inner = column(heads, self.codes, self._hint, below, self.events, spacing=4)
-        inner.setContentsMargins(12, 10, 12, 10)
+        inner.setContentsMargins(_SIDE, 10, _SIDE, 10)
         inner.setStretch(4, 1)
         self.setLayout(inner)
 
@@ -71,18 +72,18 @@ class EventsPanel(QWidget):
 
     def minimumSizeHint(self) -> QSize:
         """Wide enough for every head of the tables."""
-        hint, sides = super().minimumSizeHint(), self.layout().contentsMargins()
+        hint = super().minimumSizeHint()
         for table in (self.codes, self.events):
-            head = table.horizontalHeader()
-            stretched = QHeaderView.ResizeMode.Stretch
-            wide = sum(
-                head.fontMetrics().horizontalAdvance(table.horizontalHeaderItem(n).text()) + 8
-                if head.sectionResizeMode(n) is stretched
-                else head.sectionSizeHint(n)
-                for n in range(head.count())
-                if not head.isSectionHidden(n)
-            )
-            hint.setWidth(max(hint.width(), wide + 2 * table.frameWidth() + sides.left() + sides.right()))
+            head, wide = table.horizontalHeader(), 2 * table.frameWidth() + 2 * _SIDE
+            for number in range(head.count()):
+                if head.isSectionHidden(number):
+                    continue
+                if head.sectionResizeMode(number) is QHeaderView.ResizeMode.Stretch:
+                    text = str(table.model().headerData(number, Qt.Orientation.Horizontal))
+                    wide += head.fontMetrics().horizontalAdvance(text) + 8
+                else:
+                    wide += head.sectionSizeHint(number)
+            hint.setWidth(max(hint.width(), wide))
         return hint
 
     def resizeEvent(self, event: QResizeEvent) -> None:
