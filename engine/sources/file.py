@@ -253,9 +253,8 @@ class VideoFile:
         index, self._count = self._count, self._count + 1
         time_s = float(pts * info.time_base)
         self._end_s = time_s + float(duration * info.time_base) - self._timeline.shift_s
-        kept = self._keep_decoded and keeps_planes(decoded, info.colour)
-        if kept and (decoded.width, decoded.height) != (info.width, info.height):
-            kept = False
+        fits = (decoded.width, decoded.height) == (info.width, info.height)
+        kept = self._keep_decoded and fits and keeps_planes(decoded, info.colour)
         return Frame(
             index, pts, duration, time_s, self._image(decoded), discontinuity=jump, decoded=decoded if kept else None
         )

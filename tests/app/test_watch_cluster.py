@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import queue
 import signal
 import subprocess
@@ -21,6 +20,7 @@ from hypothesis import strategies as st
 from mien.app.commands.cameras.machine import Machine
 from mien.app.commands.cameras.machines import shared_out
 from mien.engine.inference.bundle import Bundle
+from tests.ray_cluster import two_machines
 from tests.rtsp import RtspServer, camera_clip, require_rtsp_server
 from tests.videos import portrait, probe, write_video
 
@@ -92,26 +92,18 @@ def test_a_machine_runs_a_process_for_what_it_is_given(
 
 
 @pytest.fixture
-def cluster() -> Iterator[Any]:
+def machines() -> Iterator[tuple[Any, Any]]:
     pytest.importorskip("ray", reason="ray is not installed; pip install 'mien[cluster]'")
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    try:
-        made = Cluster(initialize_head=True, head_node_args={"num_cpus": 2, "include_dashboard": False})
-        made.other = made.add_node(num_cpus=2)
-        made.wait_for_nodes(60)
-    except Exception as error:
-        pytest.skip(f"no Ray cluster can be started on this machine: {error}")
-    yield made
-    made.shutdown()
+    with two_machines(2) as made:
+        yield made
 
 
 @pytest.mark.timeout(400)
 def test_eight_streams_on_two_machines_and_then_on_one(
-    cluster: Any, tiny_bundle: Bundle, detector_file: Path, tmp_path: Path
+    machines: tuple[Any, Any], tiny_bundle: Bundle, detector_file: Path, tmp_path: Path
 ) -> None:
     require_rtsp_server()
+    cluster, other = machines
     out = tmp_path / "out"
     with RtspServer(camera_clip(tmp_path / "clip")) as server:
         cameras = "".join(f'[[camera]]\nname = "{name}"\naddress = "{server.url()}"\n' for name in NAMES)
@@ -126,14 +118,14 @@ def test_eight_streams_on_two_machines_and_then_on_one(
         log = _Log(driver)
         try:
             log.wait(lambda: log.live() == set(NAMES))
-            machines = log.machines()
-            assert sorted(len(cameras) for cameras in machines.values()) == [4, 4]
+            shares = log.machines()
+            assert sorted(len(cameras) for cameras in shares.values()) == [4, 4]
             log.lines.clear()
-            cluster.remove_node(cluster.other, allow_graceful=False)
+            cluster.remove_node(other, allow_graceful=False)
             log.wait(lambda: any("is lost; its 4 cameras go to other machines" in line for line in log.messages()))
             log.wait(lambda: len(log.live()) >= 4)
-            (lost,) = [name for name, cameras in machines.items() if log.live() & cameras]
-            assert log.live() == machines[lost]  # no other began anew
+            (lost,) = [name for name, cameras in shares.items() if log.live() & cameras]
+            assert log.live() == shares[lost]  # no other began anew
             driver.send_signal(signal.SIGTERM)
             assert driver.wait(120) == 0, log.rest[-20:]
         finally:
@@ -142,7 +134,7 @@ def test_eight_streams_on_two_machines_and_then_on_one(
     finished = [path for path in out.glob("*.mp4") if ".part." not in path.name]
     assert sorted(path.name.split(" ")[0] for path in finished) == NAMES
     assert all(probe(path)["frames"] > 0 for path in finished)
-    assert {path.name.split(" ")[0] for path in out.glob("*.part.mp4")} <= machines[lost]
+    assert {path.name.split(" ")[0] for path in out.glob("*.part.mp4")} <= shares[lost]
 
 
 class _Log:

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from mien.app.crash import EXIT_UNEXPECTED
+
 _CLOSE_S: Final = 60.0  # until recordings are finished; then the processes are ended, and `mien repair` does the rest
-_CRASHED: Final = 70
 _SET_PDEATHSIG: Final = 1  # of linux/prctl.h
 # Looked up here: between fork and exec nothing may be imported or allocated where other threads run.
 _LIBC: Final = ctypes.CDLL(None) if sys.platform == "linux" else None
@@ -87,7 +88,7 @@ class Machine:
                 continue
             one.reader.join(1.0)
             self._watching.remove(one)
-            (crashed if code < 0 or code == _CRASHED else ended).extend(one.cameras)
+            (crashed if code < 0 or code == EXIT_UNEXPECTED else ended).extend(one.cameras)
         used_s = sum(_used_s(one.process.pid) for one in self._watching)
         passed_s = None if self._before_s is None else now_s - self._before_s
         cores = max(0.0, used_s - self._used_s) / passed_s if passed_s else 0.0

@@ -11,11 +11,10 @@ from typing import Any, Final
 import click
 
 from mien.app.commands.cameras.config import CameraEntry, CamerasFile
-from mien.app.commands.cameras.lines import JsonLog, to_standard_error
+from mien.app.commands.cameras.lines import JsonLog, TextLines, to_standard_error
 from mien.app.commands.cameras.machine import Line, Machine, Seen
 from mien.app.commands.cameras.wishes import Wishes
 from mien.app.commands.console import EXIT_INTERRUPTED, Console
-from mien.app.terminal import echo
 from mien.engine.batch.cluster import connected, on_each_machine
 from mien.engine.errors import SourceError
 from mien.engine.interrupts import Interrupts
@@ -73,8 +72,10 @@ def watch_on_cluster(read: CamerasFile, address: str, wishes: Wishes) -> None:
         SettingsError: Ray is not installed, or there is no such cluster.
         SourceError: a camera did not end well, or no machine is left.
     """
-    log = JsonLog(to_standard_error, quiet=wishes.quiet) if wishes.log_json else None
-    told = _Told(log, quiet=wishes.quiet)
+    if wishes.log_json:
+        told = _Told(JsonLog(to_standard_error, quiet=wishes.quiet))
+    else:
+        told = _Told(TextLines(None, quiet=wishes.quiet))
     # In this order: to connect sets a handler of Ray's own for SIGTERM.
     with connected(address) as ray, Interrupts(Console(wishes.quiet).interrupted_here) as interrupts:
         cluster = _Cluster(ray, read, told)
@@ -188,8 +189,8 @@ class _Cluster:
 class _Told:
     """Says what happens: as lines of a log, or for people."""
 
-    def __init__(self, log: JsonLog | None, *, quiet: bool) -> None:
-        self._log, self._quiet = log, quiet
+    def __init__(self, out: JsonLog | TextLines) -> None:
+        self._out = out
         self.warned = False
         """Whether something is wrong with a camera."""
 
@@ -199,8 +200,8 @@ class _Told:
             told = {key: value for key, value in line.items() if key not in ("time", "level", "event")}
             level, camera = str(line.get("level", "info")), str(line.get("camera", ""))
             self.warned |= level == "error"
-            if self._log is not None:
-                self._log.put(level, str(line.get("event", "message")), **told, machine=machine)
+            if isinstance(self._out, JsonLog):
+                self._out.put(level, str(line.get("event", "message")), **told, machine=machine)
             elif level != "info":
                 self.warn(str(line.get("message", "")), camera, blame=level == "error")
             elif line.get("event") == "camera":
@@ -211,18 +212,11 @@ class _Told:
     def warn(self, message: str, camera: str = "", *, blame: bool = True) -> None:
         """Something that a user should know; `blame`: and that makes this a run that did not end well."""
         self.warned |= blame and bool(camera)
-        if self._log is not None:
-            self._log.warn(message, camera)
-            return
-        about = f"{camera}: " if camera and not message.startswith(camera) else ""
-        echo(tr("mien: warning: {message}", message=f"{about}{message}"), err=True)
+        self._out.warn(message, camera)
 
     def say(self, message: str) -> None:
         """Something that happened in order."""
-        if self._log is not None:
-            self._log.say(message)
-        elif not self._quiet:
-            echo(message, err=True)
+        self._out.say(message)
 
 
 def _described(told: Mapping[str, Any]) -> str:

@@ -14,6 +14,7 @@ import pytest
 
 from mien.engine.inference.bundle import Bundle
 from mien.engine.recording.files import Outputs
+from tests.ray_cluster import two_machines
 from tests.videos import plain, portrait, probe, write_video
 
 pytest.importorskip("ray", reason="ray is not installed; pip install 'mien[cluster]'")
@@ -22,17 +23,8 @@ ROOT = Path(__file__).parents[3]
 
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    from ray.cluster_utils import Cluster
-
-    try:
-        cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
-        cluster.add_node(num_cpus=1)
-        cluster.wait_for_nodes(60)
-    except Exception as error:
-        pytest.skip(f"no Ray cluster can be started on this machine: {error}")
-    yield cluster.address
-    cluster.shutdown()
+    with two_machines(1) as (cluster, _):
+        yield cluster.address
 
 
 def workers_at_work() -> list[int]:
