@@ -67,6 +67,11 @@ def documentation() -> str:
     return next((pages[name] for name in ("Documentation", "Repository") if name in pages), PACKAGE_PAGE)
 
 
+def this_program() -> tuple[str, ...]:
+    """How the command line of another process of this program begins; an installed program is no Python."""
+    return (sys.executable,) if getattr(sys, "frozen", False) else (sys.executable, "-m", "mien")
+
+
 def _beside(name: str) -> Path | None:
     if not getattr(sys, "frozen", False):
         return None

@@ -120,6 +120,15 @@ class Latest(Generic[T]):
             self._changed.wait_for(lambda: bool(self._items) or self._closed, timeout_s)
             return self._items.popleft() if self._items else None
 
+    def newest(self, item: T) -> T:
+        """The newest item there is, or `item`, which was taken before; what is older counts as dropped."""
+        with self._changed:
+            if self._items:
+                self._dropped += len(self._items)
+                item = self._items.pop()
+                self._items.clear()
+            return item
+
     def __iter__(self) -> Iterator[T]:
         """Take items, waiting for each, until the slot is closed and empty."""
         while True:
@@ -185,7 +194,8 @@ class Gathering(Generic[T]):
 class Turns:
     """Lets so many threads in at once, in the order in which they came: whoever comes again waits behind all others.
 
-    A context manager. With an ordinary lock, one thread that comes back at once could keep the others out for ever.
+    A context manager, whose value says whether the thread had to wait. With an ordinary lock, one thread that comes
+    back at once could keep the others out for ever.
     """
 
     def __init__(self, at_once: int) -> None:
@@ -195,15 +205,15 @@ class Turns:
         self._waiting: deque[threading.Event] = deque()
         self._lock = threading.Lock()
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> bool:
         with self._lock:
             if self._free:
                 self._free -= 1
-                return self
+                return False
             mine = threading.Event()
             self._waiting.append(mine)
         mine.wait()  # whoever leaves hands the place on, so nobody can slip in between
-        return self
+        return True
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -93,6 +94,14 @@ def _ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError:
+        if getattr(sys, "frozen", False):
+            raise SettingsError(
+                tr(
+                    "--ray needs Ray, which this installed program lacks; install uv (https://docs.astral.sh/uv) "
+                    "and run {remedy}",
+                    remedy='uv tool install "mien[cluster]"',
+                )
+            ) from None
         raise SettingsError(tr("--ray needs the package ray; install it: pip install 'mien[cluster]'")) from None
     return ray
 

@@ -350,15 +350,16 @@ class LiveSession:
                 if self.source_ended:
                     self._recording.stop()
                 continue
-            with self._lock:
-                stale = item.capture is not self._capture
-                self._stale += stale
-            if stale:
-                continue
-            if item.capture is not capture:
-                capture, lost_s = item.capture, 0.0
-            gap_s, lost_s = item.lost_s - lost_s, item.lost_s
-            with inference.turns:
+            with inference.turns as waited:
+                if waited and not self._recording.wanted:
+                    item = self._frames.newest(item)
+                with self._lock:
+                    if item.capture is not self._capture:
+                        self._stale += 1
+                        continue
+                if item.capture is not capture:
+                    capture, lost_s = item.capture, 0.0
+                gap_s, lost_s = item.lost_s - lost_s, item.lost_s
                 scene, model = tracker.look(capture, item.frame)
             self._publish(capture, scene, model, gap_s)
 

@@ -93,3 +93,14 @@ def test_for_a_time_more_may_wait() -> None:
     for item in range(3):
         slot.put(item)
     assert (slot.dropped, slot.take()) == (6, 2)
+
+
+def test_who_was_held_up_may_go_on_with_the_newest() -> None:
+    slot: Latest[int] = Latest(3)
+    for item in range(3):
+        slot.put(item)
+    first = slot.take()
+    assert first == 0
+    assert (slot.newest(first), slot.dropped) == (2, 2)
+    assert (slot.newest(7), slot.dropped) == (7, 2)
+    assert slot.take(0) is None

@@ -83,3 +83,19 @@ def test_a_taker_waits_for_the_first_and_a_little_for_others() -> None:
     gathering.close()  # ends the waiting
     taker.join(10)
     assert taken == [["first", "second"]]
+
+
+def test_who_had_to_wait_is_told() -> None:
+    turns, told = Turns(1), []
+
+    def come() -> None:
+        with turns as waited:
+            told.append(waited)
+
+    with turns as waited:
+        assert not waited
+        other = threading.Thread(target=come)
+        other.start()
+        until(lambda: len(turns._waiting) == 1)
+    other.join(10)
+    assert told == [True]

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from mien.app.crash import EXIT_UNEXPECTED
+from mien.app.installed import this_program
 
 _CLOSE_S: Final = 60.0  # until recordings are finished; then the processes are ended, and `mien repair` does the rest
 _SET_PDEATHSIG: Final = 1  # of linux/prctl.h
@@ -58,7 +59,7 @@ class Machine:
         command: begins the command line of each process.
     """
 
-    def __init__(self, config: str, command: Sequence[str] = (sys.executable, "-m", "mien")) -> None:
+    def __init__(self, config: str, command: Sequence[str] = this_program()) -> None:
         self._config = config
         self._command = tuple(command)
         self._lines: queue.SimpleQueue[Line] = queue.SimpleQueue()

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
-from PySide6.QtCore import QProcess
+from PySide6.QtCore import QProcess, QProcessEnvironment
 from PySide6.QtWidgets import QDialog, QFileDialog, QLineEdit, QProgressBar, QWidget
 
 import mien
 from mien.app.gui.look.widgets import button, column, form, label, row
+from mien.app.installed import this_program
 
 
 class ModelImport(QDialog):
@@ -78,11 +78,13 @@ class ModelImport(QDialog):
         arguments = ["model", "import", self.checkpoint.text().strip(), "-o", self.output.text().strip()]
         if self.labels.text().strip():
             arguments += ["--labels", self.labels.text().strip()]
-        root = Path(mien.__file__).parents[1]
-        program = f"import sys; sys.path.insert(0, {str(root)!r}); from mien.app.cli import main; main()"
+        program, *before = this_program()
         self._process = QProcess(self)
         self._process.finished.connect(self._finished)
-        self._process.start(sys.executable, ["-c", program, *arguments])
+        environment = QProcessEnvironment.systemEnvironment()
+        environment.insert("PYTHONPATH", str(Path(mien.__file__).parents[1]))  # a checkout is not installed
+        self._process.setProcessEnvironment(environment)
+        self._process.start(program, [*before, *arguments])
         self._go.setEnabled(False)
         self._progress.show()
         self._state.setText(self.tr("Importing…"))

@@ -21,7 +21,8 @@ from mien.engine.sources.clock import PlaybackClock, StreamClock
 from mien.engine.sources.condition import KNOCK_EVERY_S, QUIET_S, Backoff, ToldSource, answers
 from mien.engine.sources.streams.certificates import encryption
 from mien.engine.sources.streams.connection import Arrival, Connection, Lost
-from mien.engine.types import AudioChunk, Frame, SourceState
+from mien.engine.sources.streams.late_frame import LateFrame, late
+from mien.engine.types import AudioChunk, Frame, RgbImage, SourceState
 
 _RATE: Final = int(1 / LIVE_TIME_BASE)
 _OLD_S: Final = 0.3  # a frame this late with a newer one queued behind it is not worth converting
@@ -135,15 +136,22 @@ class NetworkStream(ToldSource):
     def _frame(self, connection: Connection, decoded: VideoFrame, time_s: float) -> Frame:
         arrived_s = time.monotonic()
         shape = (decoded.width, decoded.height, decoded.rotation, decoded.format.name)
-        if self._info is None or shape != self._shape:
+        info = self._info
+        fresh = info is None or shape != self._shape
+        if info is None or fresh:
             info = connection.describe(decoded)
             try:
                 require_usable_size(self.name, info.width, info.height, self._settings.max_pixels)
             except SourceError as error:
                 raise Lost(str(error)) from None
             self._info, self._shape = info, shape
+        colour = info.colour
+
+        def image() -> RgbImage:
+            return upright(to_rgb(decoded, colour), decoded.rotation)
+
         try:
-            image = upright(to_rgb(decoded, self._info.colour), decoded.rotation)
+            first = image() if fresh else None  # what can be read once can be read
         except (av.error.FFmpegError, ValueError):
             raise Lost(tr("{name}: sends frames of a kind that cannot be read", name=self.name)) from None
         pts = self._clock.stamp(time_s)
@@ -154,7 +162,8 @@ class NetworkStream(ToldSource):
         duration = round((decoded.duration or 0) * time_base(decoded) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
-        return Frame(index, pts, duration, time_s, image, arrived_s, gap_s)
+        picture = late(image) if first is None else first
+        return LateFrame(index, pts, duration, time_s, picture, arrived_s, gap_s)
 
     def _wait(self, wait_s: float, reason: Lost) -> None:
         """Wait until the next attempt is due; a server that was gone is tried as soon as it answers again."""
