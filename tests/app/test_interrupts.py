@@ -33,6 +33,7 @@ def start(*arguments: object, out: Path) -> subprocess.Popen[str]:
     process = subprocess.Popen(
         [sys.executable, "main.py", *map(str, arguments)], cwd=ROOT, text=True, stderr=subprocess.PIPE,
         start_new_session=True,
+        preexec_fn=lambda: signal.signal(HUP, signal.SIG_DFL),  # these tests may run under nohup, which Mien heeds
     )  # fmt: skip
     deadline = time.monotonic() + 90
     while process.poll() is None and time.monotonic() < deadline:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mien.engine.inference.bundle import Bundle
@@ -28,14 +29,17 @@ def address() -> Iterator[str]:
 
 
 def workers_at_work() -> list[int]:
-    """Process ids of Ray's workers that run one of our tasks; Ray writes the task's name into the process title."""
+    """Process ids of this cluster's workers that run one of our tasks; Ray writes the task's name into the process
+    title. Other tests on this machine may have clusters of their own.
+    """
     found = []
+    mine = {child.pid for child in psutil.Process().children(recursive=True)}
     for folder in Path("/proc").glob("[0-9]*"):
         try:
             title = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if title.startswith(b"ray::_annotate"):
+        if title.startswith(b"ray::_annotate") and int(folder.name) in mine:
             found.append(int(folder.name))
     return found
 
