@@ -1,7 +1,7 @@
 """The virtual camera: pictures of one size, and a line that says how to get a driver.
 
-A kernel module cannot be loaded where tests run (`tests.fresh.devices` has a machine with one). The library takes other kinds of cameras, by `register_backend`; one
-that keeps frames stands for the driver.
+A kernel module cannot be loaded where tests run (`tests.fresh.devices` has a machine with one). The library takes other
+kinds of cameras, by `register_backend`; one that keeps frames stands for the driver.
 """
 
 from __future__ import annotations
