@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from statistics import median
 from typing import Final
 
 import numpy as np
@@ -24,6 +26,8 @@ _SURE_SCORE: Final = 0.75  # a detection this good is a face at once
 _CONFIRM_HITS: Final = 3  # a weaker one only after so many frames in a row
 _TRUST_S: Final = 0.1  # a face waits hidden for this long per frame that it was seen in: flickers leave no ghost
 _SAME_FACE_IOU: Final = 0.5  # a second box over a followed face is not a second face
+_LONGER: Final = 2.0  # a pause between two frames this many times as long as usual is a loss, not a slow source
+_USUAL: Final = 9  # pauses whose median is what is usual
 
 KEEP_SCORE_RATIO: Final = 0.6
 """Detections down to this share of the smallest score extend a known track but never start one.
@@ -104,7 +108,8 @@ class Tracker:
     """Associates detections over time by motion and overlap.
 
     An id is given out once and never again. A face that is hidden for up to `occlusion_s` seconds keeps its id;
-    meanwhile it is reported without a detection. Ids are counted from `first_id`.
+    meanwhile it is reported without a detection. Where no frame came for longer than that, and that is not how slow the
+    source is, everybody is new: who sits there now may be somebody else. Ids are counted from `first_id`.
     """
 
     def __init__(
@@ -116,6 +121,8 @@ class Tracker:
         self._tracks: list[_Track] = []
         self._last_id = first_id - 1
         self._others: tuple[Box, ...] = ()
+        self._looked_s = math.nan
+        self._pauses: deque[float] = deque(maxlen=_USUAL)
 
     @property
     def others(self) -> tuple[Box, ...]:
@@ -137,6 +144,8 @@ class Tracker:
         Returns:
             The confirmed faces, by id. Faces that are out of the occlusion time are gone.
         """
+        if self._lost(time_s):
+            self._tracks = []
         for track in self._tracks:
             track.predict(time_s)
         left = self._associate(detections)
@@ -157,6 +166,15 @@ class Tracker:
             for track in sorted(self._tracks, key=lambda track: track.track_id)
             if track.track_id
         )
+
+    def _lost(self, time_s: float) -> bool:
+        """Whether nobody could be followed from the frame before to the one at `time_s`."""
+        pause_s, self._looked_s = time_s - self._looked_s, time_s
+        if math.isnan(pause_s):
+            return False
+        usual_s = median(self._pauses) if self._pauses else pause_s
+        self._pauses.append(pause_s)
+        return pause_s > max(self._occlusion_s, _LONGER * usual_s)
 
     def _associate(self, detections: Sequence[Detection]) -> list[Detection]:
         """Give each track its best detection; returns the detections left over.

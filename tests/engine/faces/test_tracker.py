@@ -43,6 +43,29 @@ def test_a_hidden_face_keeps_its_id_for_about_a_second(hidden_s: float, expected
     assert seen == expected
 
 
+@pytest.mark.parametrize(("lost_s", "expected"), [(0.9, [1]), (1.1, [2]), (5.0, [2]), (3600.0, [2])])
+def test_after_a_lost_signal_nobody_is_taken_for_who_sat_there(lost_s: float, expected: list[int]) -> None:
+    tracker = Tracker(occlusion_s=1.0)
+    for index in range(50):
+        tracker.update([face(300, 200)], index / RATE)
+    back_s = 49 / RATE + lost_s
+    assert ids(tracker.update([face(300, 200)], back_s)) == expected
+    assert ids(tracker.update([face(300, 200)], back_s + 1 / RATE)) == expected
+    # Lost again at once: the pause before was no sign of a slow source.
+    assert ids(tracker.update([face(300, 200)], back_s + 10)) == [expected[0] + 1]
+
+
+@pytest.mark.parametrize("pause_s", [1.5, 4.0, 30.0])
+def test_faces_of_a_slow_source_are_followed(pause_s: float) -> None:
+    """Pictures every few seconds, not quite regular: that is how slow they come, not a loss."""
+    random = np.random.default_rng(1)
+    tracker, time_s, seen = Tracker(occlusion_s=1.0), 0.0, set()
+    for index in range(30):
+        seen.update(ids(tracker.update([face(300 + index, 200)], time_s)))
+        time_s += pause_s * random.uniform(0.7, 1.3)
+    assert seen == {1}
+
+
 def test_two_faces_that_pass_each_other_keep_their_ids() -> None:
     """One goes right, one left, 60 % of a face apart in height; the detector's order changes at random."""
     random = np.random.default_rng(0)

@@ -96,6 +96,13 @@ def test_an_outage_is_shown_recorded_as_a_gap_and_over_when_the_camera_is_back(
     gap_s, back_s = float(gap["note"]), float(gap["session_s"]) + float(gap["note"])
     assert gap_s > 3 and float(gap["session_s"]) == pytest.approx(lost.frame.time_s, abs=1e-3)
     assert [round(one["seconds"], 3) for one in told["gaps"]] == [gap_s]
+    # Who is there when it is back may be somebody else: another id, and no prediction from before.
+    there = [row for row in rows if row["track_id"]]
+    before_ids, after = {r["track_id"] for r in there if float(r["session_s"]) < back_s - 0.01}, there[-1]
+    assert after["track_id"] not in before_ids
+    again = [row for row in there if row["track_id"] not in before_ids]
+    assert again[0]["status"] == "warming"
+    assert all(not row["prediction_s"] or float(row["prediction_s"]) >= float(again[0]["time_s"]) for row in again)
     (marker,) = [row for row in rows if row["status"] == "marker"]
     assert float(marker["session_s"]) == pytest.approx(pressed_s, abs=0.1)
     assert lost.frame.time_s + 2.9 < float(marker["session_s"]) < back_s
