@@ -4,10 +4,10 @@
 
 FOLDER holds what packaging/linux/build.py has made. For Debian 12 and 13, and for each of the .deb and the .tar.gz: a
 bare root without Python, in an empty network namespace, in which Mien is installed, `mien doctor` passes, the demo
-becomes an MP4 (read back on this machine), two files are annotated by processes of their own, the window opens on an
-Xvfb of this machine and is photographed, and removal leaves nothing but the user's files. Needs root, debootstrap,
-unshare, Xvfb, ImageMagick's import, and ffprobe or PyAV. Prints a line for each step; ends with 1 where one fails.
-Imports nothing of Mien.
+becomes an MP4 (read back on this machine), two files are annotated by processes of their own, what needs Ray or torch
+says so, the window opens on an Xvfb of this machine and is photographed, and removal leaves nothing but the user's
+files. Needs root, debootstrap, unshare, Xvfb, ImageMagick's import, and ffprobe or PyAV. Prints a line for each step;
+ends with 1 where one fails. Imports nothing of Mien.
 """
 
 from __future__ import annotations
@@ -104,6 +104,7 @@ def try_one(kind: str, suite: str, bare: Path, installers: Path, pictures: Path)
             ("doctor", lambda: doctor(root)),
             ("demo", lambda: demo(root)),
             ("several files", lambda: several(root)),
+            ("what it lacks", lambda: lacks(root)),
             ("manual page", lambda: pages(root)),
             ("window", lambda: window(root, pictures / f"window-{suite}-{kind}.png")),
             ("remove", lambda: remove(kind, root)),
@@ -178,6 +179,19 @@ def several(root: Bare) -> str:
     made = sorted(path.name for path in (root.folder / "root" / "several").glob("*.mp4"))
     expect(len(made) == 2, f"made {made}")
     return f"{', '.join(made)} by two processes"
+
+
+def lacks(root: Bare) -> str:
+    """Ray and training are not in it: one line says how to get them, and nothing is a crash."""
+    (root.folder / "root" / "weights.pt").write_bytes(b"no checkpoint")
+    said = []
+    for command in ("mien annotate demo -o ray.mp4 --ray auto", "mien model import weights.pt -o imported"):
+        lines = root.run(f"cd /root; {command} 2>&1 || test $? = 2").strip().splitlines()
+        expect("Traceback" not in "".join(lines) and lines[-1].startswith("mien: "), "; ".join(lines[-5:]))
+        said.append(lines[-1].removeprefix("mien: "))
+    (root.folder / "root" / "weights.pt").unlink()
+    expect('uv tool install "mien[cluster]"' in said[0], said[0])
+    return "; ".join(said)
 
 
 def pages(root: Bare) -> str:
