@@ -1,7 +1,7 @@
 """Tries cameras and the virtual camera with the modules of a real kernel: `python -m tests.fresh.devices` (as root).
 
 A kernel module cannot be loaded everywhere, so a bare Debian 13 with its own kernel, v4l2loopback and vivid (a camera
-that is made of software, and can be pulled out) is started in QEMU, emulated where the processor offers nothing better.
+that is made of software, and can be pulled out) is started in QEMU, emulated, or with KVM where that works (--accel kvm).
 There Mien shows the demo in a virtual camera, which OpenCV, FFmpeg and a second Mien read; it records a camera that is
 pulled out and plugged in again; and it is refused one (`devices_inside`). Prints a line for each; pictures, logs and
 recordings are left in --pictures. Needs root, debootstrap, mkfs.ext4, debugfs and qemu-system-x86; about 25 minutes and
@@ -45,6 +45,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--root", type=Path, metavar="FOLDER", help="use this root, or make it there")
     parser.add_argument("--pictures", type=Path, required=True, metavar="FOLDER", help="what is left goes here")
+    # Emulated: slow, but KVM inside of a virtual machine often cannot do all that a kernel asks of it.
+    parser.add_argument("--accel", default="tcg,thread=multi", metavar="NAME", help="how QEMU runs it: tcg, kvm")
     options = parser.parse_args()
     if os.geteuid() != 0 or not shutil.which("qemu-system-x86_64"):
         sys.exit("needs root and qemu-system-x86")
@@ -53,7 +55,7 @@ def main() -> int:
         if not (root / "boot").is_dir() or not any((root / "boot").glob("vmlinuz-*")):
             make(root)
         inside(root, "copy", "/src/mien")
-        lines = start(root, Path(folder))
+        lines = start(root, Path(folder), options.accel)
         options.pictures.mkdir(parents=True, exist_ok=True)
         take_out(Path(folder) / "disk", options.pictures)
     print("\n".join(lines))
@@ -74,7 +76,7 @@ def make(root: Path) -> None:
     inside(root, "run", f"cd /src/mien && {install} && .venv/bin/mien annotate demo -o /tmp/demo.mp4")
 
 
-def start(root: Path, folder: Path) -> list[str]:
+def start(root: Path, folder: Path, accelerator: str) -> list[str]:
     """Start the machine, and wait for its end; what was said on its console."""
     (root / "init.sh").write_text(_INIT)
     (root / "init.sh").chmod(0o755)
@@ -83,7 +85,7 @@ def start(root: Path, folder: Path) -> list[str]:
     kernel, first = (next((root / "boot").glob(f"{name}-*")) for name in ("vmlinuz", "initrd.img"))
     words = "root=/dev/vda rw console=ttyS0 quiet init=/init.sh"
     subprocess.run(
-        ["qemu-system-x86_64", "-accel", "kvm", "-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", "4096",
+        ["qemu-system-x86_64", "-accel", accelerator, "-cpu", "max", "-smp", "2", "-m", "4096",
          "-kernel", str(kernel), "-initrd", str(first), "-append", words, "-drive", f"file={disk},if=virtio,format=raw",
          "-display", "none", "-monitor", "none", "-serial", f"file:{console}", "-no-reboot", "-nic", "none"],
         stdin=subprocess.DEVNULL, timeout=_LIMIT_S, check=True,
