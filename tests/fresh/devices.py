@@ -1,7 +1,7 @@
 """Tries cameras and the virtual camera with the modules of a real kernel: `python -m tests.fresh.devices` (as root).
 
 A kernel module cannot be loaded everywhere, so a bare Debian 13 with its own kernel, v4l2loopback and vivid (a camera
-that is made of software, and can be pulled out) is started in QEMU, emulated, or with KVM where that works (--accel kvm).
+that is made of software, and can be pulled out) is started in QEMU: emulated, or with `--accel kvm` where that works.
 There Mien shows the demo in a virtual camera, which OpenCV, FFmpeg and a second Mien read; it records a camera that is
 pulled out and plugged in again; and it is refused one (`devices_inside`). Prints a line for each; pictures, logs and
 recordings are left in --pictures. Needs root, debootstrap, mkfs.ext4, debugfs and qemu-system-x86; about 25 minutes and
