@@ -145,7 +145,7 @@ class Tracker:
             The confirmed faces, by id. Faces that are out of the occlusion time are gone.
         """
         if self._lost(time_s):
-            self._tracks = []
+            self.forget()
         for track in self._tracks:
             track.predict(time_s)
         left = self._associate(detections)

@@ -33,3 +33,24 @@ def test_without_ray_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, i
         pass
     assert remedy + "[cluster]" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+def test_the_window_imports_a_model_by_another_process_of_this_program(
+    qtbot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """What is no checkpoint is refused by that process, in a line of its own about the file or about torch."""
+    from mien.app.gui.dialogs.model_import import ModelImport
+
+    monkeypatch.chdir(tmp_path)  # a checkout is found from anywhere
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "of the user"))
+    checkpoint = tmp_path / "weights.pt"
+    checkpoint.write_bytes(b"no checkpoint")
+    dialog = ModelImport(None)
+    qtbot.addWidget(dialog)
+    dialog.checkpoint.setText(str(checkpoint))
+    dialog.output.setText(str(tmp_path / "bundle"))
+    dialog._start()
+    qtbot.waitUntil(lambda: dialog._process is None, timeout=60_000)
+    said = dialog._state.text()
+    assert "torch" in said or "weights.pt" in said
+    assert "\n" not in said and not (tmp_path / "bundle").exists()

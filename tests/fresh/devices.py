@@ -54,7 +54,8 @@ def main() -> int:
         root = options.root or Path(folder) / "root"
         if not (root / "boot").is_dir() or not any((root / "boot").glob("vmlinuz-*")):
             make(root)
-        inside(root, "copy", "/src/mien")
+        else:
+            inside(root, "copy", "/src/mien")
         lines = start(root, Path(folder), options.accel)
         options.pictures.mkdir(parents=True, exist_ok=True)
         take_out(Path(folder) / "disk", options.pictures)

@@ -27,6 +27,11 @@ from mien.engine.sources.camera import list_cameras
 
 MIEN = [sys.executable, "-m", "mien"]
 LOOPBACK = "/dev/video10"
+MODULES = {
+    "v4l2loopback": ["video_nr=10", "exclusive_caps=1", "card_label=Mien"],
+    # One webcam, which only captures.
+    "vivid": ["n_devs=1", "node_types=0x1", "num_inputs=1", "input_types=0x00", "vid_cap_nr=0"],
+}
 _PATIENCE_S = 600.0  # an emulated machine is some thirty times slower
 _FAILED: list[str] = []
 
@@ -122,7 +127,7 @@ def virtual_camera(pictures: Path) -> str:
         with Watching(f"camera:{LOOPBACK}", "--record", str(folder), "--clean", log=pictures / "reader.log") as reader:
             until(lambda: any(folder.glob("*.csv")) and _rows(folder) >= 3, f"no rows: {reader.said[-300:]}")
             reader.end()
-        recorded = sum(1 for _ in _frames(folder))
+        recorded = _frames(folder)
         assert recorded >= 3, f"{recorded} frames recorded"
         labels = {row["label"] for row in _table(folder) if row.get("label")}
         writer.end()
@@ -144,8 +149,7 @@ def unplugged(pictures: Path) -> str:
     rows = _table(folder)
     gaps = [row for row in rows if row["status"] == "gap"]
     assert gaps, "the CSV has no gap"
-    frames = sum(1 for _ in _frames(folder))
-    return f"{frames} frames, {len(gaps)} gap, reconnects {told.get('reconnects', told.get('source', {}))}"
+    return f"{_frames(folder)} frames, {len(gaps)} gap, reconnects {told['reconnects']}"
 
 
 def forbidden(pictures: Path) -> str:
@@ -165,16 +169,6 @@ def forbidden(pictures: Path) -> str:
     return "add yourself to the group video"
 
 
-def load(module: str) -> None:
-    options = {
-        # Two inputs of a webcam; capture only.
-        "vivid": ["n_devs=1", "node_types=0x1", "num_inputs=1", "input_types=0x00", "vid_cap_nr=0"],
-        "v4l2loopback": ["video_nr=10", "exclusive_caps=1", "card_label=Mien"],
-    }[module]
-    subprocess.run(["modprobe", module, *options], check=True)
-    time.sleep(2)
-
-
 def _table(folder: Path) -> list[dict[str, str]]:
     with next(folder.glob("*.csv")).open(newline="") as file:
         return list(csv.DictReader(line for line in file if not line.startswith("#")))
@@ -184,18 +178,17 @@ def _rows(folder: Path) -> int:
     return len({row.get("frame", "") for row in _table(folder)})
 
 
-def _frames(folder: Path):
-    for path in folder.glob("*.mp4"):
-        with av.open(str(path)) as container:
-            yield from container.decode(video=0)
-        return
+def _frames(folder: Path) -> int:
+    with av.open(str(next(folder.glob("*.mp4")))) as container:
+        return sum(1 for _ in container.decode(video=0))
 
 
 def main() -> int:
     pictures = Path(sys.argv[1])
     pictures.mkdir(parents=True, exist_ok=True)
-    for module in ("v4l2loopback", "vivid"):
-        load(module)
+    for module, options in MODULES.items():
+        subprocess.run(["modprobe", module, *options], check=True)
+    time.sleep(2)  # until the devices are there
     tried("cameras are listed", listed)
     tried("virtual camera", lambda: virtual_camera(pictures))
     tried("unplugged camera", lambda: unplugged(pictures))

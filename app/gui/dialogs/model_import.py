@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 from PySide6.QtCore import QProcess, QProcessEnvironment
@@ -82,7 +83,9 @@ class ModelImport(QDialog):
         self._process = QProcess(self)
         self._process.finished.connect(self._finished)
         environment = QProcessEnvironment.systemEnvironment()
-        environment.insert("PYTHONPATH", str(Path(mien.__file__).parents[1]))  # a checkout is not installed
+        # A checkout is not installed; what the user has set still counts.
+        paths = [str(Path(mien.__file__).parents[1]), environment.value("PYTHONPATH")]
+        environment.insert("PYTHONPATH", os.pathsep.join(filter(None, paths)))
         self._process.setProcessEnvironment(environment)
         self._process.start(program, [*before, *arguments])
         self._go.setEnabled(False)

@@ -151,7 +151,7 @@ class NetworkStream(ToldSource):
             return upright(to_rgb(decoded, colour), decoded.rotation)
 
         try:
-            first = image() if fresh else None  # what can be read once can be read
+            picture = image() if fresh else late(image)  # what can be read once can be read
         except (av.error.FFmpegError, ValueError):
             raise Lost(tr("{name}: sends frames of a kind that cannot be read", name=self.name)) from None
         pts = self._clock.stamp(time_s)
@@ -162,7 +162,6 @@ class NetworkStream(ToldSource):
         duration = round((decoded.duration or 0) * time_base(decoded) * _RATE)
         index, self._index = self._index, self._index + 1
         self._last_s, self._lost = time_s, False
-        picture = late(image) if first is None else first
         return LateFrame(index, pts, duration, time_s, picture, arrived_s, gap_s)
 
     def _wait(self, wait_s: float, reason: Lost) -> None:
