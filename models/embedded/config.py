@@ -26,6 +26,7 @@ class NetworkConfig:
     logit_scale: float
     stem_stride: int = 2
     squeeze: bool = False
+    depthwise: bool = False
     drop_path: float = 0.0
     adjust: float = 0.0
 

@@ -35,17 +35,35 @@ class SqueezeExcite(nn.Module):
         return x * weights[:, :, None, None]
 
 
+def _convolution(width_in: int, width_out: int, stride: int, depthwise: bool) -> nn.Module:
+    """3x3; depthwise: each channel by itself, then all of them in each place (Howard et al. 2017)."""
+    if not depthwise:
+        return nn.Conv2d(width_in, width_out, 3, stride, 1, bias=False)
+    return nn.Sequential(
+        nn.Conv2d(width_in, width_in, 3, stride, 1, groups=width_in, bias=False),
+        nn.BatchNorm2d(width_in),
+        nn.Conv2d(width_in, width_out, 1, bias=False),
+    )
+
+
 class ResidualBlock(nn.Module):
     """Two 3x3 convolutions with a shortcut, by which some images pass the block in training (stochastic depth)."""
 
     def __init__(
-        self, width_in: int, width_out: int, stride: int, *, squeeze: bool = False, drop_path: float = 0.0
+        self,
+        width_in: int,
+        width_out: int,
+        stride: int,
+        *,
+        squeeze: bool = False,
+        depthwise: bool = False,
+        drop_path: float = 0.0,
     ) -> None:
         super().__init__()
         self.drop_path = drop_path
-        self.first = nn.Conv2d(width_in, width_out, 3, stride, 1, bias=False)
+        self.first = _convolution(width_in, width_out, stride, depthwise)
         self.first_norm = nn.BatchNorm2d(width_out)
-        self.second = nn.Conv2d(width_out, width_out, 3, 1, 1, bias=False)
+        self.second = _convolution(width_out, width_out, 1, depthwise)
         self.second_norm = nn.BatchNorm2d(width_out)
         self.squeeze: nn.Module = SqueezeExcite(width_out) if squeeze else nn.Identity()
         self.shortcut: nn.Module = nn.Identity()
@@ -76,6 +94,7 @@ class FrameEncoder(nn.Module):
         *,
         stem_stride: int = 2,
         squeeze: bool = False,
+        depthwise: bool = False,
         drop_path: float = 0.0,
     ) -> None:
         super().__init__()
@@ -89,7 +108,9 @@ class FrameEncoder(nn.Module):
                 stride = 2 if index == 0 and stage > 0 else 1
                 # Later blocks are passed by more often, as is usual: the first ones serve all that follow.
                 odds = drop_path * len(layers) / last
-                layers.append(ResidualBlock(before, width, stride, squeeze=squeeze, drop_path=odds))
+                layers.append(
+                    ResidualBlock(before, width, stride, squeeze=squeeze, depthwise=depthwise, drop_path=odds)
+                )
                 before = width
         self.body = nn.Sequential(*layers)
         self.dropout = nn.Dropout(dropout)
@@ -142,12 +163,20 @@ class Recogniser(nn.Module):
         *,
         stem_stride: int = 2,
         squeeze: bool = False,
+        depthwise: bool = False,
         drop_path: float = 0.0,
         offset: Sequence[float] | None = None,
     ) -> None:
         super().__init__()
         self.encoder = FrameEncoder(
-            widths, blocks, dim, dropout, stem_stride=stem_stride, squeeze=squeeze, drop_path=drop_path
+            widths,
+            blocks,
+            dim,
+            dropout,
+            stem_stride=stem_stride,
+            squeeze=squeeze,
+            depthwise=depthwise,
+            drop_path=drop_path,
         )
         self.offset: Tensor
         self.register_buffer("offset", torch.tensor(list(offset) if offset is not None else [0.0] * classes))
@@ -175,5 +204,6 @@ def build(config: TrainConfig) -> Recogniser:
         n.logit_scale,
         stem_stride=n.stem_stride,
         squeeze=n.squeeze,
+        depthwise=n.depthwise,
         drop_path=n.drop_path,
     )

@@ -1,11 +1,12 @@
 """Many cameras in one process: what each costs, and whether all are served.
 
-    python -m tests.benchmarks.cameras [--watched 16] [--recorded 8] [--seconds 60] [--json FILE]
+    python -m tests.benchmarks.cameras [--watched 16] [--recorded 8] [--rate 15] [--seconds 60] [--json FILE]
 
-Each camera is a connection of its own to a real RTSP server (1280x720, 15 frames a second, H.264 High, one face) in a
-process apart, so that only Mien's own work is counted. Where the server's packages are missing, the same film is
-played as a file. Watched and recorded are measured one after the other, each in a fresh process: cores by processor
-time of all threads, which other programs change little; latency from capture to finished scene, which they do change.
+Each camera is a connection of its own to a real RTSP server (1280x720, `--rate` frames a second, H.264 High at 133
+kbit a frame, one face) in a process apart, so that only Mien's own work is counted. Where the server's packages are
+missing, the same film is played as a file. Watched and recorded are measured one after the other, each in a fresh
+process: cores by processor time of all threads, which other programs change little; latency from capture to finished
+scene, which they do change.
 """
 
 from __future__ import annotations
@@ -28,12 +29,13 @@ import numpy as np
 from tests.benchmarks.measuring import write_json
 
 RATE = 15
+_FRAME_BITS = 2_000_000 // RATE
 SIZE = 1280, 720
 _WARM_UP_S = 8.0  # until models are loaded, connections stand and windows are full
 _MODES = ("watched", "recorded")
 
 
-def clip(path: Path, seconds: int = 4) -> Path:
+def clip(path: Path, seconds: int = 4, rate: int = RATE) -> Path:
     """A film with one face and a keyframe a second: a folder of access units for the server, or an MP4."""
     import av
 
@@ -42,16 +44,16 @@ def clip(path: Path, seconds: int = 4) -> Path:
     mp4 = path.suffix == ".mp4"
     if not mp4:
         path.mkdir()
-        (path / "ms").write_text(str(round(1000 / RATE)))
-    frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images(1)[::2]]
-    options = {"g": str(RATE), "bf": "0", "preset": "veryfast", "x264-params": "sliced-threads=0:rc-lookahead=0"}
+        (path / "ms").write_text(str(round(1000 / rate)))
+    frames = [av.VideoFrame.from_ndarray(image, format="rgb24") for image in images(1)[:: 30 // rate]]
+    options = {"g": str(rate), "bf": "0", "preset": "veryfast", "x264-params": "sliced-threads=0:rc-lookahead=0"}
     with av.open(str(path) if mp4 else os.devnull, "w", format="mp4" if mp4 else "h264") as out:
-        stream: Any = out.add_stream("libx264", rate=RATE, options=options)
+        stream: Any = out.add_stream("libx264", rate=rate, options=options)
         stream.width, stream.height = SIZE
-        stream.pix_fmt, stream.bit_rate = "yuv420p", 2_000_000
+        stream.pix_fmt, stream.bit_rate = "yuv420p", _FRAME_BITS * rate
         number = 0
-        for index in range(seconds * RATE + 1):
-            frame = frames[index % len(frames)] if index < seconds * RATE else None
+        for index in range(seconds * rate + 1):
+            frame = frames[index % len(frames)] if index < seconds * rate else None
             if frame is not None:
                 frame.pts = index
             for packet in stream.encode(frame):
@@ -154,6 +156,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.cameras", description=__doc__)
     parser.add_argument("--watched", type=int, default=16)
     parser.add_argument("--recorded", type=int, default=8)
+    parser.add_argument("--rate", type=int, choices=(5, 15, 30), default=RATE)
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--json", type=Path, help="write the figures here")
     parser.add_argument("--mode", choices=_MODES, help=argparse.SUPPRESS)  # in a process of its own
@@ -171,9 +174,9 @@ def main() -> None:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         if missing := missing_rtsp_server():
             print(f"no RTSP: {missing}")
-            place = str(clip(folder / "clip.mp4", round(given.seconds) + 60))
+            place = str(clip(folder / "clip.mp4", round(given.seconds) + 60, given.rate))
         else:
-            place = stack.enter_context(RtspServer(clip(folder / "clip"))).url()
+            place = stack.enter_context(RtspServer(clip(folder / "clip", rate=given.rate))).url()
         for mode in _MODES:
             if not (given.watched if mode == "watched" else given.recorded):
                 continue
