@@ -77,7 +77,10 @@ class ClipsConfig:
     """Stage 2: sizes of the temporal transformer, and how it is trained on clips of `stills` training stills.
 
     Votes are raised to the power `sharpen`; 1 leaves them as they were given. `taught` is the share that the mean of
-    the encoder's own predictions on the clean clip has in the target.
+    the encoder's own predictions on the clean clip has in the target. `clean` and `hidden` are shares of the clips:
+    those that only sway, and those with a thing before the face throughout; a tenth is one still, the rest troubled.
+    `changed` is the share of the stills and the clean clips that change to another one on the way: where frames are
+    troubled, what differs is more likely trouble than a change.
     """
 
     depth: int
@@ -89,6 +92,9 @@ class ClipsConfig:
     batch: int
     learning_rate: float
     weight_decay: float
+    clean: float
+    hidden: float
+    changed: float
     taught: float = 0.0
 
 

@@ -27,10 +27,9 @@ from mien.models.embedded.calibrate import calibrate
 from mien.models.embedded.config import read_config
 from mien.models.embedded.ferplus import LABELS, SIDE
 from mien.models.embedded.geometry import CROP
-from mien.models.embedded.network import FrameEncoder, Recogniser, build, classify
+from mien.models.embedded.network import FrameEncoder, Recogniser, TemporalReader, build, classify
 from mien.models.embedded.synthetic_clips import STEPS
 from mien.models.embedded.train_clips import temporal_for
-from mien.models.networks.transformer import TemporalTransformer
 
 __all__ = ["export", "load_run", "main"]
 
@@ -40,7 +39,7 @@ _OPSET: Final = 17
 class _Features(nn.Module):
     """The temporal transformer with its answer at unit length."""
 
-    def __init__(self, temporal: TemporalTransformer) -> None:
+    def __init__(self, temporal: TemporalReader) -> None:
         super().__init__()
         self.temporal = temporal
 
@@ -66,7 +65,7 @@ def _to_onnx(module: nn.Module, example: Tensor, file: Path, names: tuple[str, s
         )
 
 
-def export(network: Recogniser, temporal: TemporalTransformer, out: Path, manifest: Manifest) -> Bundle:
+def export(network: Recogniser, temporal: TemporalReader, out: Path, manifest: Manifest) -> Bundle:
     """Writes both graphs, the class vectors and the manifest, and measures how far the export is from torch.
 
     The manifest's labels, sizes and scale must be those of the networks; `export_max_difference` is filled in here.
@@ -86,7 +85,7 @@ def export(network: Recogniser, temporal: TemporalTransformer, out: Path, manife
     return write_bundle(out, replace(manifest, export_max_difference=_difference(network, temporal, bundle)))
 
 
-def _difference(network: Recogniser, temporal: TemporalTransformer, bundle: Bundle) -> float:
+def _difference(network: Recogniser, temporal: TemporalReader, bundle: Bundle) -> float:
     """Largest absolute difference of the logits between torch and the exported graphs on 8 clips of noise."""
     m = bundle.manifest
     crops = np.random.default_rng(0).integers(0, 256, (8 * m.steps, m.size, m.size, 3), dtype=np.uint8)
@@ -102,7 +101,7 @@ def _difference(network: Recogniser, temporal: TemporalTransformer, bundle: Bund
     return float(np.abs(whole - exported).max())
 
 
-def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalTransformer, dict[str, Any]]:
+def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalReader, dict[str, Any]]:
     """The averaged network, the temporal transformer and stage 1's last record of a run."""
     config = read_config(config_file)
     network, temporal = build(config), temporal_for(config)

@@ -265,13 +265,13 @@ def train_stills(
     first = 0
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=True, map_location=place)
-        network.load_state_dict(saved["network"])
         averaged.load_state_dict(saved["averaged"])
-        optimiser.load_state_dict(saved["optimiser"])
         first = saved["epoch"] + 1
         print(f"resumed after epoch {first}", flush=True)
-    if first >= sum(c.cycles):
-        return averaged.cpu()
+        if first >= sum(c.cycles):  # as `warm_start` writes it, without what goes on
+            return averaged.cpu()
+        network.load_state_dict(saved["network"])
+        optimiser.load_state_dict(saved["optimiser"])
     material = load_material(config, data, place, faces, teachers)
     if start is not None and not checkpoint.exists():
         former = torch.load(start, weights_only=True, map_location=place)["averaged"]

@@ -17,7 +17,8 @@ from torch.nn import functional
 
 from mien.models.embedded.config import ClipsConfig, TrainConfig
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
-from mien.models.embedded.network import Recogniser, classify
+from mien.models.embedded.network import Recogniser, TemporalReader, classify
+from mien.models.embedded.quality.occluders import anything
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
 from mien.models.networks.transformer import TemporalLayer, TemporalTransformer
 from mien.models.training import metrics
@@ -30,19 +31,20 @@ class ClipEmbeddings:
     """Made clips behind the encoder.
 
     Attributes:
-        clean, troubled: (n, STEPS, D) float32.
+        clean, troubled, hidden: (n, STEPS, D) float32.
         votes: (n, C) float32.
     """
 
     clean: Tensor
     troubled: Tensor
+    hidden: Tensor
     votes: Tensor
 
 
 def embed_clips(
     network: Recogniser, stills: Stills, seed: int, batch: int | None = None, device: str = "cpu"
 ) -> ClipEmbeddings:
-    """Makes one clean and one troubled clip of every still and encodes them.
+    """Makes a clean and a troubled clip of every still, and one with a thing before the face, and encodes them.
 
     The first two steps of the clean clip are the still itself and its mirror image. On a CPU, batches are small on
     purpose: 8 clips are 128 frames, and larger ones spend their time in the kernel, which hands out fresh memory for
@@ -52,39 +54,48 @@ def embed_clips(
     if batch is None:
         batch = 8 if device == "cpu" else 256
     rng = torch.Generator(device).manual_seed(seed)
+    painter = np.random.default_rng(seed)
     clean: list[Tensor] = []
     troubled: list[Tensor] = []
+    hidden: list[Tensor] = []
     with torch.inference_mode():
         for start in range(0, len(stills), batch):
-            grey = torch.from_numpy(stills.images[start : start + batch]).unsqueeze(1).to(device).float() / 255
+            images = stills.images[start : start + batch]
+            grey, covered = (
+                torch.from_numpy(some).unsqueeze(1).to(device).float() / 255
+                for some in (images, anything(images, stills.images, painter))
+            )
             smooth = clean_clips(grey, rng)
             smooth[:, 0], smooth[:, 1] = grey, grey.flip(3)
-            for clips, parts in ((smooth, clean), (troubled_clips(grey, rng), troubled)):
+            rough, masked = troubled_clips(grey, rng), clean_clips(covered, rng)
+            for clips, parts in ((smooth, clean), (rough, troubled), (masked, hidden)):
                 flat = clips.flatten(0, 1).contiguous(memory_format=torch.channels_last)
                 with torch.autocast(torch.device(device).type, torch.bfloat16):
                     embeddings = network.encoder.embed_grey(flat)
                 parts.append(embeddings.float().view(len(grey), STEPS, -1).cpu())
     network.cpu()
-    return ClipEmbeddings(torch.cat(clean), torch.cat(troubled), torch.from_numpy(stills.votes))
+    return ClipEmbeddings(torch.cat(clean), torch.cat(troubled), torch.cat(hidden), torch.from_numpy(stills.votes))
 
 
-def temporal_for(config: TrainConfig) -> TemporalTransformer:
-    """The untrained temporal transformer of a configuration."""
+def temporal_for(config: TrainConfig) -> TemporalReader:
+    """The untrained temporal part of a configuration."""
     c = config.clips
     dim = config.network.dim
-    return TemporalTransformer(dim, c.depth, c.heads, dim // c.heads, c.mlp_dim, STEPS + 1)
+    return TemporalReader(TemporalTransformer(dim, c.depth, c.heads, dim // c.heads, c.mlp_dim, STEPS + 1))
 
 
 @torch.no_grad()
-def start_as_average(temporal: TemporalTransformer, generator: Generator | None = None) -> None:
+def start_as_average(temporal: TemporalReader, generator: Generator | None = None) -> None:
     """Sets the weights so that the answer is the mean of the frames' (layer-normalised) embeddings.
 
     Needs heads * head_dim == dim. The last layer attends evenly and passes values through; all before it, and every
     MLP, add nothing yet. Positions and class token start small: there is no final norm to tame larger ones.
     """
-    layers = [layer for layer in temporal.layers if isinstance(layer, TemporalLayer)]
-    temporal.cls_token.normal_(0, 0.02, generator=generator)
-    temporal.pos_embedding.normal_(0, 0.02, generator=generator)
+    transformer = temporal.transformer
+    layers = [layer for layer in transformer.layers if isinstance(layer, TemporalLayer)]
+    transformer.cls_token.normal_(0, 0.02, generator=generator)
+    transformer.pos_embedding.normal_(0, 0.02, generator=generator)
+    temporal.length.normal_(0, 0.3, generator=generator)
     for layer in layers:
         dim = layer.attention.to_out.weight.shape[0]
         query_key = layer.attention.to_qkv.weight[: 2 * dim]
@@ -107,33 +118,37 @@ def average_of_frames(embeddings: Tensor, network: Recogniser) -> Tensor:
     return logits.softmax(dim=1).view(*embeddings.shape[:2], -1).mean(dim=1)
 
 
-_CHANGED: Final = 0.15
+_STILL: Final = 0.1
 CHANGE_STEPS: Final = 3
 """0.375 seconds: from this many newest steps of another expression on, the clip has that expression."""
 
 
-def _training_batch(data: ClipEmbeddings, chosen: Tensor, rng: Generator) -> tuple[Tensor, Tensor]:
+def _training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, rng: Generator) -> tuple[Tensor, Tensor]:
     """Made clips of the stills `chosen` ((n,) indices), and which still's votes each is to be read as.
 
     Returns:
-        (n, STEPS, D): a third clean, a tenth one frame repeated, the rest troubled, in a fresh order of steps; some of
-        them change to another still on the way. (n,): index of the still whose votes count.
+        (n, STEPS, D): a tenth one frame repeated, others clean or hidden as configured, the rest troubled, in a fresh
+        order of steps; some of those that are calm change to another still on the way. (n,): index of the still whose
+        votes count.
 
     Steps of one made clip carry no order that matters (the expression does not change), so reversing and rolling
     them gives new clips for free. Where a clip changes to another still, the newest steps decide, so that a real
     change is seen soon.
     """
     count = len(chosen)
-    kind = torch.rand(count, 1, 1, generator=rng)
-    clean = data.clean[chosen]
-    still = repeated(clean)
-    mixed = torch.where(kind < 0.1, still, torch.where(kind < 0.4, clean, data.troubled[chosen]))
+    kind = torch.rand(count, generator=rng)
+    bounds = torch.tensor([_STILL, config.clean, config.hidden]).cumsum(0)
+    sorts = torch.bucketize(kind, bounds, right=True)  # 0 still, 1 clean, 2 hidden, 3 troubled
+    every = torch.stack([repeated(data.clean[chosen]), data.clean[chosen], data.hidden[chosen], data.troubled[chosen]])
+    mixed = every[sorts, torch.arange(count)]
     roll = (torch.arange(STEPS) + torch.randint(0, STEPS, (count, 1), generator=rng)) % STEPS
     roll = torch.where(torch.rand(count, 1, generator=rng) < 0.5, roll, STEPS - 1 - roll)
     clips = torch.gather(mixed, 1, roll.unsqueeze(2).expand_as(mixed))
 
-    partner = torch.randperm(count, generator=rng)
-    changed = torch.rand(count, generator=rng) < _CHANGED
+    calm = torch.nonzero(sorts <= 1).flatten()
+    partner = torch.arange(count)
+    partner[calm] = calm[torch.randperm(len(calm), generator=rng)]
+    changed = (torch.rand(count, generator=rng) < config.changed) & (sorts <= 1)
     newest = torch.where(changed, torch.randint(CHANGE_STEPS, STEPS, (count,), generator=rng), 0)
     new = torch.arange(STEPS) >= STEPS - newest.unsqueeze(1)
     return torch.where(new.unsqueeze(2), clips[partner], clips), torch.where(changed, chosen[partner], chosen)
@@ -144,18 +159,18 @@ def _accuracy(scores: Tensor, votes: Tensor) -> float:
     return metrics.war(counts)
 
 
-def _measure(temporal: TemporalTransformer, network: Recogniser, data: ClipEmbeddings) -> tuple[float, float, float]:
-    """WAR on troubled, clean and repeated-still clips."""
+def _measure(temporal: TemporalReader, network: Recogniser, data: ClipEmbeddings) -> tuple[float, float, float, float]:
+    """WAR on troubled, clean, repeated-still and hidden clips."""
     temporal.eval()
     found = []
     with torch.inference_mode():
-        for clips in (data.troubled, data.clean, repeated(data.clean)):
+        for clips in (data.troubled, data.clean, repeated(data.clean), data.hidden):
             logits = classify(temporal(clips), network.text, network.log_scale.exp())
             found.append(_accuracy(logits, data.votes))
-    return found[0], found[1], found[2]
+    return found[0], found[1], found[2], found[3]
 
 
-def seen_after(temporal: TemporalTransformer, network: Recogniser, data: ClipEmbeddings, steps: int) -> float:
+def seen_after(temporal: TemporalReader, network: Recogniser, data: ClipEmbeddings, steps: int) -> float:
     """Share of changes between clean clips of two classes that are read as the new class, `steps` steps after them."""
     truth = data.votes.argmax(dim=1)
     partner = torch.roll(torch.arange(len(truth)), 1)
@@ -174,7 +189,7 @@ def seen_after(temporal: TemporalTransformer, network: Recogniser, data: ClipEmb
 
 
 def _fit(
-    temporal: TemporalTransformer,
+    temporal: TemporalReader,
     network: Recogniser,
     train: ClipEmbeddings,
     validation: ClipEmbeddings,
@@ -203,7 +218,7 @@ def _fit(
         total = 0.0
         for step in range(steps):
             chosen = order[step * config.batch : (step + 1) * config.batch]
-            clips, owners = _training_batch(train, chosen, rng)
+            clips, owners = _training_batch(train, chosen, config, rng)
             logits = classify(temporal(clips), text, scale)
             loss = functional.cross_entropy(logits, targets[owners])
             optimiser.zero_grad()
@@ -211,10 +226,10 @@ def _fit(
             optimiser.step()
             schedule.step()
             total += loss.item()
-        troubled, clean, still = _measure(temporal, network, validation)
+        troubled, clean, still, hidden = _measure(temporal, network, validation)
         print(
             f"clips epoch {epoch + 1}/{config.epochs}  loss {total / steps:.4f}  validation WAR: "
-            f"troubled {troubled:.4f} clean {clean:.4f} still {still:.4f}",
+            f"troubled {troubled:.4f} clean {clean:.4f} still {still:.4f} hidden {hidden:.4f}",
             flush=True,
         )
         seen = {k: seen_after(temporal, network, validation, k) for k in (2, CHANGE_STEPS, 5, 8)}
@@ -227,7 +242,7 @@ def _fit(
 
 def train_clips(
     config: TrainConfig, network: Recogniser, data: Path, out: Path, *, device: str = "cpu"
-) -> TemporalTransformer:
+) -> TemporalReader:
     """Runs stage 2 and writes ``clips.pt``; the transformer is small enough for the CPU, the encoding is not."""
     torch.manual_seed(config.seed)
     temporal = temporal_for(config)

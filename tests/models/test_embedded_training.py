@@ -20,7 +20,7 @@ from mien.models.embedded.augment import Strength, augment, compress  # noqa: E4
 from mien.models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold  # noqa: E402
 from mien.models.embedded.config import parse_config, read_config  # noqa: E402
 from mien.models.embedded.ferplus import LABELS  # noqa: E402
-from mien.models.embedded.network import Recogniser, classify  # noqa: E402
+from mien.models.embedded.network import Recogniser, TemporalReader, classify  # noqa: E402
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips  # noqa: E402
 from mien.models.embedded.train import learning_rate, main  # noqa: E402
 from mien.models.embedded.train_clips import start_as_average  # noqa: E402
@@ -111,7 +111,7 @@ def test_a_misspelt_key_of_the_configuration_is_refused() -> None:
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_temporal_part_starts_as_the_average(depth: int) -> None:
-    temporal = TemporalTransformer(32, depth, 4, 8, 16, STEPS + 1)
+    temporal = TemporalReader(TemporalTransformer(32, depth, 4, 8, 16, STEPS + 1))
     start_as_average(temporal, torch.Generator().manual_seed(0))
     # Frames of one clip are alike; of unrelated ones the mean would be small beside the class token.
     clip = torch.randn(5, 1, 32) + 0.5 * torch.randn(5, STEPS, 32)
@@ -136,7 +136,7 @@ def test_export_gives_what_torch_gives(tmp_path: Path) -> None:
     from mien.models.embedded.geometry import CROP
 
     network = small()
-    temporal = TemporalTransformer(16, 1, 2, 8, 16, STEPS + 1)
+    temporal = TemporalReader(TemporalTransformer(16, 1, 2, 8, 16, STEPS + 1))
     manifest = Manifest(
         name="tiny", version="1", labels=LABELS, logit_scale=10.0, temperature=1.5, steps=STEPS, size=48, dim=16,
         window_s=2.0, crop=CROP,

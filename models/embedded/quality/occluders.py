@@ -122,6 +122,19 @@ def glasses(image: Image, rng: np.random.Generator) -> Image:
     return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(10, 90), 8.0))[0]
 
 
+def anything(images: Image, others: Image, rng: np.random.Generator) -> Image:
+    """Each of `images` ((n,48,48) uint8) with some thing before some part of the face; `others` lend pieces."""
+    makers = (board, cloth, hand, piece_of(others))
+    found = []
+    for image in images:
+        if rng.random() < 0.25:
+            found.append(glasses(image, rng))
+            continue
+        at = (rng.uniform(0.12, 0.88) * SIDE, rng.uniform(0.16, 0.92) * SIDE) if rng.random() < 0.6 else MOUTH
+        found.append(makers[rng.integers(len(makers))](image, rng, at)[0])
+    return np.stack(found)
+
+
 def piece_of(others: Image) -> Occluder:
     """An occluder that is a piece of one of `others` ((n,48,48) uint8), with soft edges."""
 
