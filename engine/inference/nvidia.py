@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final
 
 from mien.engine.language import tr, tr_later, trn
+from mien.engine.system import is_installed_program
 
 WINDOWS: Final = sys.platform == "win32"
 
@@ -267,7 +268,7 @@ def for_this_python(text: str) -> str:
 
     A frozen program has no pip: then the command installs Mien a second time, beside it, with all that a card needs.
     """
-    if getattr(sys, "frozen", False):
+    if is_installed_program():
         return tr(
             "{text}; this installed program runs on the CPU only: for the card, {remedy}",
             text=text,
