@@ -86,12 +86,18 @@ def uncertain_threshold(probabilities: npt.ArrayLike, truth: npt.ArrayLike, accu
     return 1.0 if len(enough) == 0 else float(np.ceil(thresholds[enough[-1]] * 100) / 100)
 
 
-def calibrate(bundle: Bundle, data: Path) -> Bundle:
-    """Fits everything on the validation split, through the exported graphs, and writes it into the manifest."""
+def calibrate(bundle: Bundle, data: Path, strength: float | None = None) -> Bundle:
+    """Fits everything on the validation split, through the exported graphs, and writes it into the manifest.
+
+    `strength` of the prior: as `choose_strength` finds it where it is None.
+    """
     validation = read_stills(data, "validation")
     logits = Predictor(bundle, provider="cpu").still_logits(np.repeat(validation.images[..., None], 3, axis=3))
     prior = class_frequencies(read_stills(data, "train"))
-    strength, temperature = choose_strength(logits, validation.majority, np.log(prior))
+    if strength is None:
+        strength, temperature = choose_strength(logits, validation.majority, np.log(prior))
+    else:
+        temperature = fit_temperature(logits, validation.majority, -strength * np.log(prior))
     probabilities = softmax(logits, temperature, -strength * np.log(prior))
     neutral = logits[validation.majority == LABELS.index("neutral")].mean(axis=0)
     return write_bundle(
@@ -112,8 +118,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.calibrate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--strength", type=float, help="of the prior, kept as it is given; else the best is looked for")
     given = parser.parse_args(arguments)
-    found = calibrate(load_bundle(given.bundle), given.data).manifest
+    found = calibrate(load_bundle(given.bundle), given.data, given.strength).manifest
     print(
         f"prior strength {found.prior_strength:.2f}, temperature {found.temperature:.3f}, "
         f"uncertain below {found.uncertain_below:.2f}"

@@ -80,7 +80,9 @@ class ClipsConfig:
     the encoder's own predictions on the clean clip has in the target. `clean` and `hidden` are shares of the clips:
     those that only sway, and those with a thing before the face throughout; a tenth is one still, the rest troubled.
     `changed` is the share of the stills and the clean clips that change to another one on the way: where frames are
-    troubled, what differs is more likely trouble than a change.
+    troubled, what differs is more likely trouble than a change. `balance`: as in stage 1.
+    `faces`: how many unlabelled faces are made into clips, too, to be read as the mean of the frames reads their clean
+    clips: the encoder knows its own stills too well, and is surer of them than of any others.
     """
 
     depth: int
@@ -92,10 +94,12 @@ class ClipsConfig:
     batch: int
     learning_rate: float
     weight_decay: float
-    clean: float
-    hidden: float
-    changed: float
     taught: float = 0.0
+    clean: float = 0.4
+    hidden: float = 0.15
+    changed: float = 0.3
+    balance: float = 0.0
+    faces: int = 0
 
 
 @dataclass(frozen=True, slots=True)

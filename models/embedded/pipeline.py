@@ -67,7 +67,7 @@ def _learn(given: argparse.Namespace, teachers: Sequence[Path], seed: int, until
     if not (run / "clips.pt").exists():
         if time.monotonic() > until:
             raise OutOfTime(f"{run}: the clips are still to be done; start it again to go on")
-        train_clips(config, network, given.data, run, device=given.device)
+        train_clips(config, network, given.data, run, faces=given.faces, device=given.device)
     bundle = given.out / f"bundle-{seed}"
     if not (bundle / "bundle.json").exists():
         learned = ["FairFace (Karkkainen and Joo 2021, CC BY 4.0): unlabelled faces"] if given.faces else []

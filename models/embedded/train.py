@@ -20,7 +20,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Generator, Tensor, nn
+from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.disk import whole_file
@@ -31,7 +31,7 @@ from mien.models.embedded.distillation.fairface import read_faces
 from mien.models.embedded.distillation.teachers import Teachers, distilled, load_teachers
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
 from mien.models.embedded.network import Recogniser, build
-from mien.models.embedded.train_clips import train_clips
+from mien.models.embedded.train_clips import draw, train_clips
 from mien.models.training import metrics
 
 __all__ = ["OutOfTime", "frame_logits", "learning_rate", "main", "train_stills"]
@@ -117,15 +117,6 @@ def load_material(
     )
 
 
-def _draw(majority: npt.NDArray[np.int64], balance: float, rng: Generator) -> Tensor:
-    """(n,) indices of one epoch: as many as there are stills, rare classes more often."""
-    if balance == 0:
-        return torch.randperm(len(majority), generator=rng)
-    frequency = np.bincount(majority, minlength=len(LABELS)) / len(majority)
-    weights = torch.from_numpy(frequency[majority] ** -balance)
-    return torch.multinomial(weights, len(majority), replacement=True, generator=rng)
-
-
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Weight decay for matrices and filters only: on norms and scales it does harm."""
     decayed = [p for name, p in network.named_parameters() if p.ndim > 1 and name != "text"]
@@ -196,7 +187,7 @@ def _epoch(
     c = config.stills
     device = material.device
     torch.manual_seed(config.seed * 10_000 + epoch)
-    order = _draw(material.majority, c.balance, torch.Generator().manual_seed(config.seed * 10_000 + epoch))
+    order = draw(material.majority, c.balance, torch.Generator().manual_seed(config.seed * 10_000 + epoch))
     steps = len(order) // c.batch
     total = torch.zeros((), device=device)
     network.train()
@@ -342,7 +333,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         config, given.data, given.out, given.start, device=given.device, faces=given.faces, teachers=given.teachers
     )
     if not given.stills_only:
-        train_clips(config, network, given.data, given.out, device=given.device)
+        train_clips(config, network, given.data, given.out, faces=given.faces, device=given.device)
 
 
 if __name__ == "__main__":

@@ -6,16 +6,20 @@ epoch. It starts as the plain average of the frames (the solution to beat) and l
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Generator, Tensor, nn
 from torch.nn import functional
 
+from mien.engine.disk import whole_file
 from mien.models.embedded.config import ClipsConfig, TrainConfig
+from mien.models.embedded.distillation.fairface import crops, read_faces
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
 from mien.models.embedded.network import Recogniser, TemporalReader, classify
 from mien.models.embedded.quality.occluders import anything
@@ -119,11 +123,12 @@ def average_of_frames(embeddings: Tensor, network: Recogniser) -> Tensor:
 
 
 _STILL: Final = 0.1
+_RARE: Final = 0.5  # power of the frequencies by which unlabelled faces of rare expressions are drawn more often
 CHANGE_STEPS: Final = 3
 """0.375 seconds: from this many newest steps of another expression on, the clip has that expression."""
 
 
-def _training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, rng: Generator) -> tuple[Tensor, Tensor]:
+def training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, rng: Generator) -> tuple[Tensor, Tensor]:
     """Made clips of the stills `chosen` ((n,) indices), and which still's votes each is to be read as.
 
     Returns:
@@ -152,6 +157,15 @@ def _training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, r
     newest = torch.where(changed, torch.randint(CHANGE_STEPS, STEPS, (count,), generator=rng), 0)
     new = torch.arange(STEPS) >= STEPS - newest.unsqueeze(1)
     return torch.where(new.unsqueeze(2), clips[partner], clips), torch.where(changed, chosen[partner], chosen)
+
+
+def draw(majority: npt.NDArray[np.int64], balance: float, rng: Generator) -> Tensor:
+    """(n,) indices of one epoch: as many as there are stills, rare classes more often."""
+    if balance == 0:
+        return torch.randperm(len(majority), generator=rng)
+    frequency = np.bincount(majority, minlength=len(LABELS)) / len(majority)
+    weights = torch.from_numpy(frequency[majority] ** -balance)
+    return torch.multinomial(weights, len(majority), replacement=True, generator=rng)
 
 
 def _accuracy(scores: Tensor, votes: Tensor) -> float:
@@ -188,10 +202,23 @@ def seen_after(temporal: TemporalReader, network: Recogniser, data: ClipEmbeddin
     return float((read[fair] == truth[partner][fair]).float().mean())
 
 
+def _targets(train: ClipEmbeddings, network: Recogniser, config: ClipsConfig) -> Tensor:
+    """(n, C): what each clip is to be read as."""
+    # Sharpened towards the majority: sadness, say, is voted neutral so often by a few that a network which answers
+    # with the mean of the votes rarely puts it first.
+    targets = train.votes**config.sharpen
+    targets = targets / targets.sum(dim=1, keepdim=True)
+    if config.taught > 0:
+        # What averaging says of a clean clip is hard to better; so it is what the transformer should say there, too.
+        targets = (1 - config.taught) * targets + config.taught * average_of_frames(train.clean, network).detach()
+    return targets
+
+
 def _fit(
     temporal: TemporalReader,
     network: Recogniser,
     train: ClipEmbeddings,
+    targets: Tensor,
     validation: ClipEmbeddings,
     config: ClipsConfig,
     seed: int,
@@ -204,21 +231,15 @@ def _fit(
     )
     rng = torch.Generator().manual_seed(seed)
     text, scale = network.text.detach(), network.log_scale.detach().exp()
-    # Sharpened towards the majority: sadness, say, is voted neutral so often by a few that a network which answers
-    # with the mean of the votes rarely puts it first.
-    targets = train.votes**config.sharpen
-    targets = targets / targets.sum(dim=1, keepdim=True)
-    if config.taught > 0:
-        # What averaging says of a clean clip is hard to better; so it is what the transformer should say there, too.
-        targets = (1 - config.taught) * targets + config.taught * average_of_frames(train.clean, network).detach()
+    majority = train.votes.argmax(dim=1).numpy()
     best, best_state = -1.0, {}
     for epoch in range(config.epochs):
         temporal.train()
-        order = torch.randperm(len(train.votes), generator=rng)
+        order = draw(majority, config.balance, rng)
         total = 0.0
         for step in range(steps):
             chosen = order[step * config.batch : (step + 1) * config.batch]
-            clips, owners = _training_batch(train, chosen, config, rng)
+            clips, owners = training_batch(train, chosen, config, rng)
             logits = classify(temporal(clips), text, scale)
             loss = functional.cross_entropy(logits, targets[owners])
             optimiser.zero_grad()
@@ -240,22 +261,74 @@ def _fit(
     return best_state
 
 
-def train_clips(
-    config: TrainConfig, network: Recogniser, data: Path, out: Path, *, device: str = "cpu"
-) -> TemporalReader:
-    """Runs stage 2 and writes ``clips.pt``; the transformer is small enough for the CPU, the encoding is not."""
-    torch.manual_seed(config.seed)
-    temporal = temporal_for(config)
-    start_as_average(temporal)
+def _kept(file: Path, made_from: dict[str, Any], make: Callable[[], list[ClipEmbeddings]]) -> list[ClipEmbeddings]:
+    """What `make` gives, from `file` where it was made from the same; encoding takes longest by far."""
+    names = [field.name for field in fields(ClipEmbeddings)]
+    if file.exists():
+        saved = torch.load(file, weights_only=True, mmap=True)
+        if all(torch.equal(torch.as_tensor(saved.get(key, -1)), torch.as_tensor(made_from[key])) for key in made_from):
+            return [ClipEmbeddings(*(part[name] for name in names)) for part in saved["parts"]]
     print("encoding made clips", flush=True)
+    made = make()
+    parts = [{name: getattr(part, name) for name in names} for part in made]
+    with whole_file(file) as fresh:
+        torch.save(made_from | {"parts": parts}, fresh)
+    return made
+
+
+def of_stills(config: TrainConfig, network: Recogniser, data: Path, device: str) -> list[ClipEmbeddings]:
+    """Clips of some training stills, and of all validation stills."""
     validation = embed_clips(network, read_stills(data, "validation"), seed=config.seed + 1, device=device)
-    for name, clips in (("troubled", validation.troubled), ("clean", validation.clean)):
-        rival = _accuracy(average_of_frames(clips, network).detach(), validation.votes)
-        print(f"validation WAR of averaged frames, {name}: {rival:.4f}", flush=True)
     stills = read_stills(data, "train")
     chosen = np.random.default_rng(config.seed).permutation(len(stills))[: config.clips.stills]
     some = Stills(stills.images[chosen], stills.votes[chosen])
-    train = embed_clips(network, some, seed=config.seed, device=device)
-    temporal.load_state_dict(_fit(temporal, network, train, validation, config.clips, config.seed))
+    return [embed_clips(network, some, seed=config.seed, device=device), validation]
+
+
+@torch.no_grad()
+def of_faces(config: TrainConfig, network: Recogniser, faces: Path, device: str) -> list[ClipEmbeddings]:
+    """Clips of unlabelled faces, rare expressions more often; their votes are what is read of their clean clips."""
+    images = crops(read_faces(faces, "train"))
+    network.eval().to(device)
+    read = np.concatenate([
+        network(torch.from_numpy(images[first : first + 256]).unsqueeze(1).to(device).float() / 255).argmax(1).cpu()
+        for first in range(0, len(images), 256)
+    ])  # fmt: skip
+    weights = (np.bincount(read, minlength=len(LABELS))[read] / len(read)) ** -_RARE
+    rng = np.random.default_rng(config.seed)
+    chosen = rng.choice(len(images), config.clips.faces, replace=False, p=weights / weights.sum())
+    clips = embed_clips(
+        network,
+        Stills(images[chosen], np.zeros((len(chosen), len(LABELS)), np.float32)),
+        seed=config.seed + 2,
+        device=device,
+    )
+    return [replace(clips, votes=average_of_frames(clips.clean, network))]
+
+
+def train_clips(
+    config: TrainConfig, network: Recogniser, data: Path, out: Path, *, faces: Path | None = None, device: str = "cpu"
+) -> TemporalReader:
+    """Runs stage 2 and writes ``clips.pt``, and embeddings, from which a further run takes what it needs.
+
+    The transformer is small enough for the CPU, the encoding is not.
+    """
+    if config.clips.faces and faces is None:
+        raise ValueError("the configuration makes clips of unlabelled faces: name the file that holds them")
+    torch.manual_seed(config.seed)
+    temporal = temporal_for(config)
+    start_as_average(temporal)
+    made_from = {"seed": config.seed, "stills": config.clips.stills, "text": network.text.detach().cpu()}
+    train, validation = _kept(out / "embeddings.pt", made_from, lambda: of_stills(config, network, data, device))
+    for name, clips in (("troubled", validation.troubled), ("clean", validation.clean)):
+        rival = _accuracy(average_of_frames(clips, network).detach(), validation.votes)
+        print(f"validation WAR of averaged frames, {name}: {rival:.4f}", flush=True)
+    targets = _targets(train, network, config.clips)
+    if faces is not None and config.clips.faces:
+        made_from["stills"] = config.clips.faces
+        (others,) = _kept(out / "faces.pt", made_from, lambda: of_faces(config, network, faces, device))
+        train = ClipEmbeddings(*(torch.cat([getattr(part, f.name) for part in (train, others)]) for f in fields(train)))
+        targets = torch.cat([targets, others.votes])
+    temporal.load_state_dict(_fit(temporal, network, train, targets, validation, config.clips, config.seed))
     torch.save({"temporal": temporal.state_dict()}, out / "clips.pt")
     return temporal

@@ -25,7 +25,7 @@ from mien.models.embedded.network import Recogniser, build  # noqa: E402
 BUNDLE = Path(__file__).parents[2] / "assets" / "embedded"
 SMALL = {
     "widths": "[4, 8]", "blocks": "[1, 1]", "cycles": "[1, 1]", "batch": "16", "epochs": "1", "dim": "16",
-    "mlp_dim": "16",
+    "mlp_dim": "16", "faces": "4",
 }  # fmt: skip
 
 

@@ -23,7 +23,12 @@ from mien.models.embedded.ferplus import LABELS  # noqa: E402
 from mien.models.embedded.network import Recogniser, TemporalReader, classify  # noqa: E402
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips  # noqa: E402
 from mien.models.embedded.train import learning_rate, main  # noqa: E402
-from mien.models.embedded.train_clips import start_as_average  # noqa: E402
+from mien.models.embedded.train_clips import (  # noqa: E402
+    CHANGE_STEPS,
+    ClipEmbeddings,
+    start_as_average,
+    training_batch,
+)
 from mien.models.networks.transformer import TemporalTransformer  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "assets" / "embedded" / "train.toml"
@@ -117,6 +122,36 @@ def test_temporal_part_starts_as_the_average(depth: int) -> None:
     clip = torch.randn(5, 1, 32) + 0.5 * torch.randn(5, STEPS, 32)
     mean = torch.nn.functional.layer_norm(clip, (32,)).mean(dim=1)
     assert torch.nn.functional.cosine_similarity(temporal(clip), mean).min() > 0.9
+
+
+def test_the_temporal_part_knows_how_long_embeddings_are() -> None:
+    torch.manual_seed(0)
+    reader = TemporalReader(TemporalTransformer(32, 1, 4, 8, 16, STEPS + 1)).eval()
+    clip = torch.randn(3, STEPS, 32)
+    longer = clip * torch.linspace(0.5, 3, STEPS).view(1, STEPS, 1)
+    with torch.inference_mode():
+        assert torch.allclose(reader(clip), reader(longer), atol=1e-4)  # it starts without that knowledge
+        reader.length.normal_()
+        assert not torch.allclose(reader(clip), reader(longer), atol=1e-2)
+        assert reader(torch.zeros(1, STEPS, 32)).isfinite().all()
+
+
+def test_only_calm_clips_change_and_each_has_its_owners_votes() -> None:
+    count, dim = 400, 4
+    numbers = torch.arange(count, dtype=torch.float32).view(count, 1, 1).expand(count, STEPS, dim)
+    # Whose clip it is, and of which kind, can be told from the numbers.
+    data = ClipEmbeddings(numbers, numbers + 1000, numbers + 2000, torch.eye(8)[torch.arange(count) % 8])
+    config = replace(read_config(CONFIG).clips, clean=0.4, hidden=0.2, changed=0.5)
+    clips, owners = training_batch(data, torch.arange(count), config, torch.Generator().manual_seed(0))
+    newest, oldest = clips[:, -1, 0], clips[:, 0, 0]
+    assert torch.equal(newest % 1000, owners.float())
+    kinds = (newest // 1000).long()
+    shares = torch.bincount(kinds, minlength=3) / count
+    assert shares.tolist() == pytest.approx([0.5, 0.3, 0.2], abs=0.07)
+    changed = newest != oldest
+    assert (kinds[changed] == 0).all()
+    assert float(changed[kinds == 0].float().mean()) == pytest.approx(0.5, abs=0.1)
+    assert (clips[:, -CHANGE_STEPS:, 0] == newest.unsqueeze(1)).all()
 
 
 def test_temperature_recovers_a_known_one() -> None:
