@@ -23,12 +23,13 @@ With ``--trouble`` each frame has an even chance to be smeared, darkened or full
 What was found with the embedded model, and what was tried
 ----------------------------------------------------------
 
-In the demo and the three videos the raw label changes 11 times, and each of the 11 lasts (the shortest for 0.9 s, but
-for one that the end cuts off); with trouble, too. The window itself steadies: frame by frame there are 37 changes, 68
-with trouble. So half of the *raw* switches cannot be had there, by no filter: it would hide changes of the face. Half
-of those frame by frame is undercut (0.30, and 0.16 with trouble). Flicker of the raw label is seen on faces at rest
-alone (33 portraits, 6.2 minutes, 126 changes): 45 are shown, 0.36 of them, which is the bound. Read off line from one
-run of all of it: switches; the longest delay of a change that lasts, in the videos; the longest until a splice is seen:
+Version 1.1 (of 1.2 the card says it): in the demo and the three videos the raw label changes 11 times, and each of the
+11 lasts (the shortest for 0.9 s, but for one that the end cuts off); with trouble, too. The window itself steadies:
+frame by frame there are 37 changes, 68 with trouble. So half of the *raw* switches cannot be had there, by no filter:
+it would hide changes of the face. Half of those frame by frame is undercut (0.30, and 0.16 with trouble). Flicker of
+the raw label is seen on faces at rest alone (33 portraits, 6.2 minutes, 126 changes): 45 are shown, 0.36 of them, which
+is the bound. Read off line from one run of all of it: switches; the longest delay of a change that lasts, in the
+videos; the longest until a splice is seen:
 
 =====================================================  =======  =======  =======  ======  ======
 way                                                    videos   trouble  at rest  change  splice
