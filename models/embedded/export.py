@@ -27,9 +27,10 @@ from mien.models.embedded.calibrate import calibrate
 from mien.models.embedded.config import read_config
 from mien.models.embedded.ferplus import LABELS, SIDE
 from mien.models.embedded.geometry import CROP
-from mien.models.embedded.network import FrameEncoder, Recogniser, TemporalReader, build, classify
+from mien.models.embedded.network import FrameEncoder, Recogniser, build, classify
 from mien.models.embedded.synthetic_clips import STEPS
 from mien.models.embedded.train_clips import temporal_for
+from mien.models.networks.reader import TemporalReader
 
 __all__ = ["export", "load_run", "main"]
 

@@ -14,14 +14,11 @@ from torch.nn import functional
 
 from mien.models.embedded.config import TrainConfig
 from mien.models.embedded.ferplus import LABELS
-from mien.models.networks.transformer import TemporalTransformer
 
-__all__ = ["FrameEncoder", "Recogniser", "TemporalReader", "build", "classify"]
+__all__ = ["FrameEncoder", "Recogniser", "build", "classify"]
 
 # Rec. 601 luma, the weights by which cameras' and OpenCV's grey is made: training images are already grey.
 _LUMA = (0.299, 0.587, 0.114)
-_USUAL_LENGTH = 2.0
-"""Logarithm of the length of embeddings between those of clean (mean 9.6) and of troubled frames (6.5)."""
 
 
 class SqueezeExcite(nn.Module):
@@ -192,26 +189,6 @@ class Recogniser(nn.Module):
         # float32: a cosine times a scale of 20 in bfloat16 would be off by up to a tenth.
         with torch.autocast(grey.device.type, enabled=False):
             return classify(embeddings.float(), self.text, self.log_scale.exp()) + self.offset
-
-
-class TemporalReader(nn.Module):
-    """The temporal transformer, told how long each embedding is, which its layer norms would keep from it.
-
-    An embedding is the longer the more clearly the encoder saw a face: by its length alone, frames of troubled clips
-    that are read rightly are told from the others with an area under the curve of 0.75.
-    """
-
-    def __init__(self, transformer: TemporalTransformer) -> None:
-        super().__init__()
-        self.transformer = transformer
-        self.length = nn.Parameter(torch.zeros(transformer.cls_token.shape[-1]))
-
-    def forward(self, embeddings: Tensor) -> Tensor:
-        """(n, T, D) embeddings as the encoder gives them, oldest first -> (n, D), of any length."""
-        length = embeddings.norm(dim=-1, keepdim=True).clamp_min(1e-3)
-        alike = embeddings * (embeddings.shape[-1] ** 0.5 / length)
-        answer: Tensor = self.transformer(alike + (length.log() - _USUAL_LENGTH) * self.length)
-        return answer
 
 
 def build(config: TrainConfig) -> Recogniser:

@@ -21,10 +21,11 @@ from mien.engine.disk import whole_file
 from mien.models.embedded.config import ClipsConfig, TrainConfig
 from mien.models.embedded.distillation.fairface import crops, read_faces
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
-from mien.models.embedded.network import Recogniser, TemporalReader, classify
+from mien.models.embedded.network import Recogniser, classify
 from mien.models.embedded.quality.occluders import anything
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
-from mien.models.networks.transformer import TemporalLayer, TemporalTransformer
+from mien.models.networks.reader import TemporalReader
+from mien.models.networks.transformer import TemporalLayer
 from mien.models.training import metrics
 
 __all__ = ["ClipEmbeddings", "average_of_frames", "embed_clips", "start_as_average", "temporal_for", "train_clips"]
@@ -85,7 +86,7 @@ def temporal_for(config: TrainConfig) -> TemporalReader:
     """The untrained temporal part of a configuration."""
     c = config.clips
     dim = config.network.dim
-    return TemporalReader(TemporalTransformer(dim, c.depth, c.heads, dim // c.heads, c.mlp_dim, STEPS + 1))
+    return TemporalReader(dim, c.depth, c.heads, dim // c.heads, c.mlp_dim, STEPS + 1)
 
 
 @torch.no_grad()
@@ -95,10 +96,9 @@ def start_as_average(temporal: TemporalReader, generator: Generator | None = Non
     Needs heads * head_dim == dim. The last layer attends evenly and passes values through; all before it, and every
     MLP, add nothing yet. Positions and class token start small: there is no final norm to tame larger ones.
     """
-    transformer = temporal.transformer
-    layers = [layer for layer in transformer.layers if isinstance(layer, TemporalLayer)]
-    transformer.cls_token.normal_(0, 0.02, generator=generator)
-    transformer.pos_embedding.normal_(0, 0.02, generator=generator)
+    layers = [layer for layer in temporal.layers if isinstance(layer, TemporalLayer)]
+    temporal.cls_token.normal_(0, 0.02, generator=generator)
+    temporal.pos_embedding.normal_(0, 0.02, generator=generator)
     temporal.length.normal_(0, 0.3, generator=generator)
     for layer in layers:
         dim = layer.attention.to_out.weight.shape[0]

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 AGGREGATORS: Final = {
     "mean": "mien.models.networks.mean:MeanPool",
     "transformer": "mien.models.networks.transformer:TemporalTransformer",
+    "reader": "mien.models.networks.reader:TemporalReader",
 }
 """The value of `aggregator` in a [model] table, and the class that it stands for, as "module:class"."""
 

@@ -20,7 +20,7 @@ from mien.models.embedded.augment import Strength, augment, compress  # noqa: E4
 from mien.models.embedded.calibrate import fit_temperature, softmax, uncertain_threshold  # noqa: E402
 from mien.models.embedded.config import parse_config, read_config  # noqa: E402
 from mien.models.embedded.ferplus import LABELS  # noqa: E402
-from mien.models.embedded.network import Recogniser, TemporalReader, classify  # noqa: E402
+from mien.models.embedded.network import Recogniser, classify  # noqa: E402
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips  # noqa: E402
 from mien.models.embedded.train import learning_rate, main  # noqa: E402
 from mien.models.embedded.train_clips import (  # noqa: E402
@@ -29,7 +29,7 @@ from mien.models.embedded.train_clips import (  # noqa: E402
     start_as_average,
     training_batch,
 )
-from mien.models.networks.transformer import TemporalTransformer  # noqa: E402
+from mien.models.networks.reader import TemporalReader  # noqa: E402
 
 CONFIG = Path(__file__).parents[2] / "assets" / "embedded" / "train.toml"
 
@@ -116,7 +116,7 @@ def test_a_misspelt_key_of_the_configuration_is_refused() -> None:
 
 @pytest.mark.parametrize("depth", [1, 2])
 def test_temporal_part_starts_as_the_average(depth: int) -> None:
-    temporal = TemporalReader(TemporalTransformer(32, depth, 4, 8, 16, STEPS + 1))
+    temporal = TemporalReader(32, depth, 4, 8, 16, STEPS + 1)
     start_as_average(temporal, torch.Generator().manual_seed(0))
     # Frames of one clip are alike; of unrelated ones the mean would be small beside the class token.
     clip = torch.randn(5, 1, 32) + 0.5 * torch.randn(5, STEPS, 32)
@@ -126,7 +126,7 @@ def test_temporal_part_starts_as_the_average(depth: int) -> None:
 
 def test_the_temporal_part_knows_how_long_embeddings_are() -> None:
     torch.manual_seed(0)
-    reader = TemporalReader(TemporalTransformer(32, 1, 4, 8, 16, STEPS + 1)).eval()
+    reader = TemporalReader(32, 1, 4, 8, 16, STEPS + 1).eval()
     clip = torch.randn(3, STEPS, 32)
     longer = clip * torch.linspace(0.5, 3, STEPS).view(1, STEPS, 1)
     with torch.inference_mode():
@@ -171,7 +171,7 @@ def test_export_gives_what_torch_gives(tmp_path: Path) -> None:
     from mien.models.embedded.geometry import CROP
 
     network = small()
-    temporal = TemporalReader(TemporalTransformer(16, 1, 2, 8, 16, STEPS + 1))
+    temporal = TemporalReader(16, 1, 2, 8, 16, STEPS + 1)
     manifest = Manifest(
         name="tiny", version="1", labels=LABELS, logit_scale=10.0, temperature=1.5, steps=STEPS, size=48, dim=16,
         window_s=2.0, crop=CROP,
@@ -197,7 +197,7 @@ def test_training_runs_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture
     np.savez(data, images=images, votes=votes, split=np.repeat([0, 1, 2], 32).astype(np.uint8))
     text = CONFIG.read_text(encoding="utf-8").replace("[32, 64, 112, 192]", "[4, 8]")
     text = text.replace("[1, 2, 2, 1]", "[1, 1]")
-    lines = {"cycles": "[1, 1]", "batch": "16", "epochs": "1", "dim": "16", "mlp_dim": "16"}
+    lines = {"cycles": "[1, 1]", "faces": "0", "batch": "16", "epochs": "1", "dim": "16", "mlp_dim": "16"}
     for name, value in lines.items():
         text = "\n".join(f"{name} = {value}" if line.startswith(f"{name} =") else line for line in text.splitlines())
     config = tmp_path / "tiny.toml"
