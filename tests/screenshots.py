@@ -97,6 +97,8 @@ def _run(chosen: argparse.Namespace, names: set[str], temporary: Path) -> None:
     wait(app, predicted, 20, "waited in vain; is the face detector there?")
     if wanted("main"):
         pause(app, chosen.seconds)
+        if chosen.manual:  # the picture that everybody sees first shows an expression that is told surely
+            wait(app, lambda: predicted() and not window.people.selected.prediction.uncertain, 20)
         window.people.rename(window.people.selected.track_id, "Grace")
         save(window, "main")
     if wanted("notice"):
