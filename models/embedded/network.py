@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,7 +17,7 @@ from torch.nn import functional
 from mien.models.embedded.config import TrainConfig
 from mien.models.embedded.ferplus import LABELS
 
-__all__ = ["FrameEncoder", "Recogniser", "build", "classify"]
+__all__ = ["FrameEncoder", "Recogniser", "as_batch", "build", "classify", "frame_logits"]
 
 # Rec. 601 luma, the weights by which cameras' and OpenCV's grey is made: training images are already grey.
 _LUMA = (0.299, 0.587, 0.114)
@@ -189,6 +191,20 @@ class Recogniser(nn.Module):
         # float32: a cosine times a scale of 20 in bfloat16 would be off by up to a tenth.
         with torch.autocast(grey.device.type, enabled=False):
             return classify(embeddings.float(), self.text, self.log_scale.exp()) + self.offset
+
+
+def as_batch(images: npt.NDArray[np.uint8]) -> Tensor:
+    """(n, h, w) uint8 -> (n, 1, h, w) float32 in [0,1]."""
+    return torch.from_numpy(images).unsqueeze(1).float() / 255
+
+
+def frame_logits(network: Recogniser, images: npt.NDArray[np.uint8], batch: int = 256) -> Tensor:
+    """(n, h, w) uint8 -> (n, C) float32 of the per-frame head, evaluating; on the CPU wherever the network is."""
+    network.eval()
+    device = network.text.device
+    with torch.inference_mode():
+        parts = [network(as_batch(images[i : i + batch]).to(device)) for i in range(0, len(images), batch)]
+    return torch.cat(parts).float().cpu()
 
 
 def build(config: TrainConfig) -> Recogniser:

@@ -1,6 +1,7 @@
 """Trains the embedded recogniser: the frame encoder on stills, then the temporal transformer on made clips.
 
-    python -m mien.models.embedded.train assets/embedded/train.toml --data ferplus.npz --out runs/embedded
+    python -m mien.models.embedded.train assets/embedded/train.toml --data ferplus.npz --faces fairface.npz \\
+        --out runs/embedded
 
 Stage 1 writes ``stills.pt`` after every epoch and goes on from it when started again; stage 2 (`train_clips`) writes
 ``clips.pt``. The validation split is measured, the test split never read.
@@ -30,11 +31,11 @@ from mien.models.embedded.config import DistilConfig, StillsConfig, TrainConfig,
 from mien.models.embedded.distillation.fairface import read_faces
 from mien.models.embedded.distillation.teachers import Teachers, distilled, load_teachers
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
-from mien.models.embedded.network import Recogniser, build
+from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train_clips import draw, train_clips
 from mien.models.training import metrics
 
-__all__ = ["OutOfTime", "frame_logits", "learning_rate", "main", "train_stills"]
+__all__ = ["OutOfTime", "learning_rate", "main", "train_stills"]
 
 
 class OutOfTime(Exception):
@@ -55,20 +56,6 @@ def learning_rate(config: StillsConfig, epoch: float) -> float:
     if done < config.warm_up:
         return peak * (0.04 + 0.96 * done / config.warm_up)
     return peak * (0.5 + 0.5 * math.cos(math.pi * (done - config.warm_up) / (1 - config.warm_up)))
-
-
-def as_batch(images: np.ndarray[Any, np.dtype[np.uint8]]) -> Tensor:
-    """(n, h, w) uint8 -> (n, 1, h, w) float32 in [0,1]."""
-    return torch.from_numpy(images).unsqueeze(1).float() / 255
-
-
-def frame_logits(network: Recogniser, stills: Stills, batch: int = 256) -> Tensor:
-    """(n, C) float32 logits of the per-frame head, in evaluation mode; on the CPU wherever the network is."""
-    network.eval()
-    device = network.text.device
-    with torch.inference_mode():
-        parts = [network(as_batch(stills.images[i : i + batch]).to(device)) for i in range(0, len(stills), batch)]
-    return torch.cat(parts).float().cpu()
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +205,7 @@ def _average(averaged: nn.Module, network: nn.Module, decay: float) -> None:
 
 def _measure(network: Recogniser, stills: Stills) -> dict[str, float]:
     """WAR, UAR and soft cross-entropy on a split."""
-    logits = frame_logits(network, stills)
+    logits = frame_logits(network, stills.images)
     counts = metrics.confusion(stills.majority, logits.argmax(dim=1).numpy(), len(LABELS))
     loss = functional.cross_entropy(logits, torch.from_numpy(stills.votes)).item()
     return {"war": metrics.war(counts), "uar": metrics.uar(counts), "loss": loss}
@@ -301,7 +288,7 @@ def train_stills(
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What every command that trains is told."""
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
-    parser.add_argument("--faces", type=Path, help="fairface.npz, for configurations that distil")
+    parser.add_argument("--faces", type=Path, help="fairface.npz, for configurations that learn from unlabelled faces")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=2)
@@ -325,6 +312,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     prepare(given.threads)
     config = read_config(given.config)
+    if config.clips.faces and given.faces is None and not given.stills_only:
+        parser.error("the configuration makes clips of unlabelled faces: name the file that holds them by --faces")
     if given.seed is not None:
         config = replace(config, seed=given.seed)
     given.out.mkdir(parents=True, exist_ok=True)

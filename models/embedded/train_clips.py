@@ -21,7 +21,7 @@ from mien.engine.disk import whole_file
 from mien.models.embedded.config import ClipsConfig, TrainConfig
 from mien.models.embedded.distillation.fairface import crops, read_faces
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
-from mien.models.embedded.network import Recogniser, classify
+from mien.models.embedded.network import Recogniser, as_batch, classify, frame_logits
 from mien.models.embedded.quality.occluders import anything
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
 from mien.models.networks.reader import TemporalReader
@@ -66,10 +66,7 @@ def embed_clips(
     with torch.inference_mode():
         for start in range(0, len(stills), batch):
             images = stills.images[start : start + batch]
-            grey, covered = (
-                torch.from_numpy(some).unsqueeze(1).to(device).float() / 255
-                for some in (images, anything(images, stills.images, painter))
-            )
+            grey, covered = (as_batch(some).to(device) for some in (images, anything(images, stills.images, painter)))
             smooth = clean_clips(grey, rng)
             smooth[:, 0], smooth[:, 1] = grey, grey.flip(3)
             rough, masked = troubled_clips(grey, rng), clean_clips(covered, rng)
@@ -289,11 +286,7 @@ def of_stills(config: TrainConfig, network: Recogniser, data: Path, device: str)
 def of_faces(config: TrainConfig, network: Recogniser, faces: Path, device: str) -> list[ClipEmbeddings]:
     """Clips of unlabelled faces, rare expressions more often; their votes are what is read of their clean clips."""
     images = crops(read_faces(faces, "train"))
-    network.eval().to(device)
-    read = np.concatenate([
-        network(torch.from_numpy(images[first : first + 256]).unsqueeze(1).to(device).float() / 255).argmax(1).cpu()
-        for first in range(0, len(images), 256)
-    ])  # fmt: skip
+    read = frame_logits(network.to(device), images).argmax(dim=1).numpy()
     weights = (np.bincount(read, minlength=len(LABELS))[read] / len(read)) ** -_RARE
     rng = np.random.default_rng(config.seed)
     chosen = rng.choice(len(images), config.clips.faces, replace=False, p=weights / weights.sum())
@@ -325,7 +318,7 @@ def train_clips(
         print(f"validation WAR of averaged frames, {name}: {rival:.4f}", flush=True)
     targets = _targets(train, network, config.clips)
     if faces is not None and config.clips.faces:
-        made_from["stills"] = config.clips.faces
+        made_from = made_from | {"stills": config.clips.faces}
         (others,) = _kept(out / "faces.pt", made_from, lambda: of_faces(config, network, faces, device))
         train = ClipEmbeddings(*(torch.cat([getattr(part, f.name) for part in (train, others)]) for f in fields(train)))
         targets = torch.cat([targets, others.votes])

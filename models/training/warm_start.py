@@ -203,9 +203,8 @@ def _temporal_of(file: Path) -> dict[str, Tensor]:
     stored = {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in graph.initializer}
     found: dict[str, Tensor] = {}
     for name, value in stored.items():
-        plain = re.sub(r"^.*?(?=cls_token|pos_embedding|layers\.|length$)", "", name)
-        if plain != name or name.startswith(("cls_token", "pos_embedding", "layers.", "length")):
-            found[plain] = value
+        if known := re.search(r"(?:^|\.)(cls_token|pos_embedding|length|layers\..+)$", name):
+            found[known[1]] = value
     matrices = [
         stored[name] for node in graph.node if node.op_type == "MatMul" for name in node.input if name in stored
     ]

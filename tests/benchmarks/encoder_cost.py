@@ -10,6 +10,7 @@ import tempfile
 import time
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnxruntime
@@ -21,6 +22,7 @@ from mien.models.embedded.evaluate import BUNDLE
 from mien.models.embedded.network import ResidualBlock
 
 ROUNDS = 300
+Rivals = dict[str, tuple[onnxruntime.InferenceSession, dict[str, Any]]]
 
 
 def resnet18() -> nn.Module:
@@ -43,6 +45,17 @@ def session(file: Path) -> onnxruntime.InferenceSession:
     return onnxruntime.InferenceSession(file, options, providers=["CPUExecutionProvider"])
 
 
+def in_turns(rivals: Rivals) -> dict[str, list[float]]:
+    """Milliseconds of each of `ROUNDS` runs of sessions with their inputs, in turns, so that all meet the same load."""
+    times: dict[str, list[float]] = {name: [] for name in rivals}
+    for _ in range(ROUNDS):
+        for name, (network, inputs) in rivals.items():
+            started = time.perf_counter()
+            network.run(None, inputs)
+            times[name].append((time.perf_counter() - started) * 1000)
+    return times
+
+
 def main() -> None:
     """Prints median milliseconds for one face, alternating the networks so that both meet the same load."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.encoder_cost", description=__doc__)
@@ -54,17 +67,12 @@ def main() -> None:
         file = Path(folder) / "resnet18.onnx"
         example = (torch.rand(1, 3, 112, 112),)
         torch.onnx.export(resnet18().eval(), example, file, input_names=["frames"], opset_version=17, dynamo=False)
-        rivals = {
+        rivals: Rivals = {
             "ResNet-18 at 112 px": (session(file), {"frames": example[0].numpy()}),
             "encoder": (session(bundle.encoder), {"frames": np.random.rand(1, 3, m.size, m.size).astype(np.float32)}),
             "temporal": (session(bundle.temporal), {"embeddings": np.random.rand(1, m.steps, m.dim).astype("f4")}),
         }
-        times: dict[str, list[float]] = {name: [] for name in rivals}
-        for _ in range(ROUNDS):
-            for name, (network, inputs) in rivals.items():
-                started = time.perf_counter()
-                network.run(None, inputs)
-                times[name].append((time.perf_counter() - started) * 1000)
+        times = in_turns(rivals)
     medians = {name: float(np.median(values)) for name, values in times.items()}
     for name, value in medians.items():
         # The least time is what the network needs; the median includes what else the machine was doing.

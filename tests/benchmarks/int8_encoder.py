@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import shutil
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +24,7 @@ from mien.engine.inference.predictor import Predictor
 from mien.engine.system import silence_telemetry
 from mien.models.embedded.evaluate import BUNDLE, measure
 from mien.models.embedded.ferplus import read_stills
-from tests.benchmarks.encoder_cost import session
+from tests.benchmarks.encoder_cost import in_turns, session
 
 _BATCH = 32
 
@@ -69,7 +68,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.int8_encoder", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--calibrate-on", type=int, default=512, help="training stills")
-    parser.add_argument("--rounds", type=int, default=300)
     given = parser.parse_args()
     silence_telemetry()
     stills = read_stills(given.data, "validation")
@@ -85,14 +83,8 @@ def main() -> None:
             print(f"{name:8} {told}  encoder {size:.2f} MB", flush=True)
         print(f"equal labels {np.mean(guesses[0] == guesses[1]):.2%}")
         frame = {"frames": np.random.default_rng(0).random((1, 3, 48, 48), np.float32)}
-        networks = {name: session(bundle.encoder) for name, bundle in bundles.items()}
-        times: dict[str, list[float]] = {name: [] for name in networks}
-        for _ in range(given.rounds):
-            for name, network in networks.items():
-                began = time.perf_counter()
-                network.run(None, frame)
-                times[name].append((time.perf_counter() - began) * 1000)
-        for name, took in times.items():
+        rivals = {name: (session(bundle.encoder), frame) for name, bundle in bundles.items()}
+        for name, took in in_turns(rivals).items():
             print(f"{name:8} median {np.median(took):.3f} ms, least {min(took):.3f} ms")
 
 

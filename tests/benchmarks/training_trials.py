@@ -11,6 +11,7 @@ seed. Runs go on where they were stopped; `--table` prints what there is and tra
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -29,8 +30,8 @@ from mien.models.embedded.config import TrainConfig, read_config
 from mien.models.embedded.evaluate import BUNDLE
 from mien.models.embedded.ferplus import LABELS, clean_votes, read_stills
 from mien.models.embedded.geometry import CROP, measure
-from mien.models.embedded.network import Recogniser, build
-from mien.models.embedded.train import as_batch, prepare, train_stills
+from mien.models.embedded.network import Recogniser, build, frame_logits
+from mien.models.embedded.train import prepare, train_stills
 from mien.models.training import metrics
 
 _STRENGTH: Final = 0.3  # of the default prior
@@ -110,13 +111,8 @@ def configured(config: TrainConfig, trial: Trial, seed: int, epochs: int) -> Tra
 def figures(network: Recogniser, data: Path, log_prior: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:
     """WAR and UAR in points as trained, and the same at the default prior, on the validation split of `data`."""
     stills = read_stills(data, "validation")
-    network.eval()
-    parts = []
-    with torch.inference_mode():
-        for first in range(0, len(stills), 256):
-            grey = as_batch(stills.images[first : first + 256])
-            parts.append((network(grey).log_softmax(dim=1) + network(grey.flip(3)).log_softmax(dim=1)) / 2)
-    logits = torch.cat(parts).double().numpy()
+    sides = (stills.images, np.ascontiguousarray(stills.images[:, :, ::-1]))
+    logits = sum(frame_logits(network, side).double().log_softmax(dim=1).numpy() for side in sides) / 2
     found: list[float] = []
     for strength in (0.0, _STRENGTH):
         counts = metrics.confusion(stills.majority, (logits - strength * log_prior).argmax(axis=1), len(LABELS))
@@ -124,15 +120,13 @@ def figures(network: Recogniser, data: Path, log_prior: npt.NDArray[np.float64])
     return found[0], found[1], found[2], found[3]
 
 
-def row(name: str, gains: npt.NDArray[np.float64]) -> str:
-    """(seeds, 4) gains as a row of a table in Markdown: mean, and least to greatest."""
-    cells = [f"{mean:+.2f} ({low:+.2f} to {high:+.2f})" for mean, low, high in zip(
-        gains.mean(axis=0), gains.min(axis=0), gains.max(axis=0), strict=True)]  # fmt: skip
-    return f"| {name} | {len(gains)} | " + " | ".join(cells) + " |"
+def spans(values: npt.NDArray[np.float64]) -> Iterator[tuple[float, float, float]]:
+    """Mean, least and greatest of each column of (seeds, 4)."""
+    return zip(values.mean(axis=0), values.min(axis=0), values.max(axis=0), strict=True)
 
 
 def main() -> None:
-    """Trains what is missing, seed by seed, and prints the table after every run."""
+    """Trains what is missing, seed by seed, and prints the table."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks.training_trials", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="folder for runs and prepared pictures")
@@ -176,13 +170,13 @@ def show(given: argparse.Namespace, config: TrainConfig, log_prior: npt.NDArray[
         plain = {seed: value for (name, seed), value in place.items() if name == "plain"}
         if plain:
             values = np.array(list(plain.values()))
-            spread = values.std(axis=0, ddof=1) if len(values) > 1 else np.zeros(4)
-            cells = [f"{mean:.2f} (±{one:.2f})" for mean, one in zip(values.mean(axis=0), spread, strict=True)]
+            cells = [f"{mean:.2f} ({low:.2f} to {high:.2f})" for mean, low, high in spans(values)]
             print(f"| plain{what} | {len(plain)} | " + " | ".join(cells) + " |")
         for name in TRIALS:
             gains = [place[name, s] - plain[s] for s in plain if name != "plain" and (name, s) in place]
             if gains:
-                print(row(TRIALS[name].text + what, np.array(gains)))
+                cells = [f"{mean:+.2f} ({low:+.2f} to {high:+.2f})" for mean, low, high in spans(np.array(gains))]
+                print(f"| {TRIALS[name].text}{what} | {len(gains)} | " + " | ".join(cells) + " |")
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch", reason="torch is only needed for training; 
 
 from mien.engine.inference.bundle import load_bundle  # noqa: E402
 from mien.engine.inference.predictor import Predictor  # noqa: E402
-from mien.models.embedded import pipeline  # noqa: E402
+from mien.models.embedded import calibrate, pipeline  # noqa: E402
 from mien.models.embedded.augment import Strength, augment, warp  # noqa: E402
 from mien.models.embedded.calibrate import choose_strength  # noqa: E402
 from mien.models.embedded.config import DistilConfig, read_config  # noqa: E402
@@ -75,6 +75,8 @@ def test_teachers_and_student_are_trained_in_pieces(tmp_path: Path, capsys: pyte
     bundle = load_bundle(out / "bundle-2")
     assert bundle.manifest.class_prior is not None
     assert "1 teachers" in bundle.manifest.provenance["learned_from"][1]
+    calibrate.main(["--data", str(tmp_path / "made.npz"), "--bundle", str(out / "bundle-2"), "--strength", "0.2"])
+    assert load_bundle(out / "bundle-2").manifest.prior_strength == pytest.approx(0.2)
     teacher = build(read_config(out / "teacher-1" / "config.toml"))
     teacher.load_state_dict(torch.load(out / "teacher-1" / "stills.pt", weights_only=True)["averaged"])
     assert teacher.offset.exp().sum() == pytest.approx(1.0)

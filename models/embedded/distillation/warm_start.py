@@ -56,7 +56,7 @@ def restore(network: Recogniser, bundle: Bundle, grey: Tensor) -> None:
     """Fills a network with a bundle's weights.
 
     Args:
-        network: of the bundle's sizes, without squeeze-excite.
+        network: of the bundle's sizes, without squeeze-excite or depthwise blocks.
         bundle: what is read.
         grey: (n, 1, S, S) float grey in [0,1], on which the statistics of the batch norms are measured.
     """
