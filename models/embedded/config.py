@@ -36,7 +36,8 @@ class StillsConfig:
     """Stage 1.
 
     `cycles` in epochs; `restart` the highest rate of a cycle as a share of that of the one before; `warm_up` a share of
-    each cycle; `average` the decay of the weight average.
+    each cycle; `average` the decay of the weight average. `aligned`: the share of the stills that are turned and scaled
+    as live crops are; the others are taken as they come.
     """
 
     cycles: tuple[int, ...]
@@ -50,6 +51,7 @@ class StillsConfig:
     balance: float
     mixup: float
     augment: Strength
+    aligned: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +76,16 @@ class DistilConfig:
 
 @dataclass(frozen=True, slots=True)
 class ClipsConfig:
-    """Stage 2: sizes of the temporal transformer, and how it is trained on clips of `stills` training stills.
+    """Stage 2: sizes of the temporal reader, and how it is trained on clips of `stills` training stills.
+
+    `width` is that of its transformer.
 
     Votes are raised to the power `sharpen`; 1 leaves them as they were given. `taught` is the share that the mean of
     the encoder's own predictions on the clean clip has in the target. `clean` and `hidden` are shares of the clips:
     those that only sway, and those with a thing before the face throughout; a tenth is one still, the rest troubled.
     `changed` is the share of the stills and the clean clips that change to another one on the way: where frames are
-    troubled, what differs is more likely trouble than a change. `balance`: as in stage 1.
+    troubled, what differs is more likely trouble than a change. `balance`: as in stage 1. `even` is the share in the
+    loss of how far the frames of calm clips are from being weighed all alike.
     `faces`: how many unlabelled faces are made into clips, too, to be read as the mean of the frames reads their clean
     clips: the encoder knows its own stills too well, and is surer of them than of any others.
     """
@@ -99,7 +104,9 @@ class ClipsConfig:
     hidden: float = 0.15
     changed: float = 0.3
     balance: float = 0.0
+    even: float = 0.0
     faces: int = 0
+    width: int = 64
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,15 +1,16 @@
 """Measures an exported bundle on the FER+ test split: encoder, then temporal graph on the still repeated T times.
 
-    python -m mien.models.embedded.evaluate --data ferplus.npz [--bundle assets/embedded] [--write]
+    python -m mien.models.embedded.evaluate --data ferplus.npz [--bundle assets/embedded] [--write | --aligned]
 
-With ``--write`` the figures go into the bundle's manifest and the images for the model card beside it.
-Needs no torch.
+With ``--write`` the figures go into the bundle's manifest and the images for the model card beside it; with
+``--aligned`` the stills are turned and scaled as live crops are before they are read. Needs no torch.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,12 +18,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.faces.detection import open_detector
 from mien.engine.inference.bundle import load_bundle, write_bundle
+from mien.engine.inference.downloads import resolve_detector
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.priors import Prior
 from mien.engine.settings import EXPECTED, Expectation
 from mien.models.embedded.calibrate import softmax
 from mien.models.embedded.ferplus import Stills, read_stills
+from mien.models.embedded.geometry import aligned
 from mien.models.training import metrics
 
 __all__ = ["logits_of", "main", "measure"]
@@ -95,10 +99,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.evaluate", description=__doc__)
     parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
     parser.add_argument("--bundle", type=Path, default=BUNDLE)
-    parser.add_argument("--write", action="store_true", help="write figures and images into the bundle's folder")
+    what = parser.add_mutually_exclusive_group()
+    what.add_argument("--write", action="store_true", help="write figures and images into the bundle's folder")
+    what.add_argument("--aligned", action="store_true", help="turn and scale the stills as live crops are")
     given = parser.parse_args(arguments)
     bundle = load_bundle(given.bundle)
     stills = read_stills(given.data, "test")
+    if given.aligned:
+        with closing(open_detector(resolve_detector("short"))) as detector:
+            images, found = aligned(stills.images, detector)
+        print(f"faces found again and aligned in {found} of {len(stills)} stills")
+        stills = replace(stills, images=images)
     figures, probabilities = measure(Predictor(bundle, provider="cpu"), stills)
     print(report(figures, bundle.manifest.labels))
     if given.write:

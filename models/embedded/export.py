@@ -38,7 +38,7 @@ _OPSET: Final = 17
 
 
 class _Features(nn.Module):
-    """The temporal transformer with its answer at unit length."""
+    """The temporal reader with its answer at unit length."""
 
     def __init__(self, temporal: TemporalReader) -> None:
         super().__init__()
@@ -103,7 +103,7 @@ def _difference(network: Recogniser, temporal: TemporalReader, bundle: Bundle) -
 
 
 def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalReader, dict[str, Any]]:
-    """The averaged network, the temporal transformer and stage 1's last record of a run."""
+    """The averaged network, the temporal reader and stage 1's last record of a run."""
     config = read_config(config_file)
     network, temporal = build(config), temporal_for(config)
     saved = torch.load(run / "stills.pt", weights_only=True)
@@ -128,7 +128,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network, temporal, saved = load_run(given.config, given.run)
     plain = Manifest(
         name="mien-embedded",
-        version="1.2",
+        version="1.3",
         labels=LABELS,
         logit_scale=float(network.log_scale.detach().exp()),
         temperature=1.0,

@@ -25,7 +25,7 @@ from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.inference.bundle import CropGeometry
 from mien.models.embedded.ferplus import SIDE, read_stills
 
-__all__ = ["CROP", "main", "measure", "residuals", "template"]
+__all__ = ["CROP", "aligned", "main", "measure", "residuals", "template"]
 
 CROP: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
 """Medians over 2,893 of 3,000 training images, made symmetric."""
@@ -53,6 +53,27 @@ def measure(images: npt.NDArray[np.uint8], detector: Detector) -> FloatArray:
             points = detections[0].keypoints[[0, 1, 3]].astype(np.float64)
             found.append((points - PADDING) / ENLARGED)
     return np.array(found).reshape(-1, 3, 2)
+
+
+def aligned(images: npt.NDArray[np.uint8], detector: Detector) -> tuple[npt.NDArray[np.uint8], int]:
+    """Each face put where live crops have it, with mirrored borders; as it is where none is found.
+
+    Args:
+        images: (n, 48, 48) uint8 grey.
+
+    Returns:
+        (n, 48, 48) uint8, and in how many a face was found.
+    """
+    side = images.shape[1]
+    target = np.array([CROP.right_eye, CROP.left_eye, CROP.mouth])
+    out, found = images.copy(), 0
+    for index, image in enumerate(images):
+        points = measure(image[None], detector)
+        if len(points):
+            matrix = similarity(points[0] * side, target * side)
+            out[index] = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REFLECT)
+            found += 1
+    return out, found
 
 
 def template(points: FloatArray) -> FloatArray:

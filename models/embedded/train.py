@@ -14,6 +14,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -25,12 +26,15 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.disk import whole_file
+from mien.engine.faces.detection import open_detector
+from mien.engine.inference.downloads import resolve_detector
 from mien.models.embedded.augment import augment
 from mien.models.embedded.calibrate import class_frequencies
 from mien.models.embedded.config import DistilConfig, StillsConfig, TrainConfig, read_config
 from mien.models.embedded.distillation.fairface import read_faces
 from mien.models.embedded.distillation.teachers import Teachers, distilled, load_teachers
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
+from mien.models.embedded.geometry import aligned
 from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train_clips import draw, train_clips
 from mien.models.training import metrics
@@ -64,6 +68,7 @@ class Material:
 
     Attributes:
         images: (n, 1, S, S) uint8.
+        aligned: (n, 1, S, S) uint8, the same as live crops have them, or None.
         votes: (n, C) float32.
         majority: (n,) class indices, on the CPU.
         log_prior: (C,) log class frequencies.
@@ -72,6 +77,7 @@ class Material:
     """
 
     images: Tensor
+    aligned: Tensor | None
     votes: Tensor
     majority: npt.NDArray[np.int64]
     log_prior: Tensor
@@ -84,9 +90,9 @@ class Material:
 
 
 def load_material(
-    config: TrainConfig, data: Path, device: torch.device, faces: Path | None, teachers: Sequence[Path]
+    config: TrainConfig, data: Path, device: torch.device, faces: Path | None, teachers: Sequence[Path], out: Path
 ) -> Material:
-    """Reads the training split, and what `config.distil` needs beside it."""
+    """Reads the training split, and what `config` needs beside it; aligned stills are kept in the folder `out`."""
     stills = read_stills(data, "train")
     padded = None
     if config.distil is not None:
@@ -96,12 +102,24 @@ def load_material(
             padded = torch.from_numpy(read_faces(faces, "train").images).unsqueeze(1).to(device)
     return Material(
         torch.from_numpy(stills.images).unsqueeze(1).to(device),
+        _aligned(stills, out / "aligned.npy").unsqueeze(1).to(device) if config.stills.aligned > 0 else None,
         torch.from_numpy(stills.votes).to(device),
         stills.majority,
         torch.from_numpy(np.log(class_frequencies(stills))).float().to(device),
         padded,
         load_teachers(teachers, device) if config.distil is not None else None,
     )
+
+
+def _aligned(stills: Stills, kept: Path) -> Tensor:
+    """(n, S, S) uint8: the stills as live crops have them, from the file that an earlier start made of the same."""
+    if not kept.exists():
+        with closing(open_detector(resolve_detector("short"))) as detector:
+            images, found = aligned(stills.images, detector)
+        print(f"aligned {found} of {len(images)} stills", flush=True)
+        with whole_file(kept) as fresh:
+            np.save(fresh, images)
+    return torch.from_numpy(np.load(kept, allow_pickle=False))
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -130,7 +148,11 @@ def _batches(material: Material, config: TrainConfig, epoch: int, order: Tensor)
     for first in range(0, steps, ahead):
         count = min(ahead, steps - first)
         chosen = order[first * c.batch : (first + count) * c.batch].to(device)
-        grey = augment(material.images[chosen].float() / 255, c.augment, rng).chunk(count)
+        stills = material.images[chosen]
+        if material.aligned is not None:
+            turned = torch.rand(len(chosen), generator=rng, device=device) < c.aligned
+            stills = torch.where(turned.view(-1, 1, 1, 1), material.aligned[chosen], stills)
+        grey = augment(stills.float() / 255, c.augment, rng).chunk(count)
         votes = material.votes[chosen].chunk(count)
         others: Sequence[Tensor] = [grey[0][:0]] * count
         if material.faces is not None and beside:
@@ -250,7 +272,7 @@ def train_stills(
             return averaged.cpu()
         network.load_state_dict(saved["network"])
         optimiser.load_state_dict(saved["optimiser"])
-    material = load_material(config, data, place, faces, teachers)
+    material = load_material(config, data, place, faces, teachers, out)
     if start is not None and not checkpoint.exists():
         former = torch.load(start, weights_only=True, map_location=place)["averaged"]
         network.load_state_dict(former)

@@ -1,7 +1,7 @@
 """Stage 2: trains the temporal transformer on embeddings of made clips; the encoder and class vectors stay as they are.
 
 The encoder is frozen, so every still is turned into embeddings once and the transformer then trains in seconds per
-epoch. It starts as the plain average of the frames (the solution to beat) and learns which frames to trust.
+epoch. It starts as an average of the frames (the solution to beat) and learns which frames to trust.
 """
 
 from __future__ import annotations
@@ -9,12 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor
 from torch.nn import functional
 
 from mien.engine.disk import whole_file
@@ -25,10 +25,9 @@ from mien.models.embedded.network import Recogniser, as_batch, classify, frame_l
 from mien.models.embedded.quality.occluders import anything
 from mien.models.embedded.synthetic_clips import STEPS, clean_clips, troubled_clips
 from mien.models.networks.reader import TemporalReader
-from mien.models.networks.transformer import TemporalLayer
 from mien.models.training import metrics
 
-__all__ = ["ClipEmbeddings", "average_of_frames", "embed_clips", "start_as_average", "temporal_for", "train_clips"]
+__all__ = ["ClipEmbeddings", "average_of_frames", "embed_clips", "temporal_for", "train_clips"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,30 +81,7 @@ def embed_clips(
 def temporal_for(config: TrainConfig) -> TemporalReader:
     """The untrained temporal part of a configuration."""
     c = config.clips
-    dim = config.network.dim
-    return TemporalReader(dim, c.depth, c.heads, dim // c.heads, c.mlp_dim, STEPS + 1)
-
-
-@torch.no_grad()
-def start_as_average(temporal: TemporalReader, generator: Generator | None = None) -> None:
-    """Sets the weights so that the answer is the mean of the frames' (layer-normalised) embeddings.
-
-    Needs heads * head_dim == dim. The last layer attends evenly and passes values through; all before it, and every
-    MLP, add nothing yet. Positions and class token start small: there is no final norm to tame larger ones.
-    """
-    layers = [layer for layer in temporal.layers if isinstance(layer, TemporalLayer)]
-    temporal.cls_token.normal_(0, 0.02, generator=generator)
-    temporal.pos_embedding.normal_(0, 0.02, generator=generator)
-    temporal.length.normal_(0, 0.3, generator=generator)
-    for layer in layers:
-        dim = layer.attention.to_out.weight.shape[0]
-        query_key = layer.attention.to_qkv.weight[: 2 * dim]
-        query_key.normal_(0, 0.02, generator=generator)
-        layer.attention.to_qkv.weight[2 * dim :] = torch.eye(dim)
-        for linear in (layer.attention.to_out, layer.mlp.narrow):
-            nn.init.zeros_(linear.weight)
-            nn.init.zeros_(linear.bias)
-    layers[-1].attention.to_out.weight.copy_(torch.eye(len(layers[-1].attention.to_out.bias)))
+    return TemporalReader(config.network.dim, c.depth, c.heads, c.width // c.heads, c.mlp_dim, STEPS + 1)
 
 
 def repeated(clean: Tensor) -> Tensor:
@@ -125,13 +101,28 @@ CHANGE_STEPS: Final = 3
 """0.375 seconds: from this many newest steps of another expression on, the clip has that expression."""
 
 
-def training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, rng: Generator) -> tuple[Tensor, Tensor]:
-    """Made clips of the stills `chosen` ((n,) indices), and which still's votes each is to be read as.
+class MadeBatch(NamedTuple):
+    """Made clips to learn from.
 
-    Returns:
-        (n, STEPS, D): a tenth one frame repeated, others clean or hidden as configured, the rest troubled, in a fresh
-        order of steps; some of those that are calm change to another still on the way. (n,): index of the still whose
-        votes count.
+    Attributes:
+        clips: (n, STEPS, D) embeddings.
+        owners: (n,) index of the still whose votes each clip is to be read as.
+        calm: (n,) bool: nothing troubles the face.
+        even: (n, STEPS) the weights that the frames of a calm clip deserve, which sum to 1: all alike, or, where it
+            changes to another expression, all alike from there on.
+    """
+
+    clips: Tensor
+    owners: Tensor
+    calm: Tensor
+    even: Tensor
+
+
+def training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, rng: Generator) -> MadeBatch:
+    """Made clips of the stills `chosen` ((n,) indices).
+
+    A tenth is one frame repeated, others are clean or hidden as configured, the rest troubled, in a fresh order of
+    steps; some of those that are calm change to another still on the way.
 
     Steps of one made clip carry no order that matters (the expression does not change), so reversing and rolling
     them gives new clips for free. Where a clip changes to another still, the newest steps decide, so that a real
@@ -147,13 +138,22 @@ def training_batch(data: ClipEmbeddings, chosen: Tensor, config: ClipsConfig, rn
     roll = torch.where(torch.rand(count, 1, generator=rng) < 0.5, roll, STEPS - 1 - roll)
     clips = torch.gather(mixed, 1, roll.unsqueeze(2).expand_as(mixed))
 
-    calm = torch.nonzero(sorts <= 1).flatten()
+    calm = sorts <= 1
+    among = torch.nonzero(calm).flatten()
     partner = torch.arange(count)
-    partner[calm] = calm[torch.randperm(len(calm), generator=rng)]
-    changed = (torch.rand(count, generator=rng) < config.changed) & (sorts <= 1)
+    partner[among] = among[torch.randperm(len(among), generator=rng)]
+    changed = (torch.rand(count, generator=rng) < config.changed) & calm
     newest = torch.where(changed, torch.randint(CHANGE_STEPS, STEPS, (count,), generator=rng), 0)
     new = torch.arange(STEPS) >= STEPS - newest.unsqueeze(1)
-    return torch.where(new.unsqueeze(2), clips[partner], clips), torch.where(changed, chosen[partner], chosen)
+    expression = data.votes[chosen].argmax(dim=1)
+    differs = (changed & (expression != expression[partner])).unsqueeze(1)
+    even = torch.where(differs, new.float(), 1.0)
+    return MadeBatch(
+        torch.where(new.unsqueeze(2), clips[partner], clips),
+        torch.where(changed, chosen[partner], chosen),
+        calm,
+        even / even.sum(dim=1, keepdim=True),
+    )
 
 
 def draw(majority: npt.NDArray[np.int64], balance: float, rng: Generator) -> Tensor:
@@ -211,6 +211,22 @@ def _targets(train: ClipEmbeddings, network: Recogniser, config: ClipsConfig) ->
     return targets
 
 
+def _loss(
+    temporal: TemporalReader, made: MadeBatch, text: Tensor, scale: Tensor, targets: Tensor, even: float
+) -> Tensor:
+    """Cross-entropy, and how far the weights of calm clips are from what they deserve (Kullback-Leibler)."""
+    weights, doubt = temporal.weigh(made.clips)
+    loss = functional.cross_entropy(
+        classify(temporal.mixed(made.clips, weights, doubt), text, scale), targets[made.owners]
+    )
+    if even > 0 and made.calm.any():
+        calm = made.calm
+        loss = loss + even * functional.kl_div(
+            weights[calm].clamp_min(1e-9).log(), made.even[calm], reduction="batchmean"
+        )
+    return loss
+
+
 def _fit(
     temporal: TemporalReader,
     network: Recogniser,
@@ -236,9 +252,7 @@ def _fit(
         total = 0.0
         for step in range(steps):
             chosen = order[step * config.batch : (step + 1) * config.batch]
-            clips, owners = training_batch(train, chosen, config, rng)
-            logits = classify(temporal(clips), text, scale)
-            loss = functional.cross_entropy(logits, targets[owners])
+            loss = _loss(temporal, training_batch(train, chosen, config, rng), text, scale, targets, config.even)
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
@@ -310,7 +324,6 @@ def train_clips(
         raise ValueError("the configuration makes clips of unlabelled faces: name the file that holds them")
     torch.manual_seed(config.seed)
     temporal = temporal_for(config)
-    start_as_average(temporal)
     made_from = {"seed": config.seed, "stills": config.clips.stills, "text": network.text.detach().cpu()}
     train, validation = _kept(out / "embeddings.pt", made_from, lambda: of_stills(config, network, data, device))
     for name, clips in (("troubled", validation.troubled), ("clean", validation.clean)):

@@ -26,6 +26,9 @@ from mien.models.networks.openclip import visual_tower
 from mien.models.safe_load import read_file, state_of
 
 _PARAMETRISED = re.compile(r"parametrizations\.(\w+)\.original$")
+_TEMPORAL = re.compile(
+    r"(?:^|\.)(cls_token|pos_embedding|length|trust|(?:enter|norm|score|doubt)\.(?:weight|bias)|layers\..+)$"
+)
 _LAYER = ("attention.to_qkv", "attention.to_out", "mlp.widen", "mlp.narrow")
 
 
@@ -203,13 +206,16 @@ def _temporal_of(file: Path) -> dict[str, Tensor]:
     stored = {item.name: torch.from_numpy(numpy_helper.to_array(item).copy()) for item in graph.initializer}
     found: dict[str, Tensor] = {}
     for name, value in stored.items():
-        if known := re.search(r"(?:^|\.)(cls_token|pos_embedding|length|layers\..+)$", name):
+        if known := _TEMPORAL.search(name):
             found[known[1]] = value
     matrices = [
         stored[name] for node in graph.node if node.op_type == "MatMul" for name in node.input if name in stored
     ]
-    if len(matrices) % len(_LAYER) == 0:
-        for number, matrix in enumerate(matrices):
-            layer, part = divmod(number, len(_LAYER))
-            found.setdefault(f"layers.{layer}.{_LAYER[part]}.weight", matrix.T.contiguous())
+    # A weighing reader has a matrix before its layers and one after them; that of its doubt keeps its name.
+    before, after = (("enter",), ("score",)) if "enter.bias" in found else ((), ())
+    layers = (len(matrices) - len(before) - len(after)) // len(_LAYER)
+    order = [*before, *(f"layers.{layer}.{part}" for layer in range(layers) for part in _LAYER), *after]
+    if len(order) == len(matrices):
+        for name, matrix in zip(order, matrices, strict=True):
+            found.setdefault(f"{name}.weight", matrix.T.contiguous())
     return found

@@ -1,4 +1,4 @@
-"""Is the temporal transformer worth having? Clips made of test stills: it against averaged per-frame probabilities.
+"""Is the temporal part worth having? Clips made of test stills: it against averaged per-frame probabilities.
 
 python -m tests.benchmarks.temporal_value --data ../shared/data/ferplus.npz
 
@@ -58,7 +58,7 @@ def main() -> None:
             predictions = {
                 "single frames": per_frame,
                 "averaged probabilities": per_frame.reshape(len(stills), STEPS, -1).mean(axis=1),
-                "temporal transformer": softmax(clips, manifest.temperature, weights),
+                "temporal part": softmax(clips, manifest.temperature, weights),
             }
             for reading, scores in predictions.items():
                 truth = np.repeat(stills.majority, len(scores) // len(stills))

@@ -3,7 +3,8 @@
     python -m tests.benchmarks.training_trials --data ferplus.npz --out RUNS [--epochs 4] [--seeds 1 2 3]
         [--only plain squeeze ...] [--table]
 
-Each trial differs from "plain" (the committed configuration with one short cycle) in one thing. Figures are of the
+Each trial differs from "plain" (the committed configuration with one short cycle, without teachers and aligned
+stills) in one thing. Figures are of the
 validation split, each still and its mirror image, as trained and at the default prior; gains are those of the same
 seed. Runs go on where they were stopped; `--table` prints what there is and trains nothing. The test split is not read.
 """
@@ -22,14 +23,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mien.engine.faces.crops import similarity
-from mien.engine.faces.detection import Detector, open_detector
+from mien.engine.faces.detection import open_detector
 from mien.engine.inference.downloads import resolve_detector
 from mien.models.embedded.calibrate import class_frequencies
 from mien.models.embedded.config import TrainConfig, read_config
 from mien.models.embedded.evaluate import BUNDLE
 from mien.models.embedded.ferplus import LABELS, clean_votes, read_stills
-from mien.models.embedded.geometry import CROP, measure
+from mien.models.embedded.geometry import aligned
 from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train import prepare, train_stills
 from mien.models.training import metrics
@@ -51,27 +51,13 @@ class Trial:
 
 
 TRIALS: Final = {
-    "plain": Trial("the committed configuration"),
+    "plain": Trial("the committed configuration, without teachers and aligned stills"),
     "aligned": Trial("training pictures aligned by BlazeFace, read as they come", "aligned"),
     "smoothed": Trial("one more vote, spread over all classes", "smoothed"),
     "larger": Trial("64 px in place of 48, enlarged", "larger"),
     "squeeze": Trial("squeeze-excite", network={"squeeze": True}),
     "depthwise": Trial("depthwise blocks at equal cost", network={"depthwise": True, "widths": (72, 176, 320, 560)}),
 }
-
-
-def aligned(images: Images, detector: Detector) -> tuple[Images, int]:
-    """Each face put where live crops have it; as it is where none is found. Also how many were found."""
-    side = images.shape[1]
-    target = np.array([CROP.right_eye, CROP.left_eye, CROP.mouth])
-    out, found = images.copy(), 0
-    for index, image in enumerate(images):
-        points = measure(image[None], detector)
-        if len(points):
-            matrix = similarity(points[0] * side, target * side)
-            out[index] = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REFLECT)
-            found += 1
-    return out, found
 
 
 def prepare_data(data: Path, kind: str, folder: Path) -> Path:
@@ -105,7 +91,8 @@ def prepare_data(data: Path, kind: str, folder: Path) -> Path:
 def configured(config: TrainConfig, trial: Trial, seed: int, epochs: int) -> TrainConfig:
     """The committed configuration with the trial's difference and one cycle of `epochs`."""
     network = replace(config.network, **(trial.network or {}))
-    return replace(config, seed=seed, network=network, stills=replace(config.stills, cycles=(epochs,)))
+    stills = replace(config.stills, cycles=(epochs,), aligned=0.0)
+    return replace(config, seed=seed, network=network, stills=stills, distil=None)
 
 
 def figures(network: Recogniser, data: Path, log_prior: npt.NDArray[np.float64]) -> tuple[float, float, float, float]:

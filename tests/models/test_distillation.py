@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import cv2
+import matplotlib.cbook
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is only needed for training; install the train extra")
 
+from mien.engine.faces.detection import open_detector  # noqa: E402
 from mien.engine.inference.bundle import load_bundle  # noqa: E402
 from mien.engine.inference.predictor import Predictor  # noqa: E402
 from mien.models.embedded import calibrate, pipeline  # noqa: E402
@@ -20,12 +23,13 @@ from mien.models.embedded.distillation.fairface import PADDED, crops, read_faces
 from mien.models.embedded.distillation.teachers import Teachers, distilled  # noqa: E402
 from mien.models.embedded.distillation.warm_start import restore  # noqa: E402
 from mien.models.embedded.ferplus import LABELS, SIDE  # noqa: E402
+from mien.models.embedded.geometry import CROP, aligned, measure  # noqa: E402
 from mien.models.embedded.network import Recogniser, build  # noqa: E402
 
 BUNDLE = Path(__file__).parents[2] / "assets" / "embedded"
 SMALL = {
     "widths": "[4, 8]", "blocks": "[1, 1]", "cycles": "[1, 1]", "batch": "16", "epochs": "1", "dim": "16",
-    "mlp_dim": "16", "faces": "4",
+    "mlp_dim": "16", "faces": "4", "width": "8",
 }  # fmt: skip
 
 
@@ -43,6 +47,23 @@ def write_stills(file: Path) -> None:
     votes[np.arange(96), np.arange(96) % 8] = 10
     images = rng.integers(0, 256, (96, 48, 48), dtype=np.uint8)
     np.savez(file, images=images, votes=votes, split=np.repeat([0, 1, 2], 32).astype(np.uint8))
+
+
+def test_stills_are_turned_as_live_crops_are(detector_file: Path, tmp_path: Path) -> None:
+    with matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=True) as file:
+        portrait = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_GRAYSCALE)
+    turned = cv2.getRotationMatrix2D((265, 195), 15, SIDE / 260)
+    turned[:, 2] += (SIDE / 2 + 3 - 265, SIDE / 2 - 195)
+    still = cv2.warpAffine(portrait, turned, (SIDE, SIDE), flags=cv2.INTER_AREA)
+    images = np.stack([still, np.full_like(still, 90)])
+    target = np.array([CROP.right_eye, CROP.left_eye, CROP.mouth])
+    with closing(open_detector(detector_file)) as detector:
+        upright, found = aligned(images, detector)
+        before, after = (np.abs(measure(some[:1], detector) - target).max() for some in (images, upright))
+    assert found == 1
+    assert before > 0.1
+    assert after < 0.06
+    assert np.array_equal(upright[1], images[1])
 
 
 def write_faces(file: Path, count: int = 12) -> None:

@@ -26,7 +26,6 @@ from mien.models.embedded.train import learning_rate, main  # noqa: E402
 from mien.models.embedded.train_clips import (  # noqa: E402
     CHANGE_STEPS,
     ClipEmbeddings,
-    start_as_average,
     training_batch,
 )
 from mien.models.networks.reader import TemporalReader  # noqa: E402
@@ -115,25 +114,45 @@ def test_a_misspelt_key_of_the_configuration_is_refused() -> None:
 
 
 @pytest.mark.parametrize("depth", [1, 2])
-def test_temporal_part_starts_as_the_average(depth: int) -> None:
-    temporal = TemporalReader(32, depth, 4, 8, 16, STEPS + 1)
-    start_as_average(temporal, torch.Generator().manual_seed(0))
-    # Frames of one clip are alike; of unrelated ones the mean would be small beside the class token.
-    clip = torch.randn(5, 1, 32) + 0.5 * torch.randn(5, STEPS, 32)
-    mean = torch.nn.functional.layer_norm(clip, (32,)).mean(dim=1)
-    assert torch.nn.functional.cosine_similarity(temporal(clip), mean).min() > 0.9
-
-
-def test_the_temporal_part_knows_how_long_embeddings_are() -> None:
+def test_the_temporal_part_starts_as_an_average(depth: int) -> None:
     torch.manual_seed(0)
-    reader = TemporalReader(32, 1, 4, 8, 16, STEPS + 1).eval()
-    clip = torch.randn(3, STEPS, 32)
+    reader = TemporalReader(32, depth, 4, 4, 16, STEPS + 1).eval()
+    clip = torch.randn(5, 1, 32) + 0.5 * torch.randn(5, STEPS, 32)
+    clip -= clip.mean(dim=2, keepdim=True)  # as the encoder's embeddings are
+    mean = torch.nn.functional.normalize(clip, dim=2).mean(dim=1)
+    with torch.inference_mode():
+        answer = reader(clip)
+        answer -= answer.mean(dim=1, keepdim=True)  # without the doubt
+        assert torch.nn.functional.cosine_similarity(answer, mean).min() > 0.99
+
+
+def test_long_embeddings_count_for_more() -> None:
+    torch.manual_seed(0)
+    reader = TemporalReader(32, 1, 4, 4, 16, STEPS + 1).eval()
+    clip = 8 * torch.nn.functional.normalize(torch.randn(3, STEPS, 32), dim=2)
     longer = clip * torch.linspace(0.5, 3, STEPS).view(1, STEPS, 1)
     with torch.inference_mode():
-        assert torch.allclose(reader(clip), reader(longer), atol=1e-4)  # it starts without that knowledge
-        reader.length.normal_()
-        assert not torch.allclose(reader(clip), reader(longer), atol=1e-2)
+        weights, doubt = reader.weigh(longer)
+        assert (weights.diff(dim=1) > 0).all()
+        assert torch.allclose(weights.sum(dim=1), torch.ones(3))
+        assert (doubt > 0).all()
+        assert (doubt < 0.5).all()
         assert reader(torch.zeros(1, STEPS, 32)).isfinite().all()
+
+
+def test_doubt_makes_all_cosines_smaller() -> None:
+    torch.manual_seed(0)
+    reader = TemporalReader(32, 1, 4, 4, 16, STEPS + 1).eval()
+    clip = torch.randn(4, STEPS, 32)
+    clip -= clip.mean(dim=2, keepdim=True)
+    text = torch.randn(8, 32)
+    text -= text.mean(dim=1, keepdim=True)
+    weights = torch.full((4, STEPS), 1 / STEPS)
+    sure, unsure = (
+        classify(reader.mixed(clip, weights, torch.full((4, 1), doubt)), text, torch.tensor(1.0))
+        for doubt in (0.0, 1.0)
+    )
+    assert torch.allclose(unsure, sure / 2**0.5, atol=1e-5)
 
 
 def test_only_calm_clips_change_and_each_has_its_owners_votes() -> None:
@@ -142,16 +161,21 @@ def test_only_calm_clips_change_and_each_has_its_owners_votes() -> None:
     # Whose clip it is, and of which kind, can be told from the numbers.
     data = ClipEmbeddings(numbers, numbers + 1000, numbers + 2000, torch.eye(8)[torch.arange(count) % 8])
     config = replace(read_config(CONFIG).clips, clean=0.4, hidden=0.2, changed=0.5)
-    clips, owners = training_batch(data, torch.arange(count), config, torch.Generator().manual_seed(0))
-    newest, oldest = clips[:, -1, 0], clips[:, 0, 0]
-    assert torch.equal(newest % 1000, owners.float())
+    made = training_batch(data, torch.arange(count), config, torch.Generator().manual_seed(0))
+    newest, oldest = made.clips[:, -1, 0], made.clips[:, 0, 0]
+    assert torch.equal(newest % 1000, made.owners.float())
     kinds = (newest // 1000).long()
     shares = torch.bincount(kinds, minlength=3) / count
     assert shares.tolist() == pytest.approx([0.5, 0.3, 0.2], abs=0.07)
     changed = newest != oldest
     assert (kinds[changed] == 0).all()
     assert float(changed[kinds == 0].float().mean()) == pytest.approx(0.5, abs=0.1)
-    assert (clips[:, -CHANGE_STEPS:, 0] == newest.unsqueeze(1)).all()
+    assert (made.clips[:, -CHANGE_STEPS:, 0] == newest.unsqueeze(1)).all()
+    assert torch.equal(made.calm, kinds == 0)
+    # Frames from before a change deserve nothing, but where the expression stays the same.
+    differs = (newest.long() % 8 != oldest.long() % 8) & changed
+    wanted = torch.where(differs.unsqueeze(1), made.clips[:, :, 0] == newest.unsqueeze(1), True).float()
+    assert torch.allclose(made.even, wanted / wanted.sum(dim=1, keepdim=True))
 
 
 def test_temperature_recovers_a_known_one() -> None:
@@ -171,7 +195,7 @@ def test_export_gives_what_torch_gives(tmp_path: Path) -> None:
     from mien.models.embedded.geometry import CROP
 
     network = small()
-    temporal = TemporalReader(16, 1, 2, 8, 16, STEPS + 1)
+    temporal = TemporalReader(16, 1, 2, 4, 16, STEPS + 1)
     manifest = Manifest(
         name="tiny", version="1", labels=LABELS, logit_scale=10.0, temperature=1.5, steps=STEPS, size=48, dim=16,
         window_s=2.0, crop=CROP,
@@ -197,7 +221,16 @@ def test_training_runs_and_resumes(tmp_path: Path, capsys: pytest.CaptureFixture
     np.savez(data, images=images, votes=votes, split=np.repeat([0, 1, 2], 32).astype(np.uint8))
     text = CONFIG.read_text(encoding="utf-8").replace("[32, 64, 112, 192]", "[4, 8]")
     text = text.replace("[1, 2, 2, 1]", "[1, 1]")
-    lines = {"cycles": "[1, 1]", "faces": "0", "batch": "16", "epochs": "1", "dim": "16", "mlp_dim": "16"}
+    text = text[: text.index("[distil]")] + text[text.index("[clips]") :]  # teachers: test_distillation
+    lines = {
+        "cycles": "[1, 1]",
+        "aligned": "0.0",
+        "faces": "0",
+        "batch": "16",
+        "epochs": "1",
+        "dim": "16",
+        "mlp_dim": "16",
+    }
     for name, value in lines.items():
         text = "\n".join(f"{name} = {value}" if line.startswith(f"{name} =") else line for line in text.splitlines())
     config = tmp_path / "tiny.toml"
