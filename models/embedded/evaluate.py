@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,15 +17,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.faces.detection import open_detector
 from mien.engine.inference.bundle import load_bundle, write_bundle
-from mien.engine.inference.downloads import resolve_detector
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.priors import Prior
 from mien.engine.settings import EXPECTED, Expectation
 from mien.models.embedded.calibrate import softmax
 from mien.models.embedded.ferplus import Stills, read_stills
-from mien.models.embedded.geometry import aligned
+from mien.models.embedded.geometry import as_live
 from mien.models.training import metrics
 
 __all__ = ["logits_of", "main", "measure"]
@@ -106,10 +103,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bundle = load_bundle(given.bundle)
     stills = read_stills(given.data, "test")
     if given.aligned:
-        with closing(open_detector(resolve_detector("short"))) as detector:
-            images, found = aligned(stills.images, detector)
-        print(f"faces found again and aligned in {found} of {len(stills)} stills")
-        stills = replace(stills, images=images)
+        stills = replace(stills, images=as_live(stills.images))
     figures, probabilities = measure(Predictor(bundle, provider="cpu"), stills)
     print(report(figures, bundle.manifest.labels))
     if given.write:

@@ -23,9 +23,10 @@ import numpy.typing as npt
 from mien.engine.faces.crops import similarity
 from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.inference.bundle import CropGeometry
+from mien.engine.inference.downloads import resolve_detector
 from mien.models.embedded.ferplus import SIDE, read_stills
 
-__all__ = ["CROP", "aligned", "main", "measure", "residuals", "template"]
+__all__ = ["CROP", "aligned", "as_live", "main", "measure", "residuals", "template"]
 
 CROP: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
 """Medians over 2,893 of 3,000 training images, made symmetric."""
@@ -74,6 +75,14 @@ def aligned(images: npt.NDArray[np.uint8], detector: Detector) -> tuple[npt.NDAr
             out[index] = cv2.warpAffine(image, matrix, (side, side), borderMode=cv2.BORDER_REFLECT)
             found += 1
     return out, found
+
+
+def as_live(images: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    """As `aligned`, by the detector for near faces; prints in how many a face was found."""
+    with closing(open_detector(resolve_detector("short"))) as detector:
+        turned, found = aligned(images, detector)
+    print(f"faces found again and aligned in {found} of {len(images)} stills", flush=True)
+    return turned
 
 
 def template(points: FloatArray) -> FloatArray:

@@ -1,7 +1,7 @@
 """Trains the embedded recogniser: the frame encoder on stills, then the temporal transformer on made clips.
 
     python -m mien.models.embedded.train assets/embedded/train.toml --data ferplus.npz --faces fairface.npz \\
-        --out runs/embedded
+        --start runs/before/stills.pt --teachers runs/before --out runs/embedded
 
 Stage 1 writes ``stills.pt`` after every epoch and goes on from it when started again; stage 2 (`train_clips`) writes
 ``clips.pt``. The validation split is measured, the test split never read.
@@ -14,7 +14,6 @@ import math
 import shutil
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -26,15 +25,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from mien.engine.disk import whole_file
-from mien.engine.faces.detection import open_detector
-from mien.engine.inference.downloads import resolve_detector
 from mien.models.embedded.augment import augment
 from mien.models.embedded.calibrate import class_frequencies
 from mien.models.embedded.config import DistilConfig, StillsConfig, TrainConfig, read_config
 from mien.models.embedded.distillation.fairface import read_faces
 from mien.models.embedded.distillation.teachers import Teachers, distilled, load_teachers
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
-from mien.models.embedded.geometry import aligned
+from mien.models.embedded.geometry import as_live
 from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train_clips import draw, train_clips
 from mien.models.training import metrics
@@ -114,11 +111,8 @@ def load_material(
 def _aligned(stills: Stills, kept: Path) -> Tensor:
     """(n, S, S) uint8: the stills as live crops have them, from the file that an earlier start made of the same."""
     if not kept.exists():
-        with closing(open_detector(resolve_detector("short"))) as detector:
-            images, found = aligned(stills.images, detector)
-        print(f"aligned {found} of {len(images)} stills", flush=True)
         with whole_file(kept) as fresh:
-            np.save(fresh, images)
+            np.save(fresh, as_live(stills.images))
     return torch.from_numpy(np.load(kept, allow_pickle=False))
 
 

@@ -48,15 +48,10 @@ class TemporalReader(TemporalTransformer):
 
     def weigh(self, frames: Tensor) -> tuple[Tensor, Tensor]:
         """(B, T, dim) as `forward` takes them -> (B, T) weights that sum to 1, and (B, 1) doubt, 0 for none."""
-        batch, steps, dim = frames.shape
         length = frames.norm(dim=-1, keepdim=True).clamp_min(1e-3)
         clear = length.log() - _USUAL_LENGTH
-        tokens = self.enter(frames * (dim**0.5 / length)) + clear * self.length
-        tokens = torch.cat([self.cls_token.expand(batch, 1, tokens.shape[2]), tokens], dim=1)
-        tokens = tokens + self.pos_embedding[:, : steps + 1]
-        for layer in self.layers:
-            tokens = layer(tokens)
-        tokens = self.norm(tokens)
+        alike = frames * (frames.shape[2] ** 0.5 / length)
+        tokens = self.norm(self.attend(self.enter(alike) + clear * self.length))
         weights = torch.softmax((self.score(tokens[:, 1:]) + self.trust * clear).squeeze(2), dim=1)
         return weights, functional.softplus(self.doubt(tokens[:, 0]))
 

@@ -105,14 +105,18 @@ class TemporalTransformer(nn.Module):
             )
         return cls(dim, config.depth, config.heads, config.head_dim, config.mlp_dim, config.max_len)
 
-    def forward(self, frames: Tensor) -> Tensor:
-        """(B, T, dim) float frame embeddings, oldest first, T < max_len -> (B, dim), not normalised."""
+    def attend(self, frames: Tensor) -> Tensor:
+        """(B, T, dim) float, oldest first, T < max_len -> (B, 1 + T, dim): the class token, then each frame."""
         batch, steps, dim = frames.shape
         tokens = torch.cat([self.cls_token.expand(batch, 1, dim), frames], dim=1)
         tokens = tokens + self.pos_embedding[:, : steps + 1]
         for layer in self.layers:
             tokens = layer(tokens)
-        return tokens[:, 0]
+        return tokens
+
+    def forward(self, frames: Tensor) -> Tensor:
+        """(B, T, dim) float frame embeddings, oldest first, T < max_len -> (B, dim), not normalised."""
+        return self.attend(frames)[:, 0]
 
 
 def from_official_keys(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -4,16 +4,15 @@
         [--only plain squeeze ...] [--table]
 
 Each trial differs from "plain" (the committed configuration with one short cycle, without teachers and aligned
-stills) in one thing. Figures are of the
-validation split, each still and its mirror image, as trained and at the default prior; gains are those of the same
-seed. Runs go on where they were stopped; `--table` prints what there is and trains nothing. The test split is not read.
+stills) in one thing. Figures are of the validation split, each still and its mirror image, as trained and at the
+default prior; gains are those of the same seed. Runs go on where they were stopped; `--table` prints what there is and
+trains nothing. The test split is not read.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator
-from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,13 +22,11 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
-from mien.engine.faces.detection import open_detector
-from mien.engine.inference.downloads import resolve_detector
 from mien.models.embedded.calibrate import class_frequencies
 from mien.models.embedded.config import TrainConfig, read_config
 from mien.models.embedded.evaluate import BUNDLE
 from mien.models.embedded.ferplus import LABELS, clean_votes, read_stills
-from mien.models.embedded.geometry import aligned
+from mien.models.embedded.geometry import as_live
 from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train import prepare, train_stills
 from mien.models.training import metrics
@@ -72,9 +69,7 @@ def prepare_data(data: Path, kind: str, folder: Path) -> Path:
     used = split != 2
     images, votes, split = images[used], votes[used], split[used]
     if kind == "aligned":
-        with closing(open_detector(resolve_detector("short"))) as detector:
-            images, found = aligned(images, detector)
-        print(f"aligned: {found} of {len(images)}", flush=True)
+        images = as_live(images)
     elif kind == "larger":
         images = np.stack([cv2.resize(one, (_LARGER, _LARGER), interpolation=cv2.INTER_CUBIC) for one in images])
     elif kind == "smoothed":

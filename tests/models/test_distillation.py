@@ -49,7 +49,7 @@ def write_stills(file: Path) -> None:
     np.savez(file, images=images, votes=votes, split=np.repeat([0, 1, 2], 32).astype(np.uint8))
 
 
-def test_stills_are_turned_as_live_crops_are(detector_file: Path, tmp_path: Path) -> None:
+def test_stills_are_turned_as_live_crops_are(detector_file: Path) -> None:
     with matplotlib.cbook.get_sample_data("grace_hopper.jpg", asfileobj=True) as file:
         portrait = cv2.imdecode(np.frombuffer(file.read(), np.uint8), cv2.IMREAD_GRAYSCALE)
     turned = cv2.getRotationMatrix2D((265, 195), 15, SIDE / 260)
