@@ -3,7 +3,8 @@
     python -m mien.models.embedded.calibrate --data ferplus.npz --bundle assets/embedded
 
 writes class frequencies, the strength with which they are divided out by default, temperature and the threshold of
-"uncertain" into a bundle's manifest. Needs no torch.
+"uncertain" into a bundle's manifest. Each still is looked at twice: as it comes, and turned and scaled as live crops
+are, which is what the app reads. Needs no torch.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from mien.engine.inference.bundle import Bundle, load_bundle, write_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
+from mien.models.embedded.geometry import as_live
 from mien.models.training import metrics
 
 __all__ = ["calibrate", "choose_strength", "class_frequencies", "fit_temperature", "softmax", "uncertain_threshold"]
@@ -28,6 +30,8 @@ FloatArray = npt.NDArray[np.float64]
 STRENGTHS: Final = tuple(round(0.05 * step, 2) for step in range(21))
 MOST_ERROR: Final = 0.02
 """The calibration error on the validation split that a strength may cost."""
+_ONE_SIDED: Final = 1.645
+"""Standard errors below which 95 % of a normal distribution do not lie."""
 
 
 def softmax(logits: npt.ArrayLike, temperature: float, weights: npt.ArrayLike = 0.0) -> FloatArray:
@@ -79,10 +83,23 @@ def choose_strength(logits: npt.ArrayLike, truth: npt.ArrayLike, log_prior: npt.
     return chosen
 
 
-def uncertain_threshold(probabilities: npt.ArrayLike, truth: npt.ArrayLike, accuracy: float = 0.9) -> float:
-    """The least confidence, in hundredths, above which the answers given reach `accuracy`; 1 when none does."""
-    thresholds, _, reached = metrics.coverage_curve(probabilities, truth)
-    enough = np.flatnonzero(reached >= accuracy)
+def uncertain_threshold(
+    probabilities: npt.ArrayLike, truth: npt.ArrayLike, accuracy: float = 0.9, *, looks: int = 1
+) -> float:
+    """The least confidence, in hundredths, above which the answers given surely reach `accuracy`; 1 when none does.
+
+    What is reached here by luck would not be kept elsewhere: it is the lower end of Wilson's interval that must reach
+    it, below which the truth lies once in twenty times.
+
+    Args:
+        probabilities: (n, C).
+        truth: (n,) class indices.
+        accuracy: that is promised.
+        looks: rows for each independent sample.
+    """
+    thresholds, coverage, reached = metrics.coverage_curve(probabilities, truth)
+    low, _ = metrics.wilson(reached, coverage * len(coverage) / looks, _ONE_SIDED)
+    enough = np.flatnonzero(low >= accuracy)
     return 1.0 if len(enough) == 0 else float(np.ceil(thresholds[enough[-1]] * 100) / 100)
 
 
@@ -92,20 +109,23 @@ def calibrate(bundle: Bundle, data: Path, strength: float | None = None) -> Bund
     `strength` of the prior: as `choose_strength` finds it where it is None.
     """
     validation = read_stills(data, "validation")
-    logits = Predictor(bundle, provider="cpu").still_logits(np.repeat(validation.images[..., None], 3, axis=3))
+    predictor = Predictor(bundle, provider="cpu")
+    looks = (validation.images, as_live(validation.images))
+    logits = np.concatenate([predictor.still_logits(np.repeat(images[..., None], 3, axis=3)) for images in looks])
+    truth = np.tile(validation.majority, len(looks))
     prior = class_frequencies(read_stills(data, "train"))
     if strength is None:
-        strength, temperature = choose_strength(logits, validation.majority, np.log(prior))
+        strength, temperature = choose_strength(logits, truth, np.log(prior))
     else:
-        temperature = fit_temperature(logits, validation.majority, -strength * np.log(prior))
+        temperature = fit_temperature(logits, truth, -strength * np.log(prior))
     probabilities = softmax(logits, temperature, -strength * np.log(prior))
-    neutral = logits[validation.majority == LABELS.index("neutral")].mean(axis=0)
+    neutral = logits[truth == LABELS.index("neutral")].mean(axis=0)
     return write_bundle(
         bundle.path,
         replace(
             bundle.manifest,
             temperature=temperature,
-            uncertain_below=uncertain_threshold(probabilities, validation.majority),
+            uncertain_below=uncertain_threshold(probabilities, truth, looks=len(looks)),
             neutral_logits=tuple(round(float(value), 4) for value in neutral),
             class_prior=tuple(round(float(value), 6) for value in prior),
             prior_strength=strength,

@@ -27,8 +27,9 @@ from mien.engine.inference.bundle import load_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.models.embedded.distillation.fairface import PADDED, Faces, crops, read_faces
 from mien.models.embedded.evaluate import BUNDLE
+from mien.models.training import metrics
 
-__all__ = ["Rates", "main", "rates_by_group", "standardised_ratio", "wilson"]
+__all__ = ["Rates", "main", "rates_by_group", "standardised_ratio"]
 
 FloatArray = npt.NDArray[np.float64]
 BoolArray = npt.NDArray[np.bool_]
@@ -66,14 +67,6 @@ class Rates:
     not_found: float
 
 
-def wilson(share: FloatArray, count: int, z: float = 1.96) -> tuple[FloatArray, FloatArray]:
-    """95 % intervals of shares of `count` (Wilson 1927)."""
-    spread = z * z / count
-    middle = (share + spread / 2) / (1 + spread)
-    half = z / (1 + spread) * np.sqrt(share * (1 - share) / count + spread / (4 * count))
-    return middle - half, middle + half
-
-
 def rates_by_group(
     probabilities: npt.NDArray[np.float32],
     threshold: float,
@@ -93,7 +86,7 @@ def rates_by_group(
     def of(attribute: str, name: str, chosen: BoolArray) -> Rates:
         part = probabilities[chosen]
         rate = np.bincount(part.argmax(axis=1), minlength=classes) / len(part)
-        low, high = wilson(rate, len(part))
+        low, high = metrics.wilson(rate, len(part))
         top = part.max(axis=1)
         return Rates(
             attribute, name, len(part), rate, low, high, float(top.mean()), float((top < threshold).mean()),

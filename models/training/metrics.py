@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 __all__ = [
     "confusion", "coverage_curve", "expected_calibration_error", "macro_f1", "recall", "reliability", "uar", "war",
+    "wilson",
 ]  # fmt: skip
 
 IntArray = npt.NDArray[np.int64]
@@ -55,6 +56,20 @@ def macro_f1(counts: IntArray) -> float:
     right = np.diagonal(counts).astype(np.float64)
     totals, answers = counts.sum(axis=1), counts.sum(axis=0)
     return float((2 * right / np.maximum(totals + answers, 1))[totals > 0].mean())
+
+
+def wilson(share: FloatArray, count: npt.ArrayLike, z: float = 1.96) -> tuple[FloatArray, FloatArray]:
+    """Ends of the intervals of shares (Wilson 1927): 95 % lie between them at z 1.96, and above the lower at 1.645.
+
+    Args:
+        share: (n,) in [0,1].
+        count: how many each is a share of, one number or (n,); may be broken where samples are not independent.
+    """
+    of = np.asarray(count, dtype=np.float64)
+    spread = z * z / of
+    middle = (share + spread / 2) / (1 + spread)
+    half = z / (1 + spread) * np.sqrt(share * (1 - share) / of + spread / (4 * of))
+    return np.asarray(middle - half), np.asarray(middle + half)
 
 
 def reliability(probabilities: npt.ArrayLike, truth: npt.ArrayLike) -> tuple[FloatArray, FloatArray, IntArray]:

@@ -186,8 +186,28 @@ def test_temperature_recovers_a_known_one() -> None:
     probabilities = softmax(logits, 1.0)
     threshold = uncertain_threshold(probabilities, truth, 0.8)
     sure = probabilities.max(axis=1) >= threshold
-    assert (probabilities.argmax(axis=1) == truth)[sure].mean() >= 0.79
+    right = probabilities.argmax(axis=1) == truth
+    assert right[sure].mean() >= 0.8
     assert sure.mean() < 1
+    # Of fewer stills, or of the same ones seen twice, more confidence is asked.
+    twice = np.concatenate([probabilities, probabilities]), np.concatenate([truth, truth])
+    assert uncertain_threshold(*twice, 0.8, looks=2) == threshold
+    assert uncertain_threshold(probabilities[:400], truth[:400], 0.8) > threshold
+    assert uncertain_threshold(probabilities[:3], truth[:3], 0.8) == 1.0
+
+
+def test_the_promise_of_an_accuracy_is_kept_on_other_faces() -> None:
+    rng = np.random.default_rng(1)
+    kept = []
+    for _ in range(60):
+        logits = rng.normal(0, 2, (2000, 4))
+        probabilities = softmax(logits, 1.0)
+        truth = (probabilities.cumsum(axis=1) > rng.random((2000, 1))).argmax(axis=1)
+        threshold = uncertain_threshold(probabilities[:1000], truth[:1000], 0.85)
+        # What is expected of the other thousand, without the luck of their own labels.
+        confidence = probabilities[1000:].max(axis=1)
+        kept.append(confidence[confidence >= threshold].mean() >= 0.85)
+    assert np.mean(kept) >= 0.8
 
 
 def test_export_gives_what_torch_gives(tmp_path: Path) -> None:

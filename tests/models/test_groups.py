@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from mien.models.embedded.distillation.fairface import PADDED, Faces
-from mien.models.embedded.groups import rates_by_group, standardised_ratio, standing_out, table, wilson
+from mien.models.embedded.groups import rates_by_group, standardised_ratio, standing_out, table
 
 LABELS = ("neutral", "happiness", "sadness")
 
@@ -27,8 +27,6 @@ def test_rates_are_counted_for_each_group() -> None:
     assert (rows[3].not_found, rows[3].uncertain, rows[3].confidence) == pytest.approx((0.5, 0.0, 0.8))
     assert all((row.low <= row.rate).all() and (row.rate <= row.high).all() for row in rows)
     assert "| more than 70 | 2 | 0.0 | 0.0 | 100.0 | 80.0 | 0.0 | 50.0 |" in table(rows, LABELS)
-    low, high = wilson(np.array([0.8]), 10)
-    assert (low[0], high[0]) == pytest.approx((0.490, 0.943), abs=0.001)
 
 
 def test_a_difference_that_another_mix_explains_goes_away() -> None:

@@ -49,3 +49,9 @@ def test_coverage_keeps_the_most_confident_first() -> None:
     assert thresholds.tolist() == [0.9, 0.7, 0.6]
     assert coverage.tolist() == pytest.approx([1 / 3, 2 / 3, 1])
     assert accuracy.tolist() == pytest.approx([1, 1, 2 / 3])
+
+
+def test_intervals_of_shares_are_those_of_tables() -> None:
+    low, high = metrics.wilson(np.array([0.8, 1.0]), [10, 10])
+    assert low == pytest.approx([0.490, 0.722], abs=0.001)
+    assert high == pytest.approx([0.943, 1.0], abs=0.001)
