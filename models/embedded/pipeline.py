@@ -29,7 +29,7 @@ from mien.models.embedded import export
 from mien.models.embedded.config import TrainConfig, read_config
 from mien.models.embedded.evaluate import measure
 from mien.models.embedded.ferplus import read_stills
-from mien.models.embedded.train import OutOfTime, add_arguments, prepare, train_stills
+from mien.models.embedded.train import OutOfTime, add_arguments, existing, lacking, prepare, train_stills
 from mien.models.embedded.train_clips import train_clips
 
 __all__ = ["main"]
@@ -81,14 +81,19 @@ def _learn(given: argparse.Namespace, teachers: Sequence[Path], seed: int, until
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the whole."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.pipeline", description=__doc__)
-    parser.add_argument("--teacher", type=Path, required=True, help="configuration of the teachers")
-    parser.add_argument("--student", type=Path, required=True, help="configuration of the students")
+    parser.add_argument("--teacher", type=existing, required=True, help="configuration of the teachers")
+    parser.add_argument("--student", type=existing, required=True, help="configuration of the students")
     add_arguments(parser)
-    parser.add_argument("--start", type=Path, help="stills.pt of a former run, from which students go on")
+    parser.add_argument("--start", type=existing, help="stills.pt of a former run, from which students go on")
     parser.add_argument("--teacher-seeds", type=int, nargs="*", default=[41, 42, 43])
     parser.add_argument("--student-seeds", type=int, nargs="*", default=[30, 31])
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, to be gone on with")
     given = parser.parse_args(arguments)
+    student = read_config(given.student)
+    if student.distil is not None and not given.teacher_seeds:
+        parser.error("the students learn from teachers: name at least one seed by --teacher-seeds")
+    if wrong := lacking(student, given.faces, [given.out], clips=True):
+        parser.error(wrong)
     until = time.monotonic() + given.minutes * 60
     prepare(given.threads)
     try:

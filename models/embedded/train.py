@@ -10,6 +10,7 @@ Stage 1 writes ``stills.pt`` after every epoch and goes on from it when started 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import math
 import shutil
 import time
@@ -36,7 +37,7 @@ from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train_clips import draw, train_clips
 from mien.models.training import metrics
 
-__all__ = ["OutOfTime", "learning_rate", "main", "train_stills"]
+__all__ = ["OutOfTime", "existing", "lacking", "learning_rate", "main", "train_stills"]
 
 
 class OutOfTime(Exception):
@@ -86,6 +87,29 @@ class Material:
         return self.images.device
 
 
+def lacking(config: TrainConfig, faces: Path | None, teachers: Sequence[Path], *, clips: bool) -> str | None:
+    """What `config` learns from and nobody named, as one line, or None; `clips`: stage 2 is to follow."""
+    if config.distil is not None and not teachers:
+        return "the configuration learns from teachers: name the folders of their runs by --teachers"
+    if faces is None and config.distil is not None and config.distil.faces_share > 0:
+        return "the configuration learns from unlabelled faces: name the file that holds them by --faces"
+    if faces is None and clips and config.clips.faces:
+        return "the configuration makes clips of unlabelled faces: name the file that holds them by --faces"
+    return None
+
+
+def existing(text: str) -> Path:
+    """The path of an argument, which has to be there.
+
+    Raises:
+        argparse.ArgumentTypeError: it is not.
+    """
+    path = Path(text)
+    if not path.exists():
+        raise argparse.ArgumentTypeError(f"{path}: no such file or folder")
+    return path
+
+
 def load_material(
     config: TrainConfig, data: Path, device: torch.device, faces: Path | None, teachers: Sequence[Path], out: Path
 ) -> Material:
@@ -93,13 +117,13 @@ def load_material(
     stills = read_stills(data, "train")
     padded = None
     if config.distil is not None:
-        if not teachers or (config.distil.faces_share > 0 and faces is None):
-            raise ValueError("the configuration distils: name the teachers' runs, and the file of unlabelled faces")
+        if wrong := lacking(config, faces, teachers, clips=False):
+            raise ValueError(wrong)
         if config.distil.faces_share > 0 and faces is not None:
             padded = torch.from_numpy(read_faces(faces, "train").images).unsqueeze(1).to(device)
     return Material(
         torch.from_numpy(stills.images).unsqueeze(1).to(device),
-        _aligned(stills, out / "aligned.npy").unsqueeze(1).to(device) if config.stills.aligned > 0 else None,
+        _aligned(stills, out / "aligned.npz").unsqueeze(1).to(device) if config.stills.aligned > 0 else None,
         torch.from_numpy(stills.votes).to(device),
         stills.majority,
         torch.from_numpy(np.log(class_frequencies(stills))).float().to(device),
@@ -109,11 +133,16 @@ def load_material(
 
 
 def _aligned(stills: Stills, kept: Path) -> Tensor:
-    """(n, S, S) uint8: the stills as live crops have them, from the file that an earlier start made of the same."""
-    if not kept.exists():
-        with whole_file(kept) as fresh:
-            np.save(fresh, as_live(stills.images))
-    return torch.from_numpy(np.load(kept, allow_pickle=False))
+    """(n, S, S) uint8: the stills as live crops have them, from the file that an earlier start made of them."""
+    digest = hashlib.sha256(np.ascontiguousarray(stills.images)).hexdigest()
+    if kept.exists():
+        with np.load(kept, allow_pickle=False) as made:
+            if str(made["sha256"]) == digest:
+                return torch.from_numpy(made["images"])
+    images = as_live(stills.images)
+    with whole_file(kept) as fresh:
+        np.savez(fresh, images=images, sha256=digest)
+    return torch.from_numpy(images)
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
@@ -303,8 +332,8 @@ def train_stills(
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What every command that trains is told."""
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
-    parser.add_argument("--faces", type=Path, help="fairface.npz, for configurations that learn from unlabelled faces")
+    parser.add_argument("--data", type=existing, required=True, help="ferplus.npz")
+    parser.add_argument("--faces", type=existing, help="fairface.npz, where the configuration learns from it")
     parser.add_argument("--out", type=Path, required=True, help="folder for checkpoints")
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--threads", type=int, default=2)
@@ -319,17 +348,17 @@ def prepare(threads: int) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of both stages."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.train", description=__doc__)
-    parser.add_argument("config", type=Path)
+    parser.add_argument("config", type=existing)
     add_arguments(parser)
-    parser.add_argument("--start", type=Path, help="stills.pt of a former run to go on from")
-    parser.add_argument("--teachers", type=Path, nargs="*", default=[], help="folders of finished runs to learn from")
+    parser.add_argument("--start", type=existing, help="stills.pt of a former run to go on from")
+    parser.add_argument("--teachers", type=existing, nargs="*", default=[], help="folders of runs to learn from")
     parser.add_argument("--seed", type=int, help="instead of the configuration's")
     parser.add_argument("--stills-only", action="store_true", help="leave out stage 2, as for teachers")
     given = parser.parse_args(arguments)
     prepare(given.threads)
     config = read_config(given.config)
-    if config.clips.faces and given.faces is None and not given.stills_only:
-        parser.error("the configuration makes clips of unlabelled faces: name the file that holds them by --faces")
+    if wrong := lacking(config, given.faces, given.teachers, clips=not given.stills_only):
+        parser.error(wrong)
     if given.seed is not None:
         config = replace(config, seed=given.seed)
     given.out.mkdir(parents=True, exist_ok=True)

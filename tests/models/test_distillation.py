@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -15,7 +16,7 @@ torch = pytest.importorskip("torch", reason="torch is only needed for training; 
 from mien.engine.faces.detection import open_detector  # noqa: E402
 from mien.engine.inference.bundle import load_bundle  # noqa: E402
 from mien.engine.inference.predictor import Predictor  # noqa: E402
-from mien.models.embedded import calibrate, pipeline  # noqa: E402
+from mien.models.embedded import calibrate, pipeline, train  # noqa: E402
 from mien.models.embedded.augment import Strength, augment, warp  # noqa: E402
 from mien.models.embedded.calibrate import choose_strength  # noqa: E402
 from mien.models.embedded.config import DistilConfig, read_config  # noqa: E402
@@ -101,6 +102,41 @@ def test_teachers_and_student_are_trained_in_pieces(tmp_path: Path, capsys: pyte
     teacher = build(read_config(out / "teacher-1" / "config.toml"))
     teacher.load_state_dict(torch.load(out / "teacher-1" / "stills.pt", weights_only=True)["averaged"])
     assert teacher.offset.exp().sum() == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    ("left_out", "said"),
+    [
+        ("--teachers", "learns from teachers: name the folders of their runs by --teachers"),
+        ("--faces", "learns from unlabelled faces: name the file that holds them by --faces"),
+    ],
+)
+def test_what_training_lacks_is_one_line(
+    left_out: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_stills(tmp_path / "made.npz")
+    write_faces(tmp_path / "faces.npz")
+    call = {"--data": "made.npz", "--faces": "faces.npz", "--teachers": "", "--out": "run"}
+    given = [part for name, value in call.items() if name != left_out for part in (name, str(tmp_path / value))]
+    with pytest.raises(SystemExit) as stopped:
+        train.main([str(small_config("student.toml", tmp_path)), *given])
+    assert stopped.value.code == 2
+    assert said in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        train.main(["nowhere.toml", *given])
+    assert "nowhere.toml: no such file or folder" in capsys.readouterr().err
+
+
+def test_aligned_stills_are_made_anew_for_other_stills(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write_stills(tmp_path / "made.npz")
+    config = read_config(small_config("student.toml", tmp_path))
+    config = replace(config, distil=None, stills=replace(config.stills, aligned=0.5))
+    for said in ("faces found again", "", "faces found again"):  # made, kept, made anew
+        train.load_material(config, tmp_path / "made.npz", torch.device("cpu"), None, (), tmp_path)
+        assert said in capsys.readouterr().out if said else not capsys.readouterr().out
+        if not said:  # the next time the file holds other stills
+            with np.load(tmp_path / "made.npz") as made:
+                np.savez(tmp_path / "made.npz", **{**made, "images": 255 - made["images"]})
 
 
 def test_unlabelled_faces_are_the_middle_of_the_file(tmp_path: Path) -> None:
