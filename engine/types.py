@@ -296,7 +296,9 @@ class Flaw(StrEnum):
     """Measured on landmarks, as is the next; neither makes the numbers less certain."""
     SPEAKING = "speaking"
     MOUTH_COVERED = "mouth covered"
-    """Seen in the picture: see `mien.engine.faces.mouth`."""
+    """Seen in the picture, as is the next: see `mien.engine.faces.covered`."""
+    EYES_COVERED = "eyes covered"
+    """One eye or both: a hand, dark glasses, hair."""
 
 
 REMARKS: Final = frozenset({Flaw.EYES_CLOSED, Flaw.SPEAKING})

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.faces import mouth
+from mien.engine.faces.covered import Part, covered
 from mien.engine.inference.bundle import CropGeometry
 from mien.engine.measures import FaceMeasures
 from mien.engine.types import KEYPOINTS, Detection, Flaw, RgbImage
@@ -53,9 +53,10 @@ def flaws(
         detection: the face in its frame.
         crop: the aligned face as the model sees it, (S,S,3) uint8 RGB.
         measures: of the face in that frame, where it was measured; then nothing of it is guessed from key points.
-        geometry: where eyes and mouth lie in `crop`; None: not known, and whether the mouth is covered is not either.
+        geometry: where eyes and mouth lie in `crop`; None: not known, and whether they are covered is not either.
     """
     grey = np.asarray(cv2.cvtColor(crop, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
+    hidden = covered(grey, geometry) if geometry is not None else ()
     checks = (
         (Flaw.SMALL, min(detection.box.width, detection.box.height) < _MIN_SIDE_PX),
         (Flaw.DARK, float(grey.mean()) < _MIN_LUMINANCE),
@@ -65,7 +66,8 @@ def flaws(
         (Flaw.TURNED_AWAY, abs(yaw_deg(detection)) > _MAX_YAW_DEG if measures is None else measures.turned_away),
         (Flaw.EYES_CLOSED, measures is not None and measures.eyes_closed),
         (Flaw.SPEAKING, measures is not None and measures.speaking),
-        (Flaw.MOUTH_COVERED, geometry is not None and mouth.covered(grey, geometry)),
+        (Flaw.MOUTH_COVERED, Part.MOUTH in hidden),
+        (Flaw.EYES_COVERED, Part.EYES in hidden),
     )
     return tuple(flaw for flaw, found in checks if found)
 

@@ -32,7 +32,7 @@ from mien.models.embedded.synthetic_clips import STEPS
 from mien.models.embedded.train_clips import temporal_for
 from mien.models.networks.reader import TemporalReader
 
-__all__ = ["export", "load_run", "main"]
+__all__ = ["export", "load_run", "main", "to_onnx"]
 
 _OPSET: Final = 17
 
@@ -49,7 +49,8 @@ class _Features(nn.Module):
         return functional.normalize(self.temporal(embeddings), dim=-1)
 
 
-def _to_onnx(module: nn.Module, example: Tensor, file: Path, names: tuple[str, str]) -> None:
+def to_onnx(module: nn.Module, example: Tensor, file: Path, names: tuple[str, str]) -> None:
+    """Writes `module`, whose one input and one output are called `names` and have the batch as their first axis."""
     module.eval()
     with warnings.catch_warnings():
         # The TorchScript exporter is deprecated but needs no further package, and these graphs are plain.
@@ -76,10 +77,8 @@ def export(network: Recogniser, temporal: TemporalReader, out: Path, manifest: M
     encoder: FrameEncoder = network.encoder
     # Channels-last weights would be exported with needless transposes.
     encoder.to(memory_format=torch.contiguous_format)  # type: ignore[call-overload]
-    _to_onnx(encoder, torch.rand(2, 3, manifest.size, manifest.size), out / "encoder.onnx", ("frames", "embeddings"))
-    _to_onnx(
-        _Features(temporal), torch.randn(2, manifest.steps, dim), out / "temporal.onnx", ("embeddings", "features")
-    )
+    to_onnx(encoder, torch.rand(2, 3, manifest.size, manifest.size), out / "encoder.onnx", ("frames", "embeddings"))
+    to_onnx(_Features(temporal), torch.randn(2, manifest.steps, dim), out / "temporal.onnx", ("embeddings", "features"))
     text = functional.normalize(network.text.detach(), dim=-1).numpy().astype(np.float32)
     np.save(out / "text.npy", text, allow_pickle=False)
     bundle = write_bundle(out, manifest)
@@ -128,7 +127,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     network, temporal, saved = load_run(given.config, given.run)
     plain = Manifest(
         name="mien-embedded",
-        version="1.3",
+        version="1.3.1",
         labels=LABELS,
         logit_scale=float(network.log_scale.detach().exp()),
         temperature=1.0,

@@ -6,7 +6,8 @@
     python -m tests.benchmarks.face blinks  --videos FOLDER
     python -m tests.benchmarks.face still
     python -m tests.benchmarks.face cost
-    python -m tests.benchmarks.face mouth   --data ferplus.npz --faces fairface.npz [--videos FOLDER]
+    python -m tests.benchmarks.face covered --data ferplus.npz --faces fairface.npz [--videos FOLDER]
+                                            [--sheets FOLDER]
     python -m tests.benchmarks.face crops   --data ferplus.npz [--count 1800]
 
 Costs are processor time of the whole process (`time.process_time`), all threads of MediaPipe included, so that other
@@ -283,13 +284,16 @@ def cost(bench: Bench) -> None:
     table(head, rows)
 
 
-def mouth(bench: Bench) -> None:
-    """Hits and false alarms of what says that a mouth is covered."""
-    from tests.benchmarks.covered_mouths import made, real
+def covered(bench: Bench) -> None:
+    """Hits and false alarms of what says that mouth or eyes are covered."""
+    from mien.engine.faces.covered import Part
+    from tests.benchmarks.covered_faces import draw_most, made, real
 
     options = bench.options
     for head, rows in made(options.data, options.faces):
         table(head, rows)
+    for part in Part if options.sheets is not None else ():
+        draw_most(options.faces, part, options.sheets / f"{part.name.lower()}.png")
     if options.videos is not None:
         table(*real(options.videos, bench.detector))
 
@@ -338,12 +342,13 @@ def main() -> None:
     """Run what is asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parts = {
-        "pose": pose, "roll": roll, "gaze": gaze, "blinks": blinks, "still": still, "cost": cost, "mouth": mouth,
+        "pose": pose, "roll": roll, "gaze": gaze, "blinks": blinks, "still": still, "cost": cost, "covered": covered,
         "crops": crops,
     }  # fmt: skip
     parser.add_argument("part", choices=parts)
     for name in ("landmarker", "videos", "faces", "data"):
         parser.add_argument(f"--{name}", type=Path)
+    parser.add_argument("--sheets", type=Path, help="folder for pictures of the faces that most seem covered")
     parser.add_argument("--stills", type=int, default=20, help="how many faces of --faces")
     parser.add_argument("--count", type=int, default=1800, help="test stills for crops")
     parser.add_argument("--rounds", type=int, default=5, help="of which the median cost is taken")

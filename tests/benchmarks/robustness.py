@@ -2,10 +2,8 @@
 
 python -m tests.benchmarks.robustness --data ../shared/data/ferplus.npz [--write | --temperatures]
 
-The crop itself is spoiled, without the live pipeline's alignment: turning is thus what is left after alignment failed,
-and the stills have 48 pixels, so a face "larger" than that only shows that resizing does no harm.
-
-Of the quality flag "mouth covered" is left out, as it wants aligned crops; ``tests.benchmarks.face mouth`` measures it.
+The stills are turned and scaled as live crops are, and then spoiled: turning is thus what is left after alignment
+failed, and the stills have 48 pixels, so a face "larger" than that only shows that resizing does no harm.
 
 "Sure" are the answers that are neither "uncertain" nor flagged for their quality. Nine in ten of them are promised to
 be right; a level where it is fewer, by more than three points, is marked.
@@ -28,6 +26,7 @@ from mien.engine.inference.predictor import Predictor
 from mien.engine.types import KEYPOINTS, Box, Detection
 from mien.models.embedded.evaluate import BUNDLE, logits_of
 from mien.models.embedded.ferplus import SIDE, Stills, read_stills
+from mien.models.embedded.geometry import CROP, as_live
 from tests.benchmarks.occlusions import bars, face_mask, h264, hair, half, hat, low_light, sunglasses
 
 Image = npt.NDArray[np.uint8]
@@ -137,7 +136,7 @@ class Level:
 def flagged(crops: Image, sees: bool) -> npt.NDArray[np.bool_]:
     """(n,) whether the quality flag speaks of the (n, 48, 48) crops; `sees`: it does so of their detection already."""
     upright = Detection(Box(0, 0, 100, 100), _UPRIGHT, 1.0)
-    return np.array([sees or bool(flaws(upright, np.stack([crop] * 3, axis=2))) for crop in crops])
+    return np.array([sees or bool(flaws(upright, np.stack([crop] * 3, axis=2), geometry=CROP)) for crop in crops])
 
 
 def level_of(predictor: Predictor, stills: Stills, crops: Image, value: float, sees: bool) -> Level:
@@ -203,7 +202,7 @@ def main() -> None:
         print_temperatures(predictor, given.data)
         return
     whole = read_stills(given.data, given.split)
-    stills = Stills(whole.images[:: given.every], whole.votes[:: given.every])
+    stills = Stills(as_live(whole.images[:: given.every]), whole.votes[:: given.every])
     curves = {}
     for kind, (_, values) in CHANGES.items():
         if given.only and given.only not in kind:

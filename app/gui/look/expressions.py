@@ -22,6 +22,7 @@ _BASIC: Final = frozenset(
 _FLAWS: Final = (
     *(tr_later("small"), tr_later("dark"), tr_later("overexposed"), tr_later("blurred"), tr_later("noisy")),
     *(tr_later("turned away"), tr_later("eyes closed"), tr_later("speaking"), tr_later("mouth covered")),
+    tr_later("eyes covered"),
 )
 
 _NOBODY: Final = re.compile(r"Person (\d+)")

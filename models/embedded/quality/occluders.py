@@ -1,4 +1,4 @@
-"""Things before a mouth, painted into aligned stills: cloth, boards, fingers, and pieces of other pictures.
+"""Things before mouth or eyes, painted into aligned stills: cloth, boards, fingers, and pieces of other pictures.
 
 Each takes a grey (48,48) uint8 still as `mien.models.embedded.geometry.CROP` cuts it, a generator, and where the middle
 of the thing goes in pixels; it gives the still with the thing, and its opacity, (48,48) float32 from 0 to 1.
@@ -22,9 +22,13 @@ Opacity = npt.NDArray[np.float32]
 Place = tuple[float, float]
 Occluder = Callable[[Image, np.random.Generator, Place], tuple[Image, Opacity]]
 MOUTH: Final = (CROP.mouth[0] * SIDE, CROP.mouth[1] * SIDE)
+EYES: Final = tuple((x * SIDE, y * SIDE) for x, y in (CROP.right_eye, CROP.left_eye))
 COVERED: Final = 0.75
-"""Part of the mouth's box that a thing must hide to count."""
-_BOX: Final = np.s_[int(0.70 * SIDE) : int(0.86 * SIDE), int(0.32 * SIDE) : int(0.68 * SIDE)]
+"""Share of a box that a thing must hide to count."""
+MOUTH_BOX: Final = np.s_[int(0.70 * SIDE) : int(0.86 * SIDE), int(0.32 * SIDE) : int(0.68 * SIDE)]
+EYE_BOXES: Final = tuple(
+    np.s_[int(0.33 * SIDE) : int(0.46 * SIDE), int(x - 0.1 * SIDE) : int(x + 0.1 * SIDE) + 1] for x, _ in EYES
+)
 _FINE: Final = 4  # drawn larger and shrunk, so that edges are smooth
 
 
@@ -43,8 +47,13 @@ def fair_faces(path: Path, split: str, most: int) -> tuple[Image, npt.NDArray[np
 
 
 def hides(opacity: npt.NDArray[np.float32]) -> float:
-    """Part of the mouth's box that is hidden."""
-    return float(opacity[_BOX].mean())
+    """Share of the mouth's box that is hidden."""
+    return float(opacity[MOUTH_BOX].mean())
+
+
+def hides_eye(opacity: npt.NDArray[np.float32]) -> float:
+    """Share of an eye's box that is hidden, of the eye of which more is."""
+    return max(float(opacity[box].mean()) for box in EYE_BOXES)
 
 
 def covered(images: Image, occluder: Occluder, rng: np.random.Generator, count: int) -> Image:
@@ -58,13 +67,37 @@ def covered(images: Image, occluder: Occluder, rng: np.random.Generator, count: 
     return np.stack(found)
 
 
+def covered_eyes(images: Image, occluder: Occluder, rng: np.random.Generator, count: int) -> Image:
+    """So many of `images` with an eye covered, or both."""
+    found: list[Image] = []
+    while len(found) < count:
+        middle, spread = ((SIDE / 2, EYES[0][1]), 3.0) if rng.random() < 0.5 else (EYES[rng.integers(2)], 2.0)
+        at = middle[0] + rng.normal(0, spread), middle[1] + rng.normal(0, 2.0)
+        made, opacity = occluder(images[rng.integers(len(images))], rng, at)
+        if hides_eye(opacity) >= COVERED:
+            found.append(made)
+    return np.stack(found)
+
+
 def board(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
     """A flat thing: paper, a cup, a telephone."""
     opacity = _canvas()
-    size = rng.uniform(0.35, 1.3) * SIDE, rng.uniform(0.22, 0.8) * SIDE
+    size = rng.uniform(0.35, 1.5) * SIDE, rng.uniform(0.22, 0.9) * SIDE
     corners = cv2.boxPoints(((at[0] * _FINE, at[1] * _FINE), (size[0] * _FINE, size[1] * _FINE), rng.uniform(-30, 30)))
     cv2.fillPoly(opacity, [np.rint(corners).astype(np.int32)], 255)
     return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(10, 245), 14.0))
+
+
+def wall(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+    """All that lies beyond a straight edge, from any side: a door, a large hand, somebody's shoulder."""
+    opacity, angle, length = _canvas(), rng.uniform(0, 2 * np.pi), 3.0 * SIDE
+    if rng.random() < 0.5:  # upright or level edges are more frequent
+        angle = round(angle / (np.pi / 2)) * np.pi / 2 + rng.normal(0, 0.08)
+    away = length / 2 - rng.uniform(4, 12)
+    middle = (at[0] + away * np.cos(angle)) * _FINE, (at[1] + away * np.sin(angle)) * _FINE
+    corners = cv2.boxPoints((middle, (length * _FINE, length * _FINE), float(np.degrees(angle))))
+    cv2.fillPoly(opacity, [np.rint(corners).astype(np.int32)], 255)
+    return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(5, 245), 12.0))
 
 
 def cloth(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
@@ -103,12 +136,12 @@ def hand(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opac
     return _grey(out), whole
 
 
-def glasses(image: Image, rng: np.random.Generator) -> Image:
-    """Glasses, clear or dark: never before the mouth, but their lower edges reach the cheeks."""
+def glasses(image: Image, rng: np.random.Generator, *, dark: float = 0.4) -> Image:
+    """Glasses, a share of them `dark`: never before the mouth, but their lower edges reach the cheeks."""
     opacity, thick = _canvas(), rng.uniform(0.8, 3.2)
     eyes, drop = (CROP.right_eye, CROP.left_eye), rng.uniform(-0.5, 1.5)
     size = rng.uniform(5.4, 7.6), rng.uniform(3.8, 6.2)
-    filled = rng.random() < 0.4
+    filled = rng.random() < dark
     for x, y in eyes:
         centre = round(x * SIDE * _FINE), round((y * SIDE + drop) * _FINE)
         axes = round(size[0] * _FINE), round(size[1] * _FINE)
@@ -120,6 +153,37 @@ def glasses(image: Image, rng: np.random.Generator) -> Image:
             inner = round((size[0] - thick / 2) * _FINE), round((size[1] - thick / 2) * _FINE)
             cv2.ellipse(opacity, (round(x * SIDE * _FINE), y), inner, 0, 0, 360, 0, -1)
     return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(10, 90), 8.0))[0]
+
+
+def dark_glasses(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+    """Sunglasses where eyes are, wherever `at` is: round, square or drop-shaped; often a gleam, and darker above."""
+    opacity, drop = _canvas(), rng.uniform(-0.5, 2.0)
+    wide, high, sag = rng.uniform(5.6, 8.2), rng.uniform(4.2, 7.0), rng.uniform(0, 2.5)
+    square = rng.uniform(2.0, 6.0)  # the power of a superellipse: 2 is round
+    angles = np.linspace(0, 2 * np.pi, 40)
+    for (x, y), outwards in zip(EYES, (-1, 1), strict=True):
+        cos, sin = np.cos(angles), np.sin(angles)
+        lens = np.stack(
+            [
+                x + wide * np.sign(cos) * np.abs(cos) ** (2 / square),
+                y + drop + high * np.sign(sin) * np.abs(sin) ** (2 / square) + sag * outwards * cos * (sin > 0),
+            ],
+            axis=1,
+        )
+        cv2.fillPoly(opacity, [np.rint(lens * _FINE).astype(np.int32)], 255)
+    level = round((EYES[0][1] + drop - rng.uniform(0, high * 0.8)) * _FINE)
+    cv2.line(opacity, (0, level), (SIDE * _FINE, level), 255, max(1, round(rng.uniform(0.8, 2.5) * _FINE)))
+    density = _shrunk(opacity) * np.float32(rng.uniform(0.75, 1.0))
+    paint = _plain(rng, rng.uniform(5, 90), 5.0) - np.linspace(rng.uniform(0, 30), 0, SIDE, dtype=np.float32)[:, None]
+    if rng.random() < 0.5:
+        gleam = _canvas()
+        for x, y in EYES:
+            start = x + rng.normal(0, 3), y + drop + rng.normal(0, 2)
+            end = start[0] + rng.normal(0, 5), start[1] + rng.normal(0, 2)
+            first, last = ((round(px * _FINE), round(py * _FINE)) for px, py in (start, end))
+            cv2.line(gleam, first, last, 255, max(1, round(rng.uniform(0.5, 3) * _FINE)))
+        paint = paint + _shrunk(gleam) * np.float32(rng.uniform(20, 150))
+    return _covered(image, density, paint)
 
 
 def anything(images: Image, others: Image, rng: np.random.Generator) -> Image:

@@ -1,0 +1,1 @@
+"""What sees that something lies before a face."""
