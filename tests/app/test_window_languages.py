@@ -43,6 +43,7 @@ from mien.app.gui.look.language import speak
 from mien.app.gui.look.theme import Theme
 from mien.app.gui.look.widgets import Elided
 from mien.app.gui.panel.people import Person
+from mien.app.gui.panel.person_row import PersonRow
 from mien.app.gui.preferences import Preferences
 from mien.app.gui.window import MainWindow
 from mien.engine.inference.bundle import Bundle
@@ -209,6 +210,15 @@ def test_texts_of_the_main_window_fit_at_its_smallest_size(spoken: str, window: 
     qapp.processEvents()
     assert too_wide(window.jobs) == []
     window.jobs.hide()
+
+
+def test_persons_have_room_beside_a_scroll_bar(spoken: str, window: MainWindow) -> None:
+    rows = window.findChildren(PersonRow)
+    assert len(rows) == 5
+    assert window.panel.verticalScrollBar().isVisible()  # of a window so small
+    for row in rows:
+        room = window.side.minimumWidth() - (window.side.width() - row.width())
+        assert row.minimumSizeHint().width() <= room, f"{row.word}: its icons would be drawn over it"
 
 
 def test_texts_of_dialogs_fit(spoken: str, window: MainWindow, tiny_bundle: Bundle) -> None:

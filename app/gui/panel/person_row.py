@@ -58,7 +58,7 @@ class PersonRow(QWidget):
         super().__init__()
         self._people, self._person = people, person
         self._name = label("")
-        self._name.setMinimumWidth(46)
+        self._name.setMinimumWidth(44)
         self._word = label("", "muted")
         self._word.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         # In a narrow panel the name gives way: half a word is no word.
@@ -82,8 +82,10 @@ class PersonRow(QWidget):
         self._menu = QMenu(self._more)
         self._menu.aboutToShow.connect(lambda: self.fill_menu(self._menu))
         self._more.setMenu(self._menu)
-        inner = row(Dot(person), self._name, self._edit, self._word, self._eye, self._more, spacing=6)
-        inner.setContentsMargins(14, 0, 6, 0)
+        # Beside a scroll bar, in the smallest window, every pixel counts.
+        buttons = row(self._eye, self._more, spacing=0)
+        inner = row(Dot(person), self._name, self._edit, self._word, buttons, spacing=5)
+        inner.setContentsMargins(10, 0, 0, 0)
         inner.setStretchFactor(self._name, 1)
         inner.setStretchFactor(self._edit, 3)
         self.setLayout(inner)
