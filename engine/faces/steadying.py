@@ -30,7 +30,8 @@ LED_S: Final = 0.3
 
 The three were chosen with tests/benchmarks/steadiness.py, where the recogniser's version 1.1 had 0.36 of the changes of
 label left on faces at rest before an unsteady camera, and changes that last were shown at most 0.28 s later than the
-model said them (version 1.3: 0.37 and 0.28 s). Twice the evidence leaves hardly fewer, and less evidence more."""
+model said them (version 1.3.1, with a fifth of the raw changes: 0.53 and 0.28 s). Twice the evidence leaves hardly
+fewer, and less evidence more."""
 
 FLAWED_TEMPERATURE: Final = 1.23
 """Divides the log-probabilities of a face that is small, dark, blurred or turned away.

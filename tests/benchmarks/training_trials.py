@@ -49,7 +49,7 @@ class Trial:
 
 TRIALS: Final = {
     "plain": Trial("the committed configuration, without teachers and aligned stills"),
-    "aligned": Trial("training pictures aligned by BlazeFace, read as they come", "aligned"),
+    "aligned": Trial("training pictures aligned by BlazeFace", "aligned"),
     "smoothed": Trial("one more vote, spread over all classes", "smoothed"),
     "larger": Trial("64 px in place of 48, enlarged", "larger"),
     "squeeze": Trial("squeeze-excite", network={"squeeze": True}),
