@@ -134,7 +134,7 @@ def load_material(
 
 def _aligned(stills: Stills, kept: Path) -> Tensor:
     """(n, S, S) uint8: the stills as live crops have them, from the file that an earlier start made of them."""
-    digest = hashlib.sha256(np.ascontiguousarray(stills.images)).hexdigest()
+    digest = hashlib.sha256(stills.images.tobytes()).hexdigest()
     if kept.exists():
         with np.load(kept, allow_pickle=False) as made:
             if str(made["sha256"]) == digest:

@@ -70,7 +70,7 @@ def made(images: Image, things: Sequence[Occluder], rng: np.random.Generator, co
             image = glasses(image, rng, dark=0.0)
         if rng.random() < 0.65:
             for _ in range(2 if rng.random() < 0.1 else 1):
-                thing = things[rng.integers(len(things))]
+                thing = things[int(rng.integers(len(things)))]
                 image, more = thing(image, rng, _place(thing, rng))
                 opacity = np.maximum(opacity, more)
         hidden = np.array([hides(opacity), hides_eye(opacity)])
@@ -142,13 +142,14 @@ def train(images: Image, epochs: int, count: int, seed: int = 0) -> CoveredNetwo
             print(f"{worn.sum()} faces set aside that seem to wear something", flush=True)
         things: list[Occluder] = [board, cloth, hand, piece_of(images), dark_glasses, wall]
         crops, truth = made(images, things, rng, count)
-        order = torch.randperm(count)
+        order = rng.permutation(count)
         total = 0.0
         network.train()
-        for chosen in order.split(_BATCH)[:steps]:
-            wanted = torch.from_numpy(truth)[chosen]
+        for step in range(steps):
+            chosen = order[step * _BATCH : (step + 1) * _BATCH]
+            wanted = torch.from_numpy(truth[chosen])
             known = ~wanted.isnan()
-            logits = network(_tensor(crops[chosen.numpy()]))
+            logits = network(_tensor(crops[chosen]))
             loss = functional.binary_cross_entropy_with_logits(logits[known], wanted[known])
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -178,7 +179,7 @@ def main() -> None:
     # One in a hundred of the stills that were held back is above 0 for each part; some of them do wear something.
     limits = np.quantile(scores(network, held), 1 - _ALARMS, axis=0)
     with torch.no_grad():
-        network.head.bias -= torch.from_numpy(limits).float()
+        network.head.bias.sub_(torch.from_numpy(limits).float())
     print(f"covered from logits of {limits.round(2).tolist()} on, which are taken out")
     given.out.mkdir(parents=True, exist_ok=True)
     with whole_file(given.out / "covered.onnx") as fresh:
