@@ -142,7 +142,7 @@ def train(images: Image, epochs: int, count: int, seed: int = 0) -> CoveredNetwo
             print(f"{worn.sum()} faces set aside that seem to wear something", flush=True)
         things: list[Occluder] = [board, cloth, hand, piece_of(images), dark_glasses, wall]
         crops, truth = made(images, things, rng, count)
-        order = rng.permutation(count)
+        order = torch.randperm(count).numpy()
         total = 0.0
         network.train()
         for step in range(steps):
