@@ -16,12 +16,14 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from mien.engine.errors import ModelError
 from mien.engine.faces.crops import similarity
 from mien.engine.inference.bundle import CropGeometry
 from mien.engine.inference.graph import open_session
 from mien.engine.inference.providers import CPU
+from mien.engine.language import tr
 
-__all__ = ["GEOMETRY", "SIDE", "Part", "covered", "scores"]
+__all__ = ["GEOMETRY", "SIDE", "Part", "covered", "load", "scores"]
 
 SIDE: Final = 48
 GEOMETRY: Final = CropGeometry(right_eye=(0.3163, 0.3963), left_eye=(0.6837, 0.3963), mouth=(0.5, 0.7788))
@@ -56,12 +58,26 @@ def scores(crop: npt.NDArray[np.uint8], geometry: CropGeometry) -> npt.NDArray[n
     return np.asarray(_session().run(None, {"crops": small[None, None]})[0][0], np.float32)
 
 
+def load() -> None:
+    """Load the network now, before anything is recorded, and not when the first face comes.
+
+    Raises:
+        ModelError: it is missing or damaged.
+    """
+    _session()
+
+
 @cache
 def _session() -> Any:
     """Any number of threads may run it at once."""
-    file = resources.files("mien.assets.quality") / "covered.onnx"
-    with resources.as_file(file) as path:
-        return open_session(path, CPU, {}, threads=1)
+    with resources.as_file(resources.files("mien.assets.quality") / "covered.onnx") as path:
+        try:
+            return open_session(path, CPU, {}, threads=1)
+        except Exception as error:  # of any type: ONNX Runtime documents none
+            reason = " ".join(str(error).split())[:200]
+            raise ModelError(
+                tr("{path}: cannot be loaded ({reason}); reinstall Mien", path=path, reason=reason)
+            ) from None
 
 
 def _at_own_size(crop: npt.NDArray[np.uint8], geometry: CropGeometry) -> npt.NDArray[np.uint8]:

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from mien.engine.faces import covered
 from mien.engine.faces.crops import align
 from mien.engine.faces.neutral import Correction
 from mien.engine.faces.quality import flaws
@@ -74,10 +75,14 @@ class FacePredictor:
     """Encodes crops, all of a frame in one call of the encoder, and reads the windows that end with them in one more.
 
     With `neutral`, the logits of each face are corrected by its own baseline. For one thread at a time.
+
+    Raises:
+        ModelError: what tells covered faces is missing or damaged.
     """
 
     def __init__(self, predictor: Predictor, *, neutral: Correction | None = None) -> None:
         manifest = predictor.bundle.manifest
+        covered.load()
         self.predictor = predictor
         self._neutral = neutral
         self._windows = RollingWindows(steps=manifest.steps, step_s=manifest.step_s)

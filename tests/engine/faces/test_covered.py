@@ -10,11 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from mien.engine.errors import ModelError
+from mien.engine.faces import covered as module
 from mien.engine.faces.covered import GEOMETRY, Part, covered, scores
 from mien.engine.faces.crops import align
 from mien.engine.faces.detector import FaceDetector
 from mien.engine.faces.quality import flaws
-from mien.engine.inference.bundle import CropGeometry
+from mien.engine.faces.recogniser import FacePredictor
+from mien.engine.inference.bundle import Bundle, CropGeometry
+from mien.engine.inference.predictor import Predictor
 from mien.engine.sources.file import VideoFile
 from mien.engine.types import REMARKS, Detection, Flaw, RgbImage
 from tests.videos import portrait
@@ -110,6 +114,21 @@ def test_numbers_of_such_a_face_are_less_certain() -> None:
     assert not {Flaw.MOUTH_COVERED, Flaw.EYES_COVERED} & REMARKS
     # Receivers of LSL know them by these bits.
     assert (list(Flaw).index(Flaw.MOUTH_COVERED), list(Flaw).index(Flaw.EYES_COVERED)) == (8, 9)
+
+
+def test_a_damaged_network_is_told_before_anything_is_recorded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_bundle: Bundle
+) -> None:
+    for content in (None, b"", b"not a network"):
+        if content is not None:
+            (tmp_path / "covered.onnx").write_bytes(content)
+        monkeypatch.setattr("mien.engine.faces.covered.resources.files", lambda _: tmp_path)
+        module._session.cache_clear()
+        with pytest.raises(ModelError, match=r"covered\.onnx: cannot be loaded .*; reinstall Mien"):
+            FacePredictor(Predictor(tiny_bundle, provider="cpu"))
+    monkeypatch.undo()
+    module._session.cache_clear()
+    FacePredictor(Predictor(tiny_bundle, provider="cpu"))
 
 
 @given(st.integers(0, 2**32 - 1), st.sampled_from([0, 1, 40, 255]))
