@@ -8,6 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from mien.engine.faces import covered as telling
 from mien.engine.faces.covered import Part, scores
 from mien.engine.faces.crops import align
 from mien.engine.faces.detection import Detector
@@ -17,13 +18,13 @@ from mien.models.embedded.geometry import CROP, as_live
 from mien.models.embedded.quality.occluders import (
     Image,
     Occluder,
-    board,
     cloth,
     covered,
     covered_eyes,
     dark_glasses,
     fair_faces,
     hand,
+    large_board,
     piece_of,
 )
 from tests.benchmarks.occlusions import bars, face_mask, hair, half, hat, sunglasses
@@ -42,7 +43,7 @@ def made(data: Path, faces: Path) -> Iterator[Table]:
     fair, groups = fair_faces(faces, "val", 5000)
     stills = read_stills(data, "test").images
     rng, some = np.random.default_rng(SEED), fair[:EACH]
-    things: dict[str, Occluder] = {"board": board, "hand": hand, "piece of a still": piece_of(stills)}
+    things: dict[str, Occluder] = {"board": large_board, "hand": hand, "piece of a still": piece_of(stills)}
     before: dict[str, Image] = {
         f"{name} before the mouth": covered(fair, thing, rng, EACH)
         for name, thing in {**things, "cloth": cloth}.items()
@@ -72,15 +73,18 @@ def _table(what: str, cases: dict[str, Image]) -> Table:
     return (what, "faces", "mouth covered", "eyes covered"), rows
 
 
-def draw_most(faces: Path, part: Part, file: Path, count: int = 140) -> None:
-    """The faces of FairFace's validation split that most seem to wear something, to be looked at."""
+def draw_most(faces: Path, folder: Path, count: int = 140) -> None:
+    """Pictures of those faces of FairFace's validation split that most seem to wear something, to be looked at."""
     fair, _ = fair_faces(faces, "val", 5000)
-    found = np.array([scores(image, CROP)[part] for image in fair])
-    tiles = []
-    for index in np.argsort(-found)[:count]:
-        tile = cv2.resize(fair[index], (96, 96))
-        tiles.append(cv2.putText(tile, f"{found[index]:.1f}", (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255))
-    cv2.imwrite(str(file), np.vstack([np.hstack(tiles[row : row + 14]) for row in range(0, count, 14)]))
+    found = np.array([scores(image, CROP) for image in fair])
+    for part in Part:
+        tiles = []
+        for index in np.argsort(-found[:, part])[:count]:
+            tile = cv2.resize(fair[index], (96, 96))
+            said = f"{found[index, part]:.1f}"
+            tiles.append(cv2.putText(tile, said, (2, 12), cv2.FONT_HERSHEY_SIMPLEX, 0.4, 255))
+        sheet = np.vstack([np.hstack(tiles[row : row + 14]) for row in range(0, count, 14)])
+        cv2.imwrite(str(folder / f"{part.name.lower()}.png"), sheet)
 
 
 def real(videos: Path, detector: Detector) -> Table:
@@ -93,6 +97,6 @@ def real(videos: Path, detector: Detector) -> Table:
                 continue
             for detection in detector.detect(frame.image)[:1]:
                 crop = cv2.cvtColor(align(frame.image, detection, CROP, SIDE), cv2.COLOR_RGB2GRAY)
-                said[names[0]].append(bool(scores(np.asarray(crop, np.uint8), CROP)[Part.MOUTH] > 0))
+                said[names[0]].append(Part.MOUTH in telling.covered(np.asarray(crop, np.uint8), CROP))
     rows: list[tuple[object, ...]] = [(name, len(one), f"{np.mean(one):.1%}") for name, one in said.items()]
     return ("a hand in the sample video", "frames", "mouth covered"), rows

@@ -286,14 +286,13 @@ def cost(bench: Bench) -> None:
 
 def covered(bench: Bench) -> None:
     """Hits and false alarms of what says that mouth or eyes are covered."""
-    from mien.engine.faces.covered import Part
     from tests.benchmarks.covered_faces import draw_most, made, real
 
     options = bench.options
     for head, rows in made(options.data, options.faces):
         table(head, rows)
-    for part in Part if options.sheets is not None else ():
-        draw_most(options.faces, part, options.sheets / f"{part.name.lower()}.png")
+    if options.sheets is not None:
+        draw_most(options.faces, options.sheets)
     if options.videos is not None:
         table(*real(options.videos, bench.detector))
 

@@ -31,7 +31,6 @@ from mien.models.embedded.quality.occluders import (
     MOUTH,
     Image,
     Occluder,
-    board,
     cloth,
     dark_glasses,
     fair_faces,
@@ -39,12 +38,13 @@ from mien.models.embedded.quality.occluders import (
     hand,
     hides,
     hides_eye,
+    large_board,
     piece_of,
     wall,
 )
-from mien.models.embedded.train import existing
+from mien.models.training.arguments import existing
 
-Truth = npt.NDArray[np.float32]
+Floats = npt.NDArray[np.float32]
 
 _HIDDEN: Final = 0.7
 """From this share of a box on it counts as covered."""
@@ -56,7 +56,7 @@ _WORN: Final = 2.0
 _BATCH: Final = 128
 
 
-def made(images: Image, things: Sequence[Occluder], rng: np.random.Generator, count: int) -> tuple[Image, Truth]:
+def made(images: Image, things: Sequence[Occluder], rng: np.random.Generator, count: int) -> tuple[Image, Floats]:
     """So many faces with and without things before them.
 
     Returns:
@@ -114,7 +114,7 @@ def _varied(image: Image, rng: np.random.Generator) -> Image:
     return small
 
 
-def scores(network: CoveredNetwork, images: Image) -> Truth:
+def scores(network: CoveredNetwork, images: Image) -> Floats:
     """(n,48,48) uint8 -> (n,2) float32 logits."""
     network.eval()
     with torch.inference_mode():
@@ -140,7 +140,7 @@ def train(images: Image, epochs: int, count: int, seed: int = 0) -> CoveredNetwo
             worn = (scores(network, images) > _WORN).any(axis=1)
             images = images[~worn]
             print(f"{worn.sum()} faces set aside that seem to wear something", flush=True)
-        things: list[Occluder] = [board, cloth, hand, piece_of(images), dark_glasses, wall]
+        things: list[Occluder] = [large_board, cloth, hand, piece_of(images), dark_glasses, wall]
         crops, truth = made(images, things, rng, count)
         order = torch.randperm(count).numpy()
         total = 0.0

@@ -58,31 +58,51 @@ def hides_eye(opacity: npt.NDArray[np.float32]) -> float:
 
 def covered(images: Image, occluder: Occluder, rng: np.random.Generator, count: int) -> Image:
     """So many of `images` with their mouths covered."""
-    found: list[Image] = []
-    while len(found) < count:
-        at = MOUTH[0] + rng.normal(0, 2.5), MOUTH[1] + rng.normal(0, 2.0)
-        made, opacity = occluder(images[rng.integers(len(images))], rng, at)
-        if hides(opacity) >= COVERED:
-            found.append(made)
-    return np.stack(found)
+    return _until(images, occluder, rng, count, lambda: (MOUTH, (2.5, 2.0)), hides)
 
 
 def covered_eyes(images: Image, occluder: Occluder, rng: np.random.Generator, count: int) -> Image:
     """So many of `images` with an eye covered, or both."""
+
+    def middle() -> tuple[Place, Place]:
+        both = (SIDE / 2, EYES[0][1]), (3.0, 2.0)
+        return both if rng.random() < 0.5 else (EYES[int(rng.integers(2))], (2.0, 2.0))
+
+    return _until(images, occluder, rng, count, middle, hides_eye)
+
+
+def _until(
+    images: Image,
+    occluder: Occluder,
+    rng: np.random.Generator,
+    count: int,
+    middle: Callable[[], tuple[Place, Place]],
+    hidden: Callable[[Opacity], float],
+) -> Image:
+    """So many in which enough is `hidden` by a thing near a `middle`, which has a spread across and down."""
     found: list[Image] = []
     while len(found) < count:
-        middle, spread = ((SIDE / 2, EYES[0][1]), 3.0) if rng.random() < 0.5 else (EYES[rng.integers(2)], 2.0)
-        at = middle[0] + rng.normal(0, spread), middle[1] + rng.normal(0, 2.0)
+        (x, y), (across, down) = middle()
+        at = x + rng.normal(0, across), y + rng.normal(0, down)
         made, opacity = occluder(images[rng.integers(len(images))], rng, at)
-        if hides_eye(opacity) >= COVERED:
+        if hidden(opacity) >= COVERED:
             found.append(made)
     return np.stack(found)
 
 
 def board(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
     """A flat thing: paper, a cup, a telephone."""
+    return _board(image, rng, at, 1.3, 0.8)
+
+
+def large_board(image: Image, rng: np.random.Generator, at: Place) -> tuple[Image, Opacity]:
+    """As `board`, up to larger than the face; what the recogniser was trained on stays as it was."""
+    return _board(image, rng, at, 1.5, 0.9)
+
+
+def _board(image: Image, rng: np.random.Generator, at: Place, widest: float, highest: float) -> tuple[Image, Opacity]:
     opacity = _canvas()
-    size = rng.uniform(0.35, 1.5) * SIDE, rng.uniform(0.22, 0.9) * SIDE
+    size = rng.uniform(0.35, widest) * SIDE, rng.uniform(0.22, highest) * SIDE
     corners = cv2.boxPoints(((at[0] * _FINE, at[1] * _FINE), (size[0] * _FINE, size[1] * _FINE), rng.uniform(-30, 30)))
     cv2.fillPoly(opacity, [np.rint(corners).astype(np.int32)], 255)
     return _covered(image, _shrunk(opacity), _plain(rng, rng.uniform(10, 245), 14.0))
