@@ -41,3 +41,8 @@ def explained(error: BaseException, what: str) -> str:
         "{what} ({error}: {details})",
         what=what, error=type(error).__name__, details=" ".join(str(error).split())[:200],
     )  # fmt: skip
+
+
+def one_line(error: Exception) -> str:
+    """What an error of a library says, in one line and short enough to be told."""
+    return " ".join(str(error).split())[:200] or type(error).__name__

@@ -16,7 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.errors import ModelError
+from mien.engine.errors import ModelError, one_line
 from mien.engine.faces.crops import similarity
 from mien.engine.inference.bundle import CropGeometry
 from mien.engine.inference.graph import open_session
@@ -74,9 +74,8 @@ def _session() -> Any:
         try:
             return open_session(path, CPU, {}, threads=1)
         except Exception as error:  # of any type: ONNX Runtime documents none
-            reason = " ".join(str(error).split())[:200]
             raise ModelError(
-                tr("{path}: cannot be loaded ({reason}); reinstall Mien", path=path, reason=reason)
+                tr("{path}: cannot be loaded ({reason}); reinstall Mien", path=path, reason=one_line(error))
             ) from None
 
 

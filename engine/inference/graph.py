@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from mien.engine.errors import ModelError
+from mien.engine.errors import ModelError, one_line
 from mien.engine.inference import nvidia, trials
 from mien.engine.inference.batches import SIZES, padded
 from mien.engine.inference.downloads import cache_folder
@@ -281,10 +281,10 @@ class Graph:
 
     def _fall_back(self, error: Exception) -> None:
         failed = self.provider
-        if not self._providers.drop(failed, _one_line(error)):
+        if not self._providers.drop(failed, one_line(error)):
             raise ModelError(tr(
                 "{path}: cannot be run on {failed} ({reason}); choose another model",
-                path=self._path, failed=failed, reason=_one_line(error)
+                path=self._path, failed=failed, reason=one_line(error)
             )) from None  # fmt: skip
         self._failed.append(self._session)
         self._session = self._open(skip=TENSORRT)
@@ -294,7 +294,7 @@ class Graph:
             session = self._proven(TENSORRT)
             self._compare(session, self._session)
         except Exception as error:  # as above
-            self._providers.drop(TENSORRT, _one_line(error))
+            self._providers.drop(TENSORRT, one_line(error))
             return
         with self._lock:
             self._ready = session
@@ -347,7 +347,7 @@ class Graph:
                 # Another graph of the model may still be faster there.
                 return session if demanded == provider or self._faster(session, reference) else reference
             except Exception as error:  # as above
-                failure = _one_line(error)
+                failure = one_line(error)
                 if demanded == provider:
                     raise ModelError(tr(
                         "{path}: provider {choice_of} cannot run it ({failure}); use auto or cpu",
@@ -394,7 +394,3 @@ class Graph:
                     path=self._path, kind=kind, name=name, type=node.type, shape=list(node.shape), wanted=wanted,
                     shape2=list(shape)
                 ))  # fmt: skip
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200] or type(error).__name__

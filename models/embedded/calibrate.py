@@ -23,8 +23,12 @@ from mien.engine.inference.predictor import Predictor
 from mien.models.embedded.ferplus import LABELS, Stills, read_stills
 from mien.models.embedded.geometry import as_live
 from mien.models.training import metrics
+from mien.models.training.arguments import existing
 
-__all__ = ["calibrate", "choose_strength", "class_frequencies", "fit_temperature", "softmax", "uncertain_threshold"]
+__all__ = [
+    "calibrate", "choose_strength", "class_frequencies", "fit_temperature", "logits_of", "softmax",
+    "uncertain_threshold",
+]  # fmt: skip
 
 FloatArray = npt.NDArray[np.float64]
 STRENGTHS: Final = tuple(round(0.05 * step, 2) for step in range(21))
@@ -39,6 +43,11 @@ def softmax(logits: npt.ArrayLike, temperature: float, weights: npt.ArrayLike = 
     scaled = np.asarray(logits, dtype=np.float64) / temperature + np.asarray(weights)
     raised = np.exp(scaled - scaled.max(axis=1, keepdims=True))
     return np.asarray(raised / raised.sum(axis=1, keepdims=True))
+
+
+def logits_of(predictor: Predictor, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
+    """(n, S, S) uint8 grey stills -> (n, C) float32 logits, each still read as a clip of itself."""
+    return predictor.still_logits(np.repeat(images[..., None], 3, axis=3))
 
 
 def class_frequencies(stills: Stills) -> FloatArray:
@@ -111,7 +120,7 @@ def calibrate(bundle: Bundle, data: Path, strength: float | None = None) -> Bund
     validation = read_stills(data, "validation")
     predictor = Predictor(bundle, provider="cpu")
     looks = (validation.images, as_live(validation.images))
-    logits = np.concatenate([predictor.still_logits(np.repeat(images[..., None], 3, axis=3)) for images in looks])
+    logits = np.concatenate([logits_of(predictor, images) for images in looks])
     truth = np.tile(validation.majority, len(looks))
     prior = class_frequencies(read_stills(data, "train"))
     if strength is None:
@@ -136,8 +145,8 @@ def calibrate(bundle: Bundle, data: Path, strength: float | None = None) -> Bund
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: calibrates a bundle again."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.calibrate", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
-    parser.add_argument("--bundle", type=Path, required=True)
+    parser.add_argument("--data", type=existing, required=True, help="ferplus.npz")
+    parser.add_argument("--bundle", type=existing, required=True)
     parser.add_argument("--strength", type=float, help="of the prior, kept as it is given; else the best is looked for")
     given = parser.parse_args(arguments)
     found = calibrate(load_bundle(given.bundle), given.data, given.strength).manifest

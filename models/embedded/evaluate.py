@@ -21,19 +21,15 @@ from mien.engine.inference.bundle import load_bundle, write_bundle
 from mien.engine.inference.predictor import Predictor
 from mien.engine.inference.priors import Prior
 from mien.engine.settings import EXPECTED, Expectation
-from mien.models.embedded.calibrate import softmax
+from mien.models.embedded.calibrate import logits_of, softmax
 from mien.models.embedded.ferplus import Stills, read_stills
 from mien.models.embedded.geometry import as_live
 from mien.models.training import metrics
+from mien.models.training.arguments import existing
 
 __all__ = ["logits_of", "main", "measure"]
 
 BUNDLE = Path(__file__).parents[2] / "assets" / "embedded"
-
-
-def logits_of(predictor: Predictor, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.float32]:
-    """(n, S, S) uint8 grey stills -> (n, C) float32 logits, each still read as a clip of itself."""
-    return predictor.still_logits(np.repeat(images[..., None], 3, axis=3))
 
 
 def measure(predictor: Predictor, stills: Stills) -> tuple[dict[str, Any], npt.NDArray[np.float32]]:
@@ -94,8 +90,8 @@ def report(figures: dict[str, Any], labels: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the evaluation."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.evaluate", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
-    parser.add_argument("--bundle", type=Path, default=BUNDLE)
+    parser.add_argument("--data", type=existing, required=True, help="ferplus.npz")
+    parser.add_argument("--bundle", type=existing, default=BUNDLE)
     what = parser.add_mutually_exclusive_group()
     what.add_argument("--write", action="store_true", help="write figures and images into the bundle's folder")
     what.add_argument("--aligned", action="store_true", help="turn and scale the stills as live crops are")

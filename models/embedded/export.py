@@ -31,6 +31,7 @@ from mien.models.embedded.network import FrameEncoder, Recogniser, build, classi
 from mien.models.embedded.synthetic_clips import STEPS
 from mien.models.embedded.train_clips import temporal_for
 from mien.models.networks.reader import TemporalReader
+from mien.models.training.arguments import existing
 
 __all__ = ["export", "load_run", "main", "to_onnx"]
 
@@ -116,9 +117,9 @@ def load_run(config_file: Path, run: Path) -> tuple[Recogniser, TemporalReader, 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of the export."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.export", description=__doc__)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--run", type=Path, required=True, help="folder that training wrote")
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
+    parser.add_argument("config", type=existing)
+    parser.add_argument("--run", type=existing, required=True, help="folder that training wrote")
+    parser.add_argument("--data", type=existing, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="bundle folder")
     parser.add_argument("--learned-from", nargs="*", default=[], help="teachers and further data, for the provenance")
     parser.add_argument("--seed", type=int, help="that was used instead of the configuration's")

@@ -13,7 +13,6 @@ import argparse
 import json
 from collections.abc import Sequence
 from contextlib import closing
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -25,6 +24,7 @@ from mien.engine.faces.detection import Detector, open_detector
 from mien.engine.inference.bundle import CropGeometry
 from mien.engine.inference.downloads import resolve_detector
 from mien.models.embedded.ferplus import SIDE, read_stills
+from mien.models.training.arguments import existing
 
 __all__ = ["CROP", "aligned", "as_live", "main", "measure", "residuals", "template"]
 
@@ -117,8 +117,8 @@ def residuals(points: FloatArray, target: FloatArray) -> FloatArray:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints detection rate, medians, the template, and the spread of what alignment does not explain."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.geometry", description=__doc__)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
-    parser.add_argument("--detector", type=Path, required=True, help="BlazeFace short range (.tflite)")
+    parser.add_argument("--data", type=existing, required=True, help="ferplus.npz")
+    parser.add_argument("--detector", type=existing, required=True, help="BlazeFace short range (.tflite)")
     parser.add_argument("--count", type=int, default=3000, help="how many training images")
     given = parser.parse_args(arguments)
     images = read_stills(given.data, "train").images

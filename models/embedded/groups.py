@@ -14,7 +14,6 @@ import argparse
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 import cv2
@@ -28,6 +27,7 @@ from mien.engine.inference.predictor import Predictor
 from mien.models.embedded.distillation.fairface import PADDED, Faces, crops, read_faces
 from mien.models.embedded.evaluate import BUNDLE
 from mien.models.training import metrics
+from mien.models.training.arguments import existing
 
 __all__ = ["Rates", "main", "rates_by_group", "standardised_ratio"]
 
@@ -215,10 +215,10 @@ def table(rows: Sequence[Rates], labels: Sequence[str]) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Prints the table, and what stands out; with ``--write`` draws groups.png beside the bundle."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.groups", description=__doc__)
-    parser.add_argument("--faces", type=Path, required=True, help="fairface.npz")
-    parser.add_argument("--detector", type=Path, required=True, help="BlazeFace short range (.tflite)")
-    parser.add_argument("--bundle", type=Path, default=BUNDLE)
-    parser.add_argument("--before", type=Path, help="another bundle to compare with")
+    parser.add_argument("--faces", type=existing, required=True, help="fairface.npz")
+    parser.add_argument("--detector", type=existing, required=True, help="BlazeFace short range (.tflite)")
+    parser.add_argument("--bundle", type=existing, default=BUNDLE)
+    parser.add_argument("--before", type=existing, help="another bundle to compare with")
     parser.add_argument("--write", action="store_true", help="draw groups.png beside the bundle")
     given = parser.parse_args(arguments)
     faces = read_faces(given.faces, "val", PADDED)

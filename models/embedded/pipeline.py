@@ -29,8 +29,9 @@ from mien.models.embedded import export
 from mien.models.embedded.config import TrainConfig, read_config
 from mien.models.embedded.evaluate import measure
 from mien.models.embedded.ferplus import read_stills
-from mien.models.embedded.train import OutOfTime, add_arguments, existing, lacking, prepare, train_stills
+from mien.models.embedded.train import OutOfTime, add_arguments, lacking, prepare, train_stills
 from mien.models.embedded.train_clips import train_clips
+from mien.models.training.arguments import existing
 
 __all__ = ["main"]
 
@@ -89,10 +90,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--student-seeds", type=int, nargs="*", default=[30, 31])
     parser.add_argument("--minutes", type=float, default=math.inf, help="stop after so many, to be gone on with")
     given = parser.parse_args(arguments)
-    student = read_config(given.student)
-    if student.distil is not None and not given.teacher_seeds:
-        parser.error("the students learn from teachers: name at least one seed by --teacher-seeds")
-    if wrong := lacking(student, given.faces, [given.out], clips=True):
+    naming = "at least one seed by --teacher-seeds"
+    if wrong := lacking(read_config(given.student), given.faces, given.teacher_seeds, clips=True, naming=naming):
         parser.error(wrong)
     until = time.monotonic() + given.minutes * 60
     prepare(given.threads)

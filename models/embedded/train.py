@@ -36,8 +36,9 @@ from mien.models.embedded.geometry import as_live
 from mien.models.embedded.network import Recogniser, build, frame_logits
 from mien.models.embedded.train_clips import draw, train_clips
 from mien.models.training import metrics
+from mien.models.training.arguments import existing
 
-__all__ = ["OutOfTime", "existing", "lacking", "learning_rate", "main", "train_stills"]
+__all__ = ["OutOfTime", "lacking", "learning_rate", "main", "train_stills"]
 
 
 class OutOfTime(Exception):
@@ -87,27 +88,25 @@ class Material:
         return self.images.device
 
 
-def lacking(config: TrainConfig, faces: Path | None, teachers: Sequence[Path], *, clips: bool) -> str | None:
-    """What `config` learns from and nobody named, as one line, or None; `clips`: stage 2 is to follow."""
+def lacking(
+    config: TrainConfig,
+    faces: Path | None,
+    teachers: Sequence[object],
+    *,
+    clips: bool,
+    naming: str = "the folders of their runs by --teachers",
+) -> str | None:
+    """What `config` learns from and nobody named, as one line, or None.
+
+    `clips`: stage 2 is to follow; `naming`: how teachers are named.
+    """
     if config.distil is not None and not teachers:
-        return "the configuration learns from teachers: name the folders of their runs by --teachers"
+        return f"the configuration learns from teachers: name {naming}"
     if faces is None and config.distil is not None and config.distil.faces_share > 0:
         return "the configuration learns from unlabelled faces: name the file that holds them by --faces"
     if faces is None and clips and config.clips.faces:
         return "the configuration makes clips of unlabelled faces: name the file that holds them by --faces"
     return None
-
-
-def existing(text: str) -> Path:
-    """The path of an argument, which has to be there.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not.
-    """
-    path = Path(text)
-    if not path.exists():
-        raise argparse.ArgumentTypeError(f"{path}: no such file or folder")
-    return path
 
 
 def load_material(

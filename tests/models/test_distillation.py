@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -32,6 +33,15 @@ SMALL = {
     "widths": "[4, 8]", "blocks": "[1, 1]", "cycles": "[1, 1]", "batch": "16", "epochs": "1", "dim": "16",
     "mlp_dim": "16", "faces": "4", "width": "8",
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def as_before() -> Iterator[None]:
+    """Commands that train set torch up for it, which other tests of this process are not to feel."""
+    threads = torch.get_num_threads()
+    yield
+    torch.set_num_threads(threads)
+    torch.set_flush_denormal(False)
 
 
 def small_config(name: str, folder: Path) -> Path:

@@ -26,6 +26,7 @@ from mien.models.embedded.augment import Strength, augment
 from mien.models.embedded.config import read_config
 from mien.models.embedded.ferplus import read_stills
 from mien.models.embedded.network import Recogniser, build
+from mien.models.training.arguments import existing
 
 __all__ = ["main", "restore"]
 
@@ -97,9 +98,9 @@ def restore(network: Recogniser, bundle: Bundle, grey: Tensor) -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line: writes ``stills.pt`` and ``config.toml`` of a run that ended with the bundle's weights."""
     parser = argparse.ArgumentParser(prog="python -m mien.models.embedded.distillation.warm_start", description=__doc__)
-    parser.add_argument("config", type=Path, help="configuration that the bundle was trained with")
-    parser.add_argument("--bundle", type=Path, required=True)
-    parser.add_argument("--data", type=Path, required=True, help="ferplus.npz")
+    parser.add_argument("config", type=existing, help="configuration that the bundle was trained with")
+    parser.add_argument("--bundle", type=existing, required=True)
+    parser.add_argument("--data", type=existing, required=True, help="ferplus.npz")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the run into")
     given = parser.parse_args(arguments)
     config = read_config(given.config)
